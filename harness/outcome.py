@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a scenario's run came to: the figures behind the tables, the report and `summary.json`.
+
+Elsewhere: how they are gathered (`runner`), how they are shown (`report`, `console`).
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "DiscrepancyLine",
+    "FlowLine",
+    "HoldingLine",
+    "Outcome",
+    "Summary",
+    "TimelineLine",
+    "TransactionLine",
+]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TransactionLine(_Model):
+    """One transaction, as the hub's log has it; times are UTC instants as on the wire."""
+
+    id: str
+    step: str
+    case: str
+    action: str
+    proposer: str
+    acquirer: str | None
+    quantity: int
+    unit: str = "t CO2 eq"
+    identifiers: str
+    state: str
+    expected: str
+    findings: list[str]
+    opened_at: str
+    changed_at: str
+    position: int | None
+    story: str
+
+
+class FlowLine(_Model):
+    """Units that completed transfers moved between actors."""
+
+    source: str
+    target: str
+    layer: str
+    quantity: int
+    transactions: int
+
+
+class HoldingLine(_Model):
+    """Units of one actor, kind and layer: before the transfers (after issuance), and at the end, by
+    the log and by the actor's own rows.
+    """
+
+    actor: str
+    kind: str
+    layer: str
+    before: int
+    after: int
+    rows: int
+
+
+class TimelineLine(_Model):
+    """One signed message in the life of a transfer."""
+
+    at: str
+    author: str
+    recipient: str
+    type: str
+    digest: str
+    says: str
+
+
+class DiscrepancyLine(_Model):
+    """A difference that the reconciliation named."""
+
+    case: str
+    participant: str
+    actor: str
+    key: str
+    first: int
+    last: int
+    quantity: int
+    cause: str
+    expected: str | None
+    stated: str | None
+    state: str
+    found_at: str
+
+
+class Summary(_Model):
+    """`summary.json`; see the README for what each member means."""
+
+    title: str
+    transactions: dict[str, int]
+    units_issued: dict[str, int]
+    units_by_position: dict[str, dict[str, int]]
+    units_by_layer: dict[str, int]
+    discrepancies: list[DiscrepancyLine]
+    settled: bool
+    log_size: int
+    log_root: str
+    messages: int
+    signatures: int
+    expectations_failed: list[str]
+
+
+class Outcome(_Model):
+    """Everything that is shown of a run."""
+
+    title: str
+    sources: list[str]
+    registries: Annotated[dict[str, str], Field(description="participant → name")]
+    started_at: str
+    finished_at: str
+    transactions: list[TransactionLine]
+    flows: list[FlowLine]
+    holdings: list[HoldingLine]
+    timeline_of: str
+    timeline: list[TimelineLine]
+    discrepancies: list[DiscrepancyLine]
+    summary: Summary

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Preparing a fleet: keys, genesis, signed acts and settings files, in one folder.
+
+Everything here is generated for one demonstration or test and marked as such; nothing is kept for
+real use. A deployment makes the same files with `a6hub keygen` and the hub's commands, each at the
+place where its keys belong.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from harness.scenario import Scenario
+from ledger.directory import sign_act
+from runtime import keys
+from runtime.clock import Clock
+from runtime.keys import Keyring
+from runtime.orders import Operator
+from schemas import jws
+from schemas.directory import (
+    ActorKey,
+    Administrator,
+    Admission,
+    Genesis,
+    ProfileChange,
+    SignedAct,
+    Status,
+)
+from schemas.identifiers import Actor, Participant
+
+__all__ = ["Estate", "Member", "prepare"]
+
+HUB, REC = Participant("HUB"), Participant("REC")
+OPERATOR = "demonstration"
+
+
+@dataclass
+class Member:
+    """One program of the fleet: who it is and where its files are."""
+
+    participant: Participant
+    program: str
+    actors: list[Actor]
+    keyring: Keyring
+    accept: bool = True
+
+
+@dataclass
+class Estate:
+    """A prepared fleet."""
+
+    folder: Path
+    genesis: SignedAct
+    members: dict[Participant, Member]
+    acts: list[SignedAct] = field(default_factory=list)
+    operator: Operator | None = None
+    signer: jws.SoftwareSigner | None = None
+
+    @property
+    def order(self) -> tuple[Operator, jws.SoftwareSigner]:
+        """The operator who commands every program of the fleet, and its key."""
+        assert self.operator is not None
+        assert self.signer is not None
+        return self.operator, self.signer
+
+    def links(self) -> dict[Participant, list[Participant]]:
+        """Whom each participant writes to: registries to the hub and the reconciler, those two to
+        everybody.
+        """
+        nodes = [p for p in self.members if p not in {HUB, REC}]
+        links: dict[Participant, list[Participant]] = {p: [HUB, REC] for p in nodes}
+        links[HUB] = [*nodes, REC]
+        links[REC] = [*nodes, HUB]
+        return links
+
+
+def prepare(scenario: Scenario, folder: Path, clock: Clock) -> Estate:
+    """Make keys, genesis and acts for a scenario."""
+    folder.mkdir(parents=True, exist_ok=True)
+    members = {
+        HUB: _member(folder, HUB, "hub", [Actor("HUB")]),
+        REC: _member(folder, REC, "reconcile", [Actor("REC")]),
+    }
+    for registry in scenario.registries:
+        members[registry.id] = _member(
+            folder, registry.id, registry.program, list(registry.actors), registry.accept
+        )
+    administrators = [jws.SoftwareSigner(Ed25519PrivateKey.generate()) for _ in range(3)]
+    genesis = _genesis(scenario, members[HUB], administrators, clock)
+    signer = jws.SoftwareSigner(Ed25519PrivateKey.generate())
+    operator = Operator(name=OPERATOR, role="administrator", key=signer.public.to_text())
+    estate = Estate(folder, genesis, members, operator=operator, signer=signer)
+    statuses = {registry.id: registry.status for registry in scenario.registries}
+    for member in members.values():
+        if member.participant != HUB:
+            status = statuses.get(member.participant, Status.ACTIVE)
+            estate.acts.append(_admission(member, status, administrators[:2], clock))
+    for profile in scenario.profiles:
+        act = ProfileChange(actors=tuple(profile.actors), profile=profile.profile, at=clock.now())
+        signers = [members[actor.participant].keyring.actors[actor][0] for actor in profile.actors]
+        estate.acts.append(sign_act(act.model_dump_json(), signers))
+    (folder / "genesis.json").write_text(genesis.model_dump_json() + "\n")
+    return estate
+
+
+def _member(
+    folder: Path,
+    participant: Participant,
+    program: str,
+    actors: list[Actor],
+    accept: bool = True,
+) -> Member:
+    place = folder / "keys" / str(participant)
+    place.mkdir(parents=True, exist_ok=True)
+    for actor in actors:
+        keys.save(keys.generate(), place / keys.file_name(actor))
+    keys.save(keys.generate(), place / "witness.pem")
+    if participant == HUB:
+        keys.save(keys.generate(), place / "checkpoint.pem")
+    (place / "DEMONSTRATION").write_text("Generated for a demonstration; never for real use.\n")
+    return Member(participant, program, actors, keys.load_keyring(place, actors), accept)
+
+
+def _genesis(
+    scenario: Scenario, hub: Member, administrators: list[jws.SoftwareSigner], clock: Clock
+) -> SignedAct:
+    hub_signer = hub.keyring.actors[Actor("HUB")][0]
+    assert hub.keyring.checkpoint is not None
+    genesis = Genesis(
+        log=scenario.log,
+        hub_key=hub_signer.public.to_text(),
+        checkpoint_key=jws.PublicKey.of(hub.keyring.checkpoint).to_text(),
+        administrators=tuple(
+            Administrator(name=f"administrator-{n}", key=signer.public.to_text())
+            for n, signer in enumerate(administrators, 1)
+        ),
+        threshold=2,
+        at=clock.now(),
+    )
+    return sign_act(genesis.model_dump_json(), [hub_signer, *administrators])
+
+
+def _admission(
+    member: Member, status: Status, administrators: list[jws.SoftwareSigner], clock: Clock
+) -> SignedAct:
+    signers = {actor: member.keyring.actors[actor][0] for actor in member.actors}
+    act = Admission(
+        participant=member.participant,
+        actors=tuple(
+            ActorKey(actor=actor, key=signer.public.to_text()) for actor, signer in signers.items()
+        ),
+        witness_key=jws.PublicKey.of(member.keyring.witness).to_text(),
+        status=status,
+        at=clock.now(),
+    )
+    return sign_act(act.model_dump_json(), [*administrators, *signers.values()])
+
+
+def write_operator(estate: Estate) -> None:
+    """Keep the operator's public part in the folder, for settings files."""
+    operator, _ = estate.order
+    path = estate.folder / "operator.json"
+    path.write_text(json.dumps(operator.model_dump(mode="json")) + "\n")

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Making entries: the one place where the log grows.
+
+An entry is a message of the hub's; its line is the leaf. It is numbered, appended to the log and to
+the delivery tree of every actor it is addressed to, its effects are carried out on the rows of the
+log, and it is said once to each participant concerned and to the reconciliation service.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from hub.state import HubFacts, NewEntry, Transaction
+from ledger import log
+from ledger.checks import RULES_VERSION, Authorization
+from ledger.effects import Everybody, apply
+from ledger.growth import Growth
+from ledger.transactions import Event, State, step
+from runtime import events
+from runtime.program import Batch, Heard
+from schemas.effects import AuthorizationEffect, Effect
+from schemas.envelope import digest
+from schemas.findings import Finding
+from schemas.identifiers import Actor, Participant
+from schemas.messages import Action, Addressed, Consent, Entry
+
+__all__ = ["Logging"]
+
+HUB = Actor("HUB")
+REC = Participant("REC")
+EVERYBODY = Everybody()
+
+
+class Logging(NamedTuple):
+    """Adds entries to the facts of a batch."""
+
+    facts: HubFacts
+    batch: Batch
+
+    def transaction(
+        self,
+        state: Transaction,
+        event: Event,
+        heard: Heard | None,
+        *,
+        effects: Sequence[Effect] = (),
+        findings: Sequence[Finding] = (),
+        consents: Sequence[Consent] = (),
+    ) -> None:
+        """Step a transaction and log it, to every actor whose rows or consent it concerns."""
+        before, state.state = state.state, step(state.state, event)
+        state.changed_at = self.batch.now
+        fresh = before is State.PROPOSED and event is Event.REFUSE
+        concerned = [state.proposer]
+        if state.acquirer is not None and not fresh:  # it never saw what was refused at once
+            concerned.append(state.acquirer)
+        concerned += [consent.actor for consent in consents]
+        state.position = self.entry(
+            str(state.id),
+            heard,
+            addressed=concerned,
+            effects=effects,
+            findings=findings,
+            consents=consents,
+            state=state.state,
+            action=state.proposal.action,
+        )
+        self.facts.changed.add(state.id)
+        self.batch.log(
+            events.TRANSACTION_STEPPED,
+            transaction=state.id,
+            state=state.state,
+            findings=[f.code for f in findings],
+        )
+
+    def entry(
+        self,
+        conversation: str,
+        heard: Heard | None,
+        *,
+        addressed: Iterable[Actor],
+        effects: Sequence[Effect] = (),
+        findings: Sequence[Finding] = (),
+        consents: Sequence[Consent] = (),
+        state: State | None = None,
+        action: Action | None = None,
+        everybody: bool = False,
+    ) -> int:
+        """Append an entry; gives its position."""
+        facts, batch = self.facts, self.batch
+        actors = list(dict.fromkeys(addressed))
+        body = Entry(
+            log=facts.log_id,
+            position=facts.log.size,
+            at=batch.now,
+            manifest=digest(heard.manifest) if heard else None,
+            state=state.value if state else None,
+            action=action,
+            findings=tuple(findings),
+            rules=RULES_VERSION,
+            consents=tuple(consents),
+            addressed=tuple(
+                Addressed(actor=a, index=facts.deliveries.get(a, Growth()).size) for a in actors
+            ),
+            effects=tuple(effects),
+        )
+        message, line = batch.make(
+            "entry", conversation, body, answers=heard.digest if heard else None
+        )
+        leaf = log.leaf_hash(line)
+        facts.log = facts.log.append(leaf)
+        delivered = []
+        for one in body.addressed:
+            grown = facts.deliveries.get(one.actor, Growth()).append(leaf)
+            facts.deliveries[one.actor] = grown
+            delivered.append((one.actor, one.index, grown.root()))
+        facts.entries.append(NewEntry(message, line, tuple(delivered)))
+        self._carry_out(effects)
+        recipients = {actor.participant: None for actor in actors}
+        if everybody:
+            recipients |= dict.fromkeys(facts.directory.members)
+        if REC in facts.directory.members:
+            recipients[REC] = None
+        for participant in recipients:
+            batch.repeat(HUB, participant, message, line)
+            facts.owed.add(participant)
+        batch.log(events.ENTRY_LOGGED, position=body.position, conversation=conversation)
+        return body.position
+
+    def _carry_out(self, effects: Sequence[Effect]) -> None:
+        facts = self.facts
+        for effect in effects:
+            disputes = apply(facts.holdings, effect, EVERYBODY)
+            assert not disputes, f"the log's own rows cannot carry {effect}"
+            if isinstance(effect, AuthorizationEffect):
+                terms = effect.terms
+                known = facts.authorizations.setdefault((terms.party, terms.id), Authorization())
+                known.versions[terms.version] = terms
+                facts.versions.append((terms.party, terms.id, terms.version))

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Beginning a log: entry 0, made once, by command, from a genesis act that everybody signed.
+
+Elsewhere: the act and its signatures (`schemas.directory`, `ledger.directory`); what follows
+(`program`).
+"""
+
+from hub import storage
+from hub.entries import Logging
+from hub.state import HubFacts
+from ledger.checks import Policy
+from ledger.directory import Directory
+from ledger.holdings import Holdings
+from runtime.clock import Ids
+from runtime.errors import LocalProtocolError
+from runtime.program import Batch
+from runtime.store import Store
+from schemas.directory import SignedAct
+from schemas.effects import DirectoryEffect
+from schemas.envelope import digest
+from schemas.identifiers import Digest, Instant
+
+__all__ = ["begin_log"]
+
+
+async def begin_log(store: Store, genesis: SignedAct, now: Instant, ids: Ids) -> Digest:
+    """Write entry 0 into an empty database; gives its digest, the trust root.
+
+    `DirectoryError` when the act is not signed by the hub and every administrator;
+    `LocalProtocolError` when there is a log already.
+    """
+    directory = Directory.begin(genesis)
+    async with store.transaction() as session:
+        if await storage.load_kept(session) is not None:
+            raise LocalProtocolError("this database has a log already; a log begins once")
+        batch = Batch(now=now, ids=ids)
+        facts = HubFacts(
+            directory=directory,
+            holdings=Holdings(),
+            authorizations={},
+            now=now,
+            policy=Policy(),
+            log_id=directory.genesis.log,
+        )
+        effect = DirectoryEffect(act=genesis.act, signatures=genesis.signatures)
+        Logging(facts, batch).entry("directory", None, addressed=(), effects=[effect])
+        await storage.save_facts(session, facts)
+    return digest(facts.entries[0].line)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hub's facts: what a batch has loaded and changes in memory before it is written.
+
+`HubFacts` holds the rows, transactions, authorizations and directory that a batch touches; `Kept` is what the hub
+keeps between batches. Facts are made from what is kept and replace it only once they are durable.
+
+Elsewhere: the rules (`rules`), loading and writing (`storage`).
+"""
+
+from dataclasses import dataclass, field
+
+from ledger.checks import Authorization, Facts, Policy
+from ledger.directory import Directory
+from ledger.growth import Growth
+from ledger.holdings import Holdings
+from ledger.transactions import State
+from schemas.identifiers import (
+    Actor,
+    AuthorizationId,
+    Digest,
+    Instant,
+    Participant,
+    PartyCode,
+    TransactionId,
+)
+from schemas.messages import Message, Proposal
+
+__all__ = ["HubFacts", "Kept", "NewEntry", "StatementRow", "Transaction"]
+
+
+@dataclass
+class Transaction:
+    """A transaction as the log has it. `proposal` and `manifest` are the lines as received."""
+
+    id: TransactionId
+    state: State
+    proposer: Actor
+    acquirer: Actor | None
+    proposal: Proposal
+    line: bytes
+    manifest: bytes
+    message: Digest
+    deadline: Instant
+    position: int
+    opened_at: Instant
+    changed_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry that a batch has made."""
+
+    message: Message
+    line: bytes
+    addressed: tuple[tuple[Actor, int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRow:
+    """The newest statement of an actor."""
+
+    actor: Actor
+    size: int
+    delivered: int
+    holdings: Digest
+    message: Digest
+    at: Instant
+
+
+@dataclass
+class Kept:
+    """What the hub keeps in memory between batches."""
+
+    directory: Directory
+    log: Growth = field(default_factory=Growth)
+    deliveries: dict[Actor, Growth] = field(default_factory=dict)
+    checkpoint_size: int = 0
+    checkpoint_at: Instant | None = None
+    shown: dict[Participant, int] = field(default_factory=dict)
+    shown_at: dict[Participant, Instant] = field(default_factory=dict)
+    owed: frozenset[Participant] = frozenset()
+    next_deadline: Instant | None = None
+    last_turn: Instant | None = None
+
+
+@dataclass
+class HubFacts(Facts):
+    """The facts of one batch."""
+
+    directory: Directory
+    holdings: Holdings
+    authorizations: dict[tuple[PartyCode, AuthorizationId], Authorization]
+    now: Instant
+    policy: Policy
+    whole: bool = True
+    transactions: dict[TransactionId, Transaction] = field(default_factory=dict)
+    log: Growth = field(default_factory=Growth)
+    log_id: str = ""
+    deliveries: dict[Actor, Growth] = field(default_factory=dict)
+    entries: list[NewEntry] = field(default_factory=list)
+    earlier: list[tuple[bytes, Message]] = field(default_factory=list)
+    changed: set[TransactionId] = field(default_factory=set)
+    versions: list[tuple[PartyCode, AuthorizationId, int]] = field(default_factory=list)
+    statements: dict[Actor, StatementRow] = field(default_factory=dict)
+    delivered_roots: dict[tuple[Actor, int], bytes] = field(default_factory=dict)
+    checkpoint_roots: dict[int, Digest] = field(default_factory=dict)
+    cosigned: dict[tuple[int, Participant], str] = field(default_factory=dict)
+    owed: set[Participant] = field(default_factory=set)
+    deadlines: dict[TransactionId, Instant] = field(default_factory=dict)
+    last_turn: Instant | None = None
+    ticked: bool = False
+    next_deadline: Instant | None = None
+    shown: list[Participant] = field(default_factory=list)

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an action does: the effects of a proposal that has passed its checks.
+
+One function per action, each the rule in a few lines. They read the rows as the log has them, so
+the effects name exact units, positions and attributes, and replay needs none of this.
+
+* *issuance* brings units into being; in the mechanism registry the share of proceeds and the
+  cancellation for overall mitigation are lines of the same proposal (3/CMA.3 annex paras 54-59).
+* *forwarding* moves units inside the mechanism registry, without a first transfer (para 60).
+* *first-transfer* of underlying units (profile `information`) locks them beside their account and
+  creates as many ITMOs; of A6.4ERs (profile `unit`) marks and moves them.
+* *transfer* moves ITMOs. *use* and *cancellation* move units to a final position with a use mark,
+  and the pledged units that they represent follow in the same entry.
+* *authorization* records terms and moves nothing.
+
+Elsewhere: whether the action is allowed (`checks`), the transaction's life (`transactions`).
+"""
+
+from collections.abc import Callable
+
+from ledger.blocks import Block, overlaps
+from ledger.holdings import Holdings, Overlay, OverlayKind
+from schemas.effects import (
+    AuthorizationEffect,
+    Effect,
+    Move,
+    Pledge,
+    Release,
+    Reserve,
+    Restate,
+)
+from schemas.identifiers import Actor, Digest, TransactionId, account_number
+from schemas.messages import Consent, Line, Proposal
+from schemas.units import FINAL_KINDS, Attributes, Key, Kind, Layer, Position
+
+__all__ = ["companion", "completion", "consents", "needs_acceptance", "release", "reserve"]
+
+
+def needs_acceptance(proposal: Proposal, proposer: Actor) -> bool:
+    """Whether another actor must agree before the action completes."""
+    return proposal.acquirer is not None and proposal.acquirer != proposer
+
+
+def reserve(proposal: Proposal, proposer: Actor, transaction: TransactionId) -> list[Effect]:
+    """Bind the proposer's units to the transaction."""
+    return [
+        Reserve(key=x.key, first=x.first, last=x.last, actor=proposer, transaction=transaction)
+        for x in proposal.lines
+        if x.source is not None
+    ]
+
+
+def release(proposal: Proposal, proposer: Actor, transaction: TransactionId) -> list[Effect]:
+    """End that binding."""
+    return [
+        Release(key=x.key, first=x.first, last=x.last, actor=proposer, transaction=transaction)
+        for x in proposal.lines
+        if x.source is not None
+    ]
+
+
+def completion(
+    proposal: Proposal, proposer: Actor, holdings: Holdings, message: Digest
+) -> list[Effect]:
+    """The effects of completing a proposal whose line has the digest `message`."""
+    if proposal.action == "authorization":
+        assert proposal.terms is not None
+        return [AuthorizationEffect(actor=proposer, terms=proposal.terms)]
+    rule = _RULES[proposal.action]
+    return [effect for line in proposal.lines for effect in rule(line, proposal, holdings, message)]
+
+
+def consents(
+    proposal: Proposal,
+    proposer: Actor,
+    holdings: Holdings,
+    message: Digest,
+    acceptance: Digest | None,
+) -> list[Consent]:
+    """Per actor whose rows a completion moves, the message by which it consents.
+
+    The proposer by its proposal, the acquirer by its acceptance, the holder of pledged units by the
+    first-transfer proposal by which it pledged them.
+    """
+    found = {(proposer, message)}
+    if proposal.acquirer is not None and proposal.acquirer != proposer:
+        assert acceptance is not None
+        found.add((proposal.acquirer, acceptance))
+    if proposal.action in {"use", "cancellation"}:
+        for line in proposal.lines:
+            for part, overlay in _pledged(line, holdings):
+                assert part
+                found.add((overlay.actor, Digest(overlay.reference)))
+    return [Consent(actor=actor, message=digest) for actor, digest in sorted(found)]
+
+
+def companion(position: Position, code: str, kind: Kind) -> Position:
+    """The account of another kind with the same owner and number: units that are locked, retired or
+    cancelled stay beside the account that they were in.
+    """
+    number = int(position.account.split("-")[3])
+    return Position(
+        actor=position.actor,
+        kind=kind,
+        account=account_number(position.actor, code, number),
+    )
+
+
+def _issuance(line: Line, proposal: Proposal, holdings: Holdings, message: Digest) -> list[Effect]:
+    assert line.attributes is not None
+    assert line.target is not None
+    return [_move(line.key, line.first, line.last, line.attributes, None, Position.of(line.target))]
+
+
+def _transfer(line: Line, proposal: Proposal, holdings: Holdings, message: Digest) -> list[Effect]:
+    assert line.target is not None
+    target = Position.of(line.target)
+    return [
+        _move(b.key, b.first, b.last, b.attributes, b.position, target)
+        for b in holdings.find(line.key.series, line.first, line.last)
+    ]
+
+
+def _first_transfer(
+    line: Line, proposal: Proposal, holdings: Holdings, message: Digest
+) -> list[Effect]:
+    assert line.target is not None
+    effects: list[Effect] = []
+    for block in holdings.find(line.key.series, line.first, line.last):
+        after = block.attributes.but(first_transferred=True, authorization=proposal.authorization)
+        if line.key.layer is Layer.UNDERLYING:
+            effects += _information(line, block, after, message)
+        else:
+            effects += _restated(block, after)
+            target = Position.of(line.target)
+            effects.append(_move(block.key, block.first, block.last, after, block.position, target))
+    return effects
+
+
+def _information(line: Line, block: Block, after: Attributes, message: Digest) -> list[Effect]:
+    """Underlying units are locked; as many ITMOs come into being at the acquirer."""
+    assert line.itmo_first is not None
+    assert line.target is not None
+    offset = line.first - line.itmo_first
+    itmo = after.but(underlying_registry=str(line.key.registry), underlying_offset=offset)
+    locked = companion(block.position, "LCK", Kind.LOCKED)
+    first, last = block.first - offset, block.last - offset
+    return [
+        *_restated(block, after),
+        _move(block.key, block.first, block.last, after, block.position, locked),
+        Pledge(
+            key=block.key,
+            first=block.first,
+            last=block.last,
+            actor=block.position.actor,
+            consent=message,
+        ),
+        _move(line.key.on(Layer.ITMO), first, last, itmo, None, Position.of(line.target)),
+    ]
+
+
+def _use(line: Line, proposal: Proposal, holdings: Holdings, message: Digest) -> list[Effect]:
+    assert line.target is not None
+    target = Position.of(line.target)
+    assert target.kind in FINAL_KINDS
+    effects: list[Effect] = []
+    for block in holdings.find(line.key.series, line.first, line.last):
+        after = block.attributes.but(use=proposal.use)
+        effects += _restated(block, after)
+        effects.append(_move(block.key, block.first, block.last, after, block.position, target))
+    code, kind = (
+        ("RET", Kind.RETIREMENT) if proposal.action == "use" else ("CAN", Kind.CANCELLATION)
+    )
+    for part, _ in _pledged(line, holdings):
+        after = part.attributes.but(use=proposal.use)
+        end = companion(part.position, code, kind)
+        effects += _restated(part, after)
+        effects.append(_move(part.key, part.first, part.last, after, part.position, end))
+    return effects
+
+
+def _pledged(line: Line, holdings: Holdings) -> list[tuple[Block, Overlay]]:
+    """The locked units that the ITMOs of a line represent, cut to the pledges that cover them."""
+    result: list[tuple[Block, Overlay]] = []
+    for itmo in holdings.find(line.key.series, line.first, line.last):
+        offset = itmo.attributes.underlying_offset
+        if line.key.layer is not Layer.ITMO or offset is None:
+            continue
+        if itmo.attributes.underlying_registry != str(line.key.registry):
+            continue
+        key = line.key.on(Layer.UNDERLYING)
+        first, last = itmo.first + offset, itmo.last + offset
+        for block in holdings.find(key.series, first, last):
+            for pledge in holdings.overlaid(block.key, block.first, block.last):
+                if pledge.kind is OverlayKind.PLEDGED and overlaps(
+                    (pledge.first, pledge.last), (block.first, block.last)
+                ):
+                    low, high = max(pledge.first, block.first), min(pledge.last, block.last)
+                    result.append((block._replace(first=low, last=high), pledge))
+    return result
+
+
+def _restated(block: Block, after: Attributes) -> list[Effect]:
+    if after == block.attributes:
+        return []
+    return [
+        Restate(
+            key=block.key,
+            first=block.first,
+            last=block.last,
+            position=block.position,
+            before=block.attributes,
+            after=after,
+        )
+    ]
+
+
+def _move(
+    key: Key, first: int, last: int, attributes: Attributes, source: Position | None, to: Position
+) -> Move:
+    return Move(key=key, first=first, last=last, attributes=attributes, source=source, target=to)
+
+
+_RULES: dict[str, Callable[[Line, Proposal, Holdings, Digest], list[Effect]]] = {
+    "issuance": _issuance,
+    "forwarding": _transfer,
+    "first-transfer": _first_transfer,
+    "transfer": _transfer,
+    "use": _use,
+    "cancellation": _use,
+}

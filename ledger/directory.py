@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The directory: who is admitted, with which keys, connected how; built from signed acts alone.
+
+It starts from the genesis act and grows act by act. An act counts when those entitled signed it:
+genesis by the hub and all administrators; an admission by the threshold of administrators and by
+each new actor; a rotation by the old and the new key; a revocation or a change of status by the
+threshold of administrators (two at least); a profile by both actors.
+
+Keys are valid for sequences: a rotation or revocation says, per recipient, the last sequence that
+the old key is good for. What lies above never authenticated. Old signatures verify for ever.
+
+Elsewhere: the acts themselves (`schemas.directory`), the log that carries them (`hub`).
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from schemas import jws
+from schemas.directory import (
+    Act,
+    Admission,
+    Genesis,
+    Profile,
+    ProfileChange,
+    Revocation,
+    Rotation,
+    SignedAct,
+    Status,
+    StatusChange,
+    parse_act,
+)
+from schemas.envelope import digest
+from schemas.findings import Finding, Reason, finding
+from schemas.identifiers import Actor, Participant
+
+__all__ = ["Directory", "DirectoryError", "KeyRecord", "Member", "act_signature", "sign_act"]
+
+
+class DirectoryError(ValueError):
+    """An act that does not count; `finding` says why."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.finding: Finding = finding(reason, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A key of an actor. `opens` and `closes` are sequences per recipient: the last one before it
+    became valid, and the last one for which it was; `closes` is absent while it is current.
+    """
+
+    key: jws.PublicKey
+    opens: Mapping[str, int] = field(default_factory=dict)
+    closes: Mapping[str, int] | None = None
+
+    def covers(self, recipient: str, sequence: int) -> bool:
+        """Whether an envelope of this sequence to this recipient may be signed with the key."""
+        if self.closes is not None and sequence > self.closes.get(recipient, 0):
+            return False
+        return sequence > self.opens.get(recipient, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An admitted participant."""
+
+    participant: Participant
+    status: Status
+    witness_key: jws.PublicKey
+    actors: tuple[Actor, ...]
+
+
+@dataclass(frozen=True)
+class Directory:
+    """What the acts so far add up to; every change gives a new value."""
+
+    genesis: Genesis
+    members: Mapping[Participant, Member] = field(default_factory=dict)
+    keys: Mapping[Actor, tuple[KeyRecord, ...]] = field(default_factory=dict)
+    profiles: Mapping[frozenset[Actor], Profile] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, signed: SignedAct) -> "Directory":
+        """The directory of a genesis act; `DirectoryError` when it is not signed by all."""
+        genesis = _parse(signed)
+        if not isinstance(genesis, Genesis):
+            raise DirectoryError(Reason.COMMAND_INVALID, "a log begins with a genesis act")
+        hub, _ = _key(genesis.hub_key), _key(genesis.checkpoint_key)
+        needed = [hub, *(_key(a.key) for a in genesis.administrators)]
+        _require(signed, needed, len(needed))
+        return cls(genesis=genesis, keys={Actor("HUB"): (KeyRecord(hub),)})
+
+    def apply(self, signed: SignedAct) -> "Directory":
+        """The directory after an act; `DirectoryError` when the act does not count."""
+        act = _parse(signed)
+        if isinstance(act, Admission):
+            return self._admit(act, signed)
+        if isinstance(act, Rotation | Revocation):
+            return self._change_key(act, signed)
+        if isinstance(act, StatusChange):
+            self._administrators_signed(signed)
+            member = self.members.get(act.participant)
+            if member is None:
+                raise DirectoryError(
+                    Reason.PARTICIPANT_UNKNOWN, f"{act.participant} is not admitted"
+                )
+            changed = replace(member, status=act.status)
+            return replace(self, members={**self.members, act.participant: changed})
+        if isinstance(act, ProfileChange):
+            return self._set_profile(act, signed)
+        raise DirectoryError(Reason.COMMAND_INVALID, "a log has one genesis")
+
+    def _admit(self, act: Admission, signed: SignedAct) -> "Directory":
+        if act.participant in self.members or act.participant == "HUB":
+            raise DirectoryError(Reason.COMMAND_INVALID, f"{act.participant} is admitted already")
+        actors = [pair.actor for pair in act.actors]
+        if any(a.participant != act.participant for a in actors) or len(set(actors)) != len(actors):
+            raise DirectoryError(Reason.COMMAND_INVALID, "actors must be distinct and its own")
+        self._administrators_signed(signed)
+        keys = {pair.actor: _key(pair.key) for pair in act.actors}
+        if len(set(keys.values())) != len(keys) or any(map(self._is_taken, keys.values())):
+            raise DirectoryError(Reason.COMMAND_INVALID, "every actor needs a key of its own")
+        _require(signed, keys.values(), len(keys))
+        member = Member(act.participant, act.status, _key(act.witness_key), tuple(actors))
+        records = {actor: (KeyRecord(key),) for actor, key in keys.items()}
+        return replace(
+            self,
+            members={**self.members, act.participant: member},
+            keys={**self.keys, **records},
+        )
+
+    def _change_key(self, act: Rotation | Revocation, signed: SignedAct) -> "Directory":
+        records = self.keys.get(act.actor)
+        if not records or records[-1].key.key_id != act.old:
+            raise DirectoryError(Reason.KEY_UNKNOWN, f"{act.old} is not the current key")
+        closes = {str(pair.to): pair.last for pair in act.closes}
+        if len(closes) != len(act.closes):
+            raise DirectoryError(Reason.COMMAND_INVALID, "a recipient is listed twice")
+        ended = records[-1].closes
+        if ended is not None and (isinstance(act, Rotation) or closes != ended):
+            # A stolen key must not bring itself back; administrators may give the actor another.
+            raise DirectoryError(Reason.KEY_UNKNOWN, f"{act.old} is withdrawn, as it was")
+        closed = replace(records[-1], closes=closes)
+        after = (*records[:-1], closed)
+        if act.new is not None:
+            new = _key(act.new)
+            if self._is_taken(new):
+                raise DirectoryError(Reason.COMMAND_INVALID, "the new key was used before")
+            after = (*after, KeyRecord(new, opens=closes))
+        if isinstance(act, Rotation):
+            _require(signed, [records[-1].key, _key(act.new)], 2)
+        else:
+            self._administrators_signed(signed)
+        return replace(self, keys={**self.keys, act.actor: after})
+
+    def _set_profile(self, act: ProfileChange, signed: SignedAct) -> "Directory":
+        pair = frozenset(act.actors)
+        if len(pair) != 2 or any(self.current_key(actor) is None for actor in pair):
+            raise DirectoryError(Reason.PARTICIPANT_UNKNOWN, "a profile joins two admitted actors")
+        _require(signed, [key for actor in pair if (key := self.current_key(actor))], 2)
+        return replace(self, profiles={**self.profiles, pair: act.profile})
+
+    def _is_taken(self, key: jws.PublicKey) -> bool:
+        """Whether any actor has or had this key."""
+        return any(record.key == key for records in self.keys.values() for record in records)
+
+    def _administrators_signed(self, signed: SignedAct) -> None:
+        keys = [_key(a.key) for a in self.genesis.administrators]
+        _require(signed, keys, self.genesis.threshold)
+
+    def current_key(self, actor: Actor) -> jws.PublicKey | None:
+        """The key that the actor signs with now, or None."""
+        records = self.keys.get(actor)
+        return records[-1].key if records and records[-1].closes is None else None
+
+    def key_for(
+        self, actor: Actor, key_id: str, recipient: str, sequence: int | None
+    ) -> jws.PublicKey | None:
+        """The key by that id, if valid for the sequence (None: a control envelope, current key)."""
+        for record in self.keys.get(actor, ()):
+            if record.key.key_id != key_id:
+                continue
+            if sequence is None:
+                return record.key if record.closes is None else None
+            return record.key if record.covers(recipient, sequence) else None
+        return None
+
+    def any_key(self, actor: Actor, key_id: str) -> jws.PublicKey | None:
+        """The key by that id, current or not: for evidence signed while it was valid."""
+        return next((r.key for r in self.keys.get(actor, ()) if r.key.key_id == key_id), None)
+
+    def status(self, participant: Participant) -> Status | None:
+        """The participant's status; None when it is not admitted."""
+        member = self.members.get(participant)
+        return member.status if member else None
+
+    def profile(self, a: Actor, b: Actor) -> Profile:
+        """What may pass between two actors; `view` unless both agreed on more."""
+        return self.profiles.get(frozenset({a, b}), Profile.VIEW)
+
+    def actors(self) -> list[Actor]:
+        """Every admitted registry actor, sorted."""
+        return sorted(a for m in self.members.values() for a in m.actors if a != Actor("REC"))
+
+
+def sign_act(line: str, signers: Iterable[jws.Signer]) -> SignedAct:
+    """An act's line with the signatures of those who hold the signers."""
+    return SignedAct(act=line, signatures=tuple(act_signature(line, s) for s in signers))
+
+
+def act_signature(line: str, signer: jws.Signer) -> str:
+    """One JWS over `{"act": "<sha-256 of the line>"}`."""
+    return jws.sign(json.dumps({"act": digest(line.encode())}).encode(), signer)
+
+
+def _parse(signed: SignedAct) -> Act:
+    try:
+        return parse_act(signed.act)
+    except ValueError as error:
+        raise DirectoryError(Reason.COMMAND_INVALID, f"not an act: {error}") from None
+
+
+def _key(text: str) -> jws.PublicKey:
+    try:
+        return jws.PublicKey.from_text(text)
+    except jws.JWSError as error:
+        raise DirectoryError(Reason.COMMAND_INVALID, f"{text!r:.60}: {error}") from None
+
+
+def _require(signed: SignedAct, keys: Iterable[jws.PublicKey], number: int) -> None:
+    """`DirectoryError` unless at least `number` of the keys signed the act."""
+    wanted = {key.key_id: key for key in keys}
+    expected = json.dumps({"act": digest(signed.act.encode())}).encode()
+    found: set[str] = set()
+    for text in signed.signatures:
+        try:
+            token = jws.parse(text)
+            if token.kid in wanted and token.payload == expected:
+                jws.verify(token, wanted[token.kid])
+                found.add(token.kid)
+        except jws.JWSError as error:
+            raise DirectoryError(Reason.SIGNATURE_INVALID, str(error)) from None
+    if len(found) < number:
+        raise DirectoryError(
+            Reason.SIGNATURE_INVALID, f"{len(found)} of {number} needed signatures on the act"
+        )

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers to the reconciliation service: what the rows hold, from one database snapshot.
+
+Every answer says how far deliveries were applied and what the rows digest to, so the other side can
+bring its own copy to the same point. A question about an actor of somebody else's is refused.
+"""
+
+from ledger.growth import Growth
+from ledger.tree import Point
+from registry import storage
+from registry.state import Inquired, RegistryFacts
+from runtime import books
+from runtime.program import Batch
+from runtime.store import Session
+from schemas.identifiers import Actor, Digest, Participant
+from schemas.messages import (
+    Answer,
+    AuditLine,
+    Bucket,
+    Delivered,
+    Inquiry,
+    NodeDigest,
+    PointLine,
+    Total,
+)
+from schemas.units import Frozen, Key
+
+__all__ = ["answer_inquiry"]
+
+REC = Participant("REC")
+LINES = 2000
+
+
+async def answer_inquiry(
+    session: Session, facts: RegistryFacts, inquired: Inquired, batch: Batch
+) -> None:
+    """Say the answer to one inquiry."""
+    inquiry = inquired.inquiry
+    actor = inquiry.actor
+    own = facts.deliveries.get(actor, Growth())
+    root = await books.holdings_root(session, actor)
+    answer = Answer.model_validate(
+        {
+            "question": inquiry.question,
+            "actor": actor,
+            "delivered": Delivered(size=own.size, root=Digest(own.root().hex())),
+            "holdings": Digest(root.hex()),
+            "level": inquiry.level,
+            **await _contents(session, inquiry, actor),
+        }
+    )
+    batch.say(actor, REC, "answer", inquired.conversation, answer, answers=inquired.digest)
+
+
+async def _contents(
+    session: Session, inquiry: Inquiry, actor: Actor
+) -> dict[str, tuple[Frozen, ...]]:
+    """The members of the answer that the question asks for."""
+    if inquiry.question == "children":
+        found = await books.children_of(session, actor, inquiry.level, inquiry.nodes)
+        nodes = (
+            NodeDigest(node=node, digest=Digest(value.hex()))
+            for node, value in sorted(found.items())
+        )
+        return {"children": tuple(nodes)}
+    if inquiry.question == "points":
+        points = await books.load_tree_points(session, actor, inquiry.nodes)
+        return {
+            "buckets": tuple(
+                Bucket(node=node, points=tuple(_point(p) for p in held))
+                for node, held in books.buckets_of(points)
+            )
+        }
+    if inquiry.question == "totals":
+        sums = await books.totals(session, actor, inquiry.nodes)
+        return {"totals": tuple(Total(key=k, kind=n, quantity=q) for k, n, q in sums[:LINES])}
+    return {"trail": tuple(await _trail(session, inquiry, actor))}
+
+
+def _point(point: Point) -> PointLine:
+    return PointLine(
+        key=point.key,
+        serial=point.serial,
+        sign=-1 if point.sign < 0 else 1,
+        attributes=point.attributes,
+        account=point.account,
+    )
+
+
+async def _trail(session: Session, inquiry: Inquiry, actor: Actor) -> list[AuditLine]:
+    lines: list[AuditLine] = []
+    for units in inquiry.ranges:
+        rows = await storage.overlapping_movements(
+            session, actor, units.key.series, units.first, units.last, LINES - len(lines)
+        )
+        lines += [
+            AuditLine(
+                key=Key.parse(row.key),
+                first=row.first,
+                last=row.last,
+                delivery=row.number,
+                position=row.position,
+                entry=Digest(row.entry),
+            )
+            for row in rows
+        ]
+    return lines[:LINES]

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A registry's facts: what a batch has loaded and changes in memory before it is written.
+
+Elsewhere: loading and writing (`storage`), what happens to them (`applying`, `desk`, `witness`).
+"""
+
+from dataclasses import dataclass, field
+
+from ledger.checks import Authorization, Facts
+from ledger.directory import Directory
+from ledger.growth import Growth
+from ledger.transactions import State
+from runtime.journal import Kept as KeptMessage
+from schemas.directory import SignedAct
+from schemas.findings import Finding
+from schemas.identifiers import (
+    AccountNumber,
+    Actor,
+    AuthorizationId,
+    Digest,
+    Instant,
+    PartyCode,
+    TransactionId,
+)
+from schemas.messages import Inquiry, Proposal
+
+__all__ = ["Account", "Delivery", "Inquired", "Kept", "Movement", "RegistryFacts", "Transaction"]
+
+
+@dataclass
+class Transaction:
+    """A transaction as this registry knows it. `proposal` is unknown until it is enclosed."""
+
+    id: TransactionId
+    state: State
+    action: str
+    proposer: Actor
+    acquirer: Actor | None
+    proposal: Proposal | None
+    line: bytes | None
+    message: Digest | None
+    position: int | None
+    opened_at: Instant
+    changed_at: Instant
+    findings: list[Finding] = field(default_factory=list)
+    waiting: bool = False
+    stated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account of one of the registry's sections."""
+
+    number: AccountNumber
+    actor: Actor
+    name: str
+    open: bool
+    opened_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An entry applied for an actor."""
+
+    actor: Actor
+    number: int
+    position: int
+    digest: Digest
+    conversation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """An effect on this registry's rows; accounts are absent where units come or go."""
+
+    actor: Actor
+    number: int
+    effect: int
+    position: int
+    entry: Digest
+    at: Instant
+    action: str | None
+    conversation: str
+    key: str
+    series: str
+    first: int
+    last: int
+    source: str | None
+    target: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inquired:
+    """A question of the reconciliation service that the end of the batch answers."""
+
+    inquiry: Inquiry
+    conversation: str
+    digest: Digest
+
+
+@dataclass
+class Kept:
+    """What a registry keeps in memory between batches."""
+
+    directory: Directory
+    log_size: int = 0
+    log_root: bytes = b""
+    deliveries: dict[Actor, Growth] = field(default_factory=dict)
+    known_acts: int = -1
+    numbers: dict[Actor, int] = field(default_factory=dict)
+
+
+@dataclass
+class RegistryFacts(Facts):
+    """The facts of one batch."""
+
+    authorizations: dict[tuple[PartyCode, AuthorizationId], Authorization]
+    transactions: dict[TransactionId, Transaction] = field(default_factory=dict)
+    accounts: dict[AccountNumber, Account] = field(default_factory=dict)
+    deliveries: dict[Actor, Growth] = field(default_factory=dict)
+    log_size: int = 0
+    log_root: bytes = b""
+    known_acts: int = -1
+    numbers: dict[Actor, int] = field(default_factory=dict)
+    said: dict[Digest, KeptMessage] = field(default_factory=dict)
+    said_proposals: dict[Digest, Proposal] = field(default_factory=dict)
+    answered: set[Digest] = field(default_factory=set)
+    changed: set[TransactionId] = field(default_factory=set)
+    new_accounts: list[Account] = field(default_factory=list)
+    closed: list[AccountNumber] = field(default_factory=list)
+    new_acts: list[tuple[int, SignedAct]] = field(default_factory=list)
+    new_deliveries: list[Delivery] = field(default_factory=list)
+    new_movements: list[Movement] = field(default_factory=list)
+    new_versions: list[tuple[str, str, int, str, int]] = field(default_factory=list)
+    inquiries: list[Inquired] = field(default_factory=list)
+    witnessed: bool = False
+    buried: list[tuple[bytes, Finding]] = field(default_factory=list)

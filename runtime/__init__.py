@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a node runs: ports, the one handler, the outbox relay, and their adapters."""

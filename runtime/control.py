@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Control envelopes: how two ends find out who is behind, and mend it.
+
+They stand outside the sequence, carry a nonce, are handled at once, change no ledger and are never
+evidence. On connecting, each actor greets the participants it depends on (`hello`) with the last
+sequences it knows; the answer quotes the nonce. Whoever misses the other's envelopes asks for them
+(`resend`); whoever was restored from an older backup, and so misses its *own*, asks for those too,
+gets them back (`returned`) and only then writes again.
+
+Elsewhere: ordinary envelopes (`intake`), sealing and storing (`node`).
+"""
+
+from dataclasses import dataclass, field
+
+from runtime import journal as journals
+from runtime.journal import Journal, Sealed
+from runtime.store import Session
+from schemas import limits
+from schemas.envelope import Opened
+from schemas.identifiers import Actor, Participant
+from schemas.messages import Hello, Message, ResendRequest, Returned
+from schemas.units import Frozen
+
+__all__ = ["Control", "Replies"]
+
+Greeting = tuple[Actor, Participant]
+
+
+@dataclass
+class Replies:
+    """What control messages give rise to: control messages to say, envelopes to send again, and our
+    own envelopes that came back.
+    """
+
+    say: list[tuple[Actor, Participant, str, Frozen, str | None]] = field(default_factory=list)
+    resend: list[Sealed] = field(default_factory=list)
+    returned: list[bytes] = field(default_factory=list)
+    greeted: list[Greeting] = field(default_factory=list)
+    behind: str | None = None
+
+
+class Control:
+    """The state of greetings of one program: asked, answered, catching up."""
+
+    def __init__(
+        self,
+        participant: Participant,
+        actors: tuple[Actor, ...],
+        greets: tuple[Participant, ...],
+        journal: Journal,
+    ) -> None:
+        self._participant = participant
+        self._actors = actors
+        self._journal = journal
+        self._nonces: dict[str, Greeting] = {}
+        self._open: set[Greeting] = {(actor, peer) for actor in actors for peer in greets}
+        self._missing: dict[Greeting, int] = {}
+
+    @property
+    def waiting(self) -> frozenset[Participant]:
+        """Participants with whom sequences are not exchanged yet: nothing of theirs is applied."""
+        return frozenset(peer for _, peer in self._open)
+
+    def greet(self, nonce: str, greeting: Greeting) -> Hello:
+        """The hello for an open greeting, remembered by its nonce."""
+        self._nonces[nonce] = greeting
+        if len(self._nonces) > 10_000:  # peers that never answer must not fill the memory
+            self._nonces.pop(next(iter(self._nonces)))
+        actor, peer = greeting
+        return Hello(
+            actor=actor,
+            sent=self._journal.sent(actor, peer),
+            received=self._journal.received(_voice(peer)),
+            answer=False,
+        )
+
+    def ask(self, sender: Actor, first: int, last: int) -> ResendRequest:
+        """The request for a sender's missing envelopes, as many as one request may name."""
+        return _resend(sender, first, last)
+
+    def open_greetings(self) -> list[Greeting]:
+        """Greetings that have no answer yet, or whose lost envelopes are still on their way."""
+        return sorted(self._open)
+
+    def reopen(self, greets: tuple[Participant, ...]) -> None:
+        """The link was lost: exchange sequences again (nothing is held up by it this time)."""
+        self._nonces.clear()
+
+    async def handle(
+        self, session: Session, opened: Opened, message: Message, replies: Replies
+    ) -> None:
+        """One authentic control message."""
+        author, body = opened.manifest.sender, message.body
+        if isinstance(body, Hello) and not body.answer:
+            self._answer(author, body, opened.manifest.nonce, replies)
+        elif isinstance(body, Hello):
+            await self._compare(session, author, body, opened.manifest.answers_nonce, replies)
+        elif isinstance(body, ResendRequest):
+            await self._resend(session, author, body, replies)
+        elif isinstance(body, Returned):
+            replies.returned.append(body.envelope.encode())
+
+    def _answer(self, author: Actor, hello: Hello, nonce: str | None, replies: Replies) -> None:
+        ours = self._actors[0]
+        answer = Hello(
+            actor=author,
+            sent=self._journal.received(author),
+            received=self._journal.sent(ours, author.participant),
+            answer=True,
+        )
+        replies.say.append((ours, author.participant, "hello", answer, nonce))
+        if hello.received > answer.received:
+            replies.behind = (
+                f"{author.participant} has {hello.received} envelopes of ours, "
+                f"we know of {answer.received}"
+            )
+        if hello.sent > answer.sent and author not in self._journal.early:
+            ask = _resend(author, answer.sent + 1, hello.sent)
+            replies.say.append((ours, author.participant, "resend", ask, None))
+
+    async def _compare(
+        self, session: Session, author: Actor, hello: Hello, nonce: str | None, replies: Replies
+    ) -> None:
+        greeting = self._nonces.pop(nonce or "", None)
+        if greeting is None or greeting[1] != author.participant or greeting[0] != hello.actor:
+            return
+        actor, peer = greeting
+        sent = self._journal.sent(actor, peer)
+        if hello.sent > sent:  # the other end has envelopes of ours that we lost
+            self._missing[greeting] = hello.sent
+            replies.say.append((actor, peer, "resend", _resend(actor, sent + 1, hello.sent), None))
+            return
+        if hello.sent < sent:
+            last = min(sent, hello.sent + limits.RESEND_ENVELOPES_MAX)
+            replies.resend += await journals.sealed_range(
+                session, actor, peer, hello.sent + 1, last
+            )
+        received = self._journal.received(author)
+        if hello.received > received:
+            ask = _resend(author, received + 1, hello.received)
+            replies.say.append((actor, peer, "resend", ask, None))
+        self._close(greeting, replies)
+
+    def caught_up(self, replies: Replies) -> None:
+        """Close the greetings whose lost envelopes are all back."""
+        for greeting, target in list(self._missing.items()):
+            if self._journal.sent(*greeting) >= target:
+                del self._missing[greeting]
+
+    def _close(self, greeting: Greeting, replies: Replies) -> None:
+        if greeting in self._open:
+            self._open.discard(greeting)
+            replies.greeted.append(greeting)
+
+    async def _resend(
+        self, session: Session, author: Actor, ask: ResendRequest, replies: Replies
+    ) -> None:
+        last = min(ask.last, ask.first + limits.RESEND_ENVELOPES_MAX - 1)
+        if ask.sender in self._actors:
+            replies.resend += await journals.sealed_range(
+                session, ask.sender, author.participant, ask.first, last
+            )
+        elif ask.sender.participant == author.participant:
+            bodies = await journals.received_range(session, ask.sender, ask.first, last)
+            for body in bodies:
+                kept = Returned(envelope=body.decode())
+                replies.say.append((self._actors[0], author.participant, "returned", kept, None))
+
+
+def _resend(sender: Actor, first: int, last: int) -> ResendRequest:
+    last = min(last, first + limits.RESEND_ENVELOPES_MAX - 1)
+    return ResendRequest(sender=sender, first=first, last=last)
+
+
+def _voice(peer: Participant) -> Actor:
+    """The actor by which a program that others greet speaks: the hub and the reconciler have one."""
+    return Actor(str(peer))

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Intake: from bytes that arrived to authentic envelopes in their senders' order.
+
+Two steps. *Authenticate*: size, form, digests, recipient, the broker's word on the sender, key,
+signature, clock. What fails is refused with its finding and uses up no sequence; an envelope whose
+key or sender is not known yet, or whose time has not come, is held for a while. *Arrange*: per
+sender, what comes next is ready, what comes later is early, what came before is twice, and twice
+with other bytes is equivocation.
+
+Elsewhere: what is done with each (`node`), what messages say (`schemas.messages`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from ledger.directory import Directory
+from runtime import journal as journals
+from runtime.broker import Arrival
+from runtime.journal import Journal
+from runtime.store import Session
+from schemas import limits
+from schemas.envelope import EnvelopeError, Opened, open_envelope, verify
+from schemas.findings import Finding, Reason, finding
+from schemas.identifiers import Actor, Instant, Participant
+
+__all__ = ["Arranged", "Authentic", "Held", "Refused", "Unit", "arrange", "authenticate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """An envelope's bytes on their way in. `arrival` is absent for what we had stored."""
+
+    body: bytes
+    sender: str | None
+    arrival: Arrival | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Authentic:
+    """An envelope that its author signed."""
+
+    unit: Unit
+    opened: Opened
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Bytes that are put aside."""
+
+    unit: Unit
+    finding: Finding
+    claimed: Actor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An envelope that may be fine later; `due` is when its time comes, if time is what it needs."""
+
+    unit: Unit
+    finding: Finding
+    due: Instant | None = None
+
+
+def authenticate(
+    unit: Unit, participant: Participant, directory: Directory, now: Instant
+) -> Authentic | Refused | Held:
+    """Open one envelope and check everything that can be checked without its sequence."""
+    try:
+        opened = open_envelope(unit.body)
+    except EnvelopeError as error:
+        return Refused(unit, error.finding)
+    manifest = opened.manifest
+    sender = manifest.sender
+    if manifest.to != participant:
+        return _refused(unit, Reason.RECIPIENT_WRONG, f"it is for {manifest.to}", sender)
+    if unit.sender is not None and unit.sender != sender.participant:
+        detail = f"{unit.sender} sent an envelope of {sender}"
+        return _refused(unit, Reason.SENDER_NOT_AT_LINK, detail, sender)
+    key = directory.key_for(sender, opened.token.kid, participant, manifest.sequence)
+    if key is None:
+        known = sender in directory.keys
+        reason = Reason.KEY_UNKNOWN if known else Reason.SENDER_UNKNOWN
+        return Held(unit, finding(reason, f"{sender} with key {opened.token.kid}"))
+    try:
+        verify(opened.token, key)
+    except EnvelopeError as error:
+        return Refused(unit, error.finding, sender)
+    return _in_time(Authentic(unit, opened), now)
+
+
+def _in_time(authentic: Authentic, now: Instant) -> Authentic | Refused | Held:
+    sent_at, moment = authentic.opened.manifest.sent_at, now.moment()
+    tolerated = moment + timedelta(seconds=limits.CLOCK_AHEAD_SECONDS_TOLERATED)
+    if sent_at <= Instant.of(tolerated):
+        return authentic
+    found = finding(Reason.CLOCK_AHEAD, f"sent at {sent_at}, it is {now}")
+    if sent_at <= Instant.of(moment + timedelta(seconds=limits.CLOCK_AHEAD_SECONDS_MAX)):
+        return Held(authentic.unit, found, due=sent_at)
+    return Refused(authentic.unit, found, authentic.opened.manifest.sender)
+
+
+def _refused(unit: Unit, reason: Reason, detail: str, claimed: Actor) -> Refused:
+    return Refused(unit, finding(reason, detail), claimed)
+
+
+@dataclass
+class Arranged:
+    """Sequenced envelopes by what is to be done with them."""
+
+    ready: list[Opened] = field(default_factory=list)
+    stored: list[Opened] = field(default_factory=list)
+    early: list[Opened] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    last: dict[Actor, int] = field(default_factory=dict)
+    """Where each sender's sequence stands after the ready ones."""
+
+
+async def arrange(
+    session: Session,
+    journal: Journal,
+    arrived: Iterable[Authentic],
+    waiting: frozenset[Participant],
+    resume: Iterable[Actor] = (),
+) -> Arranged:
+    """Put envelopes into their senders' order.
+
+    Those of participants in `waiting` (sequences not yet exchanged with them) are all early. The
+    stored early ones of the senders in `resume` are looked at again. `ready` holds, in order, the
+    new envelopes and the stored ones that may now be applied; `stored` are those of them that are in
+    the inbox already.
+    """
+    by_sender: dict[Actor, list[Authentic]] = {sender: [] for sender in resume}
+    for authentic in arrived:
+        by_sender.setdefault(authentic.opened.manifest.sender, []).append(authentic)
+    result = Arranged()
+    for sender, envelopes in by_sender.items():
+        await _arrange_sender(session, journal, sender, envelopes, waiting, result)
+    return result
+
+
+async def _arrange_sender(
+    session: Session,
+    journal: Journal,
+    sender: Actor,
+    envelopes: list[Authentic],
+    waiting: frozenset[Participant],
+    result: Arranged,
+) -> None:
+    last = journal.received(sender)
+    kept = journal.early.get(sender, set())
+    fresh: dict[int, Authentic] = {}
+    for authentic in envelopes:
+        sequence = _sequence(authentic)
+        if sequence <= last or sequence in kept:
+            known = await journals.signed_of(session, sender, sequence)
+            _compare(authentic, known, result)
+        elif sequence in fresh:
+            _compare(authentic, fresh[sequence].opened.signed_digest, result)
+        else:
+            fresh[sequence] = authentic
+    while sender.participant not in waiting:
+        if last + 1 in fresh:
+            last += 1
+            result.ready.append(fresh.pop(last).opened)
+        elif last + 1 in kept:
+            first, last = last + 1, _run_end(kept, last + 1)
+            bodies = await journals.take_early(session, sender, first, last)
+            opened = [open_envelope(body) for body in bodies]
+            result.ready += opened
+            result.stored += opened
+        else:
+            break
+    if last != journal.received(sender):
+        result.last[sender] = last
+    room = limits.EARLY_ENVELOPES_MAX - len(kept)
+    for number, sequence in enumerate(sorted(fresh)):
+        if number < room or sender.participant in waiting:
+            result.early.append(fresh[sequence].opened)
+        else:
+            detail = f"sequence {sequence} waits for {last + 1}"
+            found = finding(Reason.TOO_MANY_EARLY, detail)
+            result.refused.append(Refused(fresh[sequence].unit, found, sender))
+
+
+def _compare(authentic: Authentic, known: str | None, result: Arranged) -> None:
+    """The same envelope twice is nothing; another one under its sequence is equivocation."""
+    if known != authentic.opened.signed_digest:
+        sender = authentic.opened.manifest.sender
+        detail = f"sequence {_sequence(authentic)} was {known}"
+        found = finding(Reason.SEQUENCE_EQUIVOCATION, detail)
+        result.refused.append(Refused(authentic.unit, found, sender))
+
+
+def _sequence(authentic: Authentic) -> int:
+    sequence = authentic.opened.manifest.sequence
+    assert sequence is not None
+    return sequence
+
+
+def _run_end(kept: set[int], first: int) -> int:
+    last = first
+    while last + 1 in kept:
+        last += 1
+    return last

@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal: every envelope sealed or received, where each message stands, and the sequences.
+
+`Journal` keeps the sequences in memory beside the database, because one writer changes them; after
+anything that leaves a commit's outcome unknown it is loaded anew. Envelopes are kept byte for byte.
+
+Elsewhere: the tables (`tables`), what the node does with an envelope (`node`).
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sqlalchemy import Text, and_, bindparam, cast, delete, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from runtime.store import Session, each
+from runtime.tables import dead_letters, desk, inbox, marks, messages, outbox, sequences
+from schemas.envelope import Opened, digest
+from schemas.findings import Finding
+from schemas.identifiers import Actor, Digest, Instant, Participant
+
+__all__ = ["Journal", "Kept", "Sealed", "find_message", "kept_line", "set_mark"]
+
+
+class Sealed(NamedTuple):
+    """An envelope of ours, ready to be sent and sent again."""
+
+    sender: Actor
+    recipient: Participant
+    sequence: int
+    body: bytes
+
+
+class Kept(NamedTuple):
+    """A message that was said or heard: who said it, its digest, and where it stands."""
+
+    author: Actor
+    id: str
+    digest: Digest
+    type: str
+    conversation: str
+    answers: Digest | None
+    recipient: Participant
+    sequence: int
+    line: int
+
+
+@dataclass
+class Journal:
+    """Sequences and early envelopes of one program, in step with its database."""
+
+    participant: Participant
+    last: dict[tuple[Actor, Participant], int] = field(default_factory=dict)
+    early: dict[Actor, set[int]] = field(default_factory=dict)
+
+    async def load(self, session: Session) -> None:
+        """Take the sequences from the database."""
+        rows = await session.execute(select(sequences))
+        self.last = {(Actor(r.sender), Participant(r.recipient)): r.last for r in rows}
+        self.early = {}
+        rows = await session.execute(
+            select(inbox.c.sender, inbox.c.sequence).where(inbox.c.applied == 0)
+        )
+        for sender, sequence in rows:
+            self.early.setdefault(Actor(sender), set()).add(sequence)
+
+    def received(self, sender: Actor) -> int:
+        """The last sequence of another's actor that was applied here."""
+        return self.last.get((sender, self.participant), 0)
+
+    def sent(self, sender: Actor, recipient: Participant) -> int:
+        """The last sequence sealed by an actor of ours."""
+        return self.last.get((sender, recipient), 0)
+
+
+_UPSERT = {
+    name: dialect.insert(sequences)
+    .values(sender=bindparam("sender"), recipient=bindparam("recipient"), last=bindparam("last"))
+    .on_conflict_do_update(index_elements=["sender", "recipient"], set_={"last": bindparam("last")})
+    for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
+}
+_MARK = {
+    name: dialect.insert(marks)
+    .values(name=bindparam("name"), value=bindparam("value"))
+    .on_conflict_do_update(index_elements=["name"], set_={"value": bindparam("value")})
+    for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
+}
+
+
+async def save_sequences(session: Session, changed: dict[tuple[Actor, Participant], int]) -> None:
+    """Write the sequences that a batch has moved."""
+    if changed:
+        rows = [{"sender": a, "recipient": b, "last": n} for (a, b), n in sorted(changed.items())]
+        await session.execute(_UPSERT[session.dialect], rows)
+
+
+async def set_mark(session: Session, name: str, value: int) -> None:
+    """Remember a number by name."""
+    await session.execute(_MARK[session.dialect], {"name": name, "value": value})
+
+
+async def get_mark(session: Session, name: str, default: int = 0) -> int:
+    """A number remembered by name."""
+    found = await session.execute(select(marks.c.value).where(marks.c.name == name))
+    value = found.scalar_one_or_none()
+    return default if value is None else int(value)
+
+
+async def keep_received(
+    session: Session, opened: Sequence[Opened], now: Instant, *, applied: bool
+) -> None:
+    """Store authentic envelopes of others."""
+    rows = [
+        {
+            "sender": o.manifest.sender,
+            "sequence": o.manifest.sequence,
+            "signed": o.signed_digest,
+            "body": o.body,
+            "received_at": now,
+            "applied": int(applied),
+        }
+        for o in opened
+    ]
+    if rows:
+        await session.execute(inbox.insert(), rows)
+
+
+async def take_early(session: Session, sender: Actor, first: int, last: int) -> list[bytes]:
+    """Stored early envelopes of a sender in a range of sequences, now to be applied, in order."""
+    where = and_(inbox.c.sender == sender, inbox.c.sequence.between(first, last))
+    rows = await session.execute(select(inbox.c.body).where(where).order_by(inbox.c.sequence))
+    bodies = [bytes(row[0]) for row in rows]
+    await session.execute(update(inbox).where(where).values(applied=1))
+    return bodies
+
+
+async def signed_of(session: Session, sender: Actor, sequence: int) -> Digest | None:
+    """The digest of what was signed in the envelope received under a sequence."""
+    found = await session.execute(
+        select(inbox.c.signed).where(inbox.c.sender == sender, inbox.c.sequence == sequence)
+    )
+    value = found.scalar_one_or_none()
+    return None if value is None else Digest(value)
+
+
+async def keep_messages(session: Session, rows: Iterable[Kept]) -> None:
+    """Store where messages stand; what is said to several recipients is stored once."""
+    values = [row._asdict() for row in rows]
+    if values:
+        await session.execute(_KEEP[session.dialect], values)
+
+
+_KEEP = {
+    "postgresql": postgresql.insert(messages).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(messages).on_conflict_do_nothing(),
+}
+
+
+_asked = each(bindparam("asked", type_=Text)).table_valued("value").alias("asked")
+_KNOWN = (
+    select(messages)
+    .select_from(_asked)
+    .join(
+        messages,
+        and_(
+            messages.c.author == cast(_asked.c.value.op("->>")("a"), Text),
+            messages.c.id == cast(_asked.c.value.op("->>")("i"), Text),
+        ),
+    )
+)
+_BY_DIGEST = (
+    select(messages)
+    .select_from(_asked)
+    .join(messages, messages.c.digest == cast(_asked.c.value.op("->>")("d"), Text))
+)
+
+
+async def known_messages(
+    session: Session, ids: Iterable[tuple[Actor, str]]
+) -> dict[tuple[Actor, str], Kept]:
+    """Which of these authors' message ids were seen before."""
+    asked = json.dumps([{"a": author, "i": id_} for author, id_ in ids])
+    rows = await session.execute(_KNOWN, {"asked": asked})
+    return {(k.author, k.id): k for k in map(_kept, rows)}
+
+
+async def messages_by_digest(session: Session, digests: Iterable[Digest]) -> dict[Digest, Kept]:
+    """Which of these lines were said or heard here, by their digest."""
+    asked = json.dumps([{"d": d} for d in digests])
+    return {k.digest: k for k in map(_kept, await session.execute(_BY_DIGEST, {"asked": asked}))}
+
+
+async def find_message(session: Session, wanted: Digest) -> Kept | None:
+    """A message by the digest of its line."""
+    return (await messages_by_digest(session, [wanted])).get(wanted)
+
+
+def _kept(row: Any) -> Kept:
+    return Kept(
+        Actor(row.author),
+        row.id,
+        Digest(row.digest),
+        row.type,
+        row.conversation,
+        Digest(row.answers) if row.answers else None,
+        Participant(row.recipient),
+        row.sequence,
+        row.line,
+    )
+
+
+async def kept_line(session: Session, kept: Kept) -> tuple[bytes, bytes]:
+    """The manifest line and the line of a kept message, byte for byte."""
+    where = (outbox.c.sender == kept.author, outbox.c.recipient == kept.recipient)
+    statement = select(outbox.c.body).where(*where, outbox.c.sequence == kept.sequence)
+    body = (await session.execute(statement)).scalar_one_or_none()
+    if body is None:
+        received = select(inbox.c.body).where(
+            inbox.c.sender == kept.author, inbox.c.sequence == kept.sequence
+        )
+        body = (await session.execute(received)).scalar_one()
+    lines = bytes(body).split(b"\n")
+    assert digest(lines[kept.line + 1]) == kept.digest
+    return lines[0], lines[kept.line + 1]
+
+
+async def keep_sealed(session: Session, sealed: Sequence[Sealed], now: Instant) -> None:
+    """Store envelopes of ours, not yet confirmed by the broker."""
+    if sealed:
+        await session.execute(
+            outbox.insert(), [{**envelope._asdict(), "sealed_at": now} for envelope in sealed]
+        )
+
+
+async def mark_confirmed(session: Session, sealed: Iterable[Sealed]) -> None:
+    """Remember that the broker has these."""
+    rows = [{"s": e.sender, "r": e.recipient, "q": e.sequence} for e in sealed]
+    if rows:
+        await session.execute(_CONFIRM, rows)
+
+
+_CONFIRM = (
+    update(outbox)
+    .where(
+        outbox.c.sender == bindparam("s"),
+        outbox.c.recipient == bindparam("r"),
+        outbox.c.sequence == bindparam("q"),
+    )
+    .values(confirmed=1)
+)
+
+
+async def unconfirmed(session: Session, before: Instant, most: int) -> list[Sealed]:
+    """Envelopes sealed before an instant and not confirmed since: what a sweep sends again."""
+    statement = (
+        select(outbox.c.sender, outbox.c.recipient, outbox.c.sequence, outbox.c.body)
+        .where(outbox.c.confirmed == 0, outbox.c.sealed_at <= before)
+        .order_by(outbox.c.sealed_at, outbox.c.sender, outbox.c.recipient, outbox.c.sequence)
+        .limit(most)
+    )
+    return [_sealed(row) for row in await session.execute(statement)]
+
+
+async def sealed_range(
+    session: Session, sender: Actor, recipient: Participant, first: int, last: int
+) -> list[Sealed]:
+    """Envelopes of an actor of ours by their sequences."""
+    statement = (
+        select(outbox.c.sender, outbox.c.recipient, outbox.c.sequence, outbox.c.body)
+        .where(
+            outbox.c.sender == sender,
+            outbox.c.recipient == recipient,
+            outbox.c.sequence.between(first, last),
+        )
+        .order_by(outbox.c.sequence)
+    )
+    return [_sealed(row) for row in await session.execute(statement)]
+
+
+async def received_range(session: Session, sender: Actor, first: int, last: int) -> list[bytes]:
+    """Envelopes received from an actor, by their sequences."""
+    statement = (
+        select(inbox.c.body)
+        .where(inbox.c.sender == sender, inbox.c.sequence.between(first, last))
+        .order_by(inbox.c.sequence)
+    )
+    return [bytes(row[0]) for row in await session.execute(statement)]
+
+
+async def answers_to(session: Session, wanted: Digest) -> list[Sealed]:
+    """The envelopes of ours that answered a message."""
+    statement = (
+        select(outbox.c.sender, outbox.c.recipient, outbox.c.sequence, outbox.c.body)
+        .join(
+            messages,
+            and_(
+                messages.c.author == outbox.c.sender,
+                messages.c.recipient == outbox.c.recipient,
+                messages.c.sequence == outbox.c.sequence,
+            ),
+        )
+        .where(messages.c.answers == wanted)
+        .order_by(outbox.c.sequence)
+    )
+    return [_sealed(row) for row in await session.execute(statement)]
+
+
+def _sealed(row: Any) -> Sealed:
+    return Sealed(Actor(row[0]), Participant(row[1]), row[2], bytes(row[3]))
+
+
+async def bury(
+    session: Session, found: Finding, body: bytes, claimed: str | None, now: Instant
+) -> None:
+    """Put a body aside as a dead letter, with the reason."""
+    await session.execute(
+        dead_letters.insert(),
+        [
+            {
+                "received_at": now,
+                "claimed_sender": claimed,
+                "code": found.code,
+                "reason": str(found.reason),
+                "detail": found.detail,
+                "body": body,
+            }
+        ],
+    )
+
+
+async def settle_dead_letter(session: Session, number: object, state: str) -> bytes | None:
+    """Mark an open dead letter as replayed or discarded; gives its body, or None."""
+    if not isinstance(number, int):
+        return None
+    rows = await session.execute(
+        update(dead_letters)
+        .where(dead_letters.c.id == number, dead_letters.c.state == "open")
+        .values(state=state)
+        .returning(dead_letters.c.body)
+    )
+    body = rows.scalar_one_or_none()
+    return None if body is None else bytes(body)
+
+
+async def open_commands(session: Session, most: int) -> list[Any]:
+    """Commands that wait at the desk, oldest first."""
+    statement = select(desk).where(desk.c.state == "open").order_by(desk.c.id).limit(most)
+    return list(await session.execute(statement))
+
+
+async def close_command(session: Session, id_: int, *, done: bool, result: str) -> None:
+    """Record what became of a command."""
+    state = "done" if done else "refused"
+    await session.execute(update(desk).where(desk.c.id == id_).values(state=state, result=result))
+
+
+async def forget_early(session: Session, sender: Actor, first: int) -> None:
+    """Drop stored early envelopes from a sequence on: their key was withdrawn."""
+    await session.execute(
+        delete(inbox).where(
+            inbox.c.sender == sender, inbox.c.sequence >= first, inbox.c.applied == 0
+        )
+    )
+
+
+async def count_open_dead_letters(session: Session) -> int:
+    """Dead letters that nobody has dealt with."""
+    statement = (
+        select(func.count()).select_from(dead_letters).where(or_(dead_letters.c.state == "open"))
+    )
+    return int((await session.execute(statement)).scalar_one())

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Private keys: made, kept in PEM files, and used through the `schemas.jws.Signer` port.
+
+A program's key folder holds one file per actor (`GHA01-GHA.pem`) and one for its witness key
+(`witness.pem`); files are PKCS#8 and readable by their owner only. An actor whose key is being
+changed has the next one beside it (`GHA01-GHA.next.pem`).
+
+Elsewhere: public keys and who they belong to (`ledger.directory`).
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from runtime.errors import LocalProtocolError
+from schemas import jws
+from schemas.identifiers import Actor
+
+__all__ = ["Keyring", "PrivateKey", "file_name", "generate", "load_keyring", "load_private", "save"]
+
+PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
+
+
+@dataclass
+class Keyring:
+    """The signers of a program's actors, and its witness key.
+
+    `retired` and `next` hold the keys before and after the current one during a rotation.
+    """
+
+    actors: dict[Actor, list[jws.Signer]]
+    witness: Ed25519PrivateKey
+    checkpoint: Ed25519PrivateKey | None = None
+
+    def signer(self, actor: Actor, key: jws.PublicKey | None) -> jws.Signer:
+        """The signer of this actor that matches its current public key in the directory."""
+        held = self.actors.get(actor, [])
+        for signer in held:
+            if key is None or signer.public == key:
+                return signer
+        raise LocalProtocolError(f"no private key here is the current key of {actor}")
+
+    def add(self, actor: Actor, signer: jws.Signer) -> None:
+        """Hold one more key for an actor."""
+        self.actors.setdefault(actor, []).append(signer)
+
+
+def generate(algorithm: jws.Algorithm = jws.Algorithm.ED25519) -> PrivateKey:
+    """A new private key."""
+    if algorithm is jws.Algorithm.ED25519:
+        return Ed25519PrivateKey.generate()
+    return generate_private_key(SECP256R1())
+
+
+def file_name(actor: Actor) -> str:
+    """The name of an actor's key file."""
+    return f"{actor.replace('/', '-')}.pem"
+
+
+def save(key: PrivateKey, path: Path, password: bytes | None = None) -> None:
+    """Write a key as PKCS#8 PEM, readable by its owner only; never over an existing file."""
+    encryption = BestAvailableEncryption(password) if password else NoEncryption()
+    data = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise LocalProtocolError(f"{path} exists; keys are never overwritten") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+
+
+def load_private(path: Path, password: bytes | None = None) -> PrivateKey:
+    """Read a key; `LocalProtocolError` says what is wrong with the file."""
+    try:
+        key = load_pem_private_key(path.read_bytes(), password)
+    except (OSError, ValueError, TypeError) as error:
+        raise LocalProtocolError(f"{path}: {error}") from None
+    if not isinstance(key, Ed25519PrivateKey | EllipticCurvePrivateKey):
+        raise LocalProtocolError(f"{path}: neither an Ed25519 nor an EC key")
+    return key
+
+
+def load_keyring(folder: Path, actors: list[Actor], password: bytes | None = None) -> Keyring:
+    """The keys of a program's actors from its key folder, older and next ones included."""
+    witness = load_private(folder / "witness.pem", password)
+    if not isinstance(witness, Ed25519PrivateKey):
+        raise LocalProtocolError(f"{folder / 'witness.pem'}: a witness key is Ed25519")
+    ring = Keyring(actors={}, witness=witness)
+    for actor in actors:
+        stem = file_name(actor).removesuffix(".pem")
+        paths = [folder / f"{stem}.pem", *sorted(folder.glob(f"{stem}.*.pem"))]
+        for path in paths:
+            ring.add(actor, jws.SoftwareSigner(load_private(path, password)))
+    checkpoint = folder / "checkpoint.pem"
+    if checkpoint.exists():
+        key = load_private(checkpoint, password)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise LocalProtocolError(f"{checkpoint}: a checkpoint key is Ed25519")
+        ring.checkpoint = key
+    return ring

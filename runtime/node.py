@@ -1,0 +1,426 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node: one program, one store, one broker link, one writer, one loop.
+
+Each turn takes what has arrived, authenticates it, hands it to the handler as one batch, and after
+the commit acknowledges, dead-letters and sends. Start-up after a crash is this same loop: sequences
+are exchanged, the outbox is swept, and what comes again is recognised.
+
+What goes wrong: a store or broker that is unavailable is waited for, with everything kept; a batch
+that fails is run again one by one, so that only the culprit is set aside with an internal finding
+and an alarm; a program that must stop (its hub misbehaved) halts the node and says why.
+
+Elsewhere: a batch (`handler`), sending (`relay`), control envelopes (`control`).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+
+from runtime import events
+from runtime import journal as journals
+from runtime.broker import Broker, LinkState
+from runtime.clock import Clock, Ids
+from runtime.errors import LocalProtocolError, Unavailable
+from runtime.handler import Culprit, Done, Handler, Work
+from runtime.intake import Authentic, Held, Refused, Unit, authenticate
+from runtime.keys import Keyring
+from runtime.orders import Operator
+from runtime.program import Program
+from runtime.relay import Relay
+from runtime.schema import check_schema
+from runtime.store import Store
+from schemas.envelope import Manifest, digest, seal
+from schemas.findings import Reason, finding
+from schemas.identifiers import Actor, Instant, Participant
+from schemas.messages import new_message
+from schemas.units import Frozen
+
+__all__ = ["Node", "NodeSettings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """How a node runs; durations in seconds."""
+
+    batch_max: int = 200
+    """Envelopes in one batch: beyond some 250 nothing is gained."""
+    tick_seconds: float = 0.25
+    """How often deadlines, checkpoints and the desk are looked at."""
+    greet_seconds: float = 2.0
+    """How often an unanswered hello is repeated."""
+    sweep_seconds: float = 5.0
+    """How often the outbox is swept, and from what age on an envelope is sent again."""
+    hold_seconds: float = 10.0
+    """How long an envelope of an unknown sender or key waits for the directory."""
+    held_max: int = 100
+    """How many such envelopes wait at a time."""
+    gap_seconds: float = 1.0
+    """How often a missing envelope is asked for."""
+    drain_seconds: float = 10.0
+    """How long a stopping node tries to send what it has sealed."""
+    retry_seconds: float = 1.0
+    """How long to wait for a store that is unavailable."""
+
+
+class Node:
+    """Runs a program until it is stopped."""
+
+    def __init__(
+        self,
+        program: Program,
+        store: Store,
+        broker: Broker,
+        clock: Clock,
+        keyring: Keyring,
+        *,
+        ids: Ids | None = None,
+        operators: Sequence[Operator] = (),
+        settings: NodeSettings | None = None,
+    ) -> None:
+        self.program = program
+        self.store = store
+        self.broker = broker
+        self.settings = settings or NodeSettings()
+        self.ready = asyncio.Event()
+        self.halted: str | None = None
+        self.relay = Relay(broker)
+        self._clock = clock
+        self._keyring = keyring
+        self._ids = ids or Ids()
+        self._handler = Handler(program, store, keyring, self._ids, {o.name: o for o in operators})
+        self._log = structlog.get_logger().bind(participant=str(program.participant))
+        self._stopping = asyncio.Event()
+        self._again: list[Unit] = []
+        self._held: list[tuple[float, Held]] = []
+        self._resume: set[Actor] = set()
+        self._asked: dict[str, float] = {}
+        self._loaded = False
+        self._drained = False
+        self._link: LinkState | None = None
+
+    async def run(self) -> None:
+        """Start, work until `stop`, drain. Raises only what makes starting impossible."""
+        await check_schema(self.store.url, self.program.packages)
+        await self.store.lock_writer()
+        await self.broker.open()
+        relay = asyncio.create_task(self.relay.run())
+        self._log.info(events.NODE_STARTED)
+        try:
+            while not self._stopping.is_set():
+                await self._turn()
+            await self._drain()
+        finally:
+            relay.cancel()
+            await asyncio.gather(relay, return_exceptions=True)
+            await self.broker.close()
+            await self.store.close()
+            self._log.info(events.NODE_STOPPED, halted=self.halted)
+
+    def stop(self) -> None:
+        """Finish the batch under way, send what is sealed, and end `run`."""
+        self._stopping.set()
+
+    async def _drain(self) -> None:
+        await self.broker.drain()
+        if self.halted is None:
+            await self.relay.drained(self.settings.drain_seconds)
+            if self._loaded:
+                async with self.store.transaction() as session:
+                    await journals.mark_confirmed(session, self.relay.confirmed())
+
+    async def _turn(self) -> None:
+        """One turn: load if need be, take what arrived, work, and look after the periodic things."""
+        try:
+            if not self._loaded:
+                await self._handler.load()
+                self._loaded = True
+            self._watch_link()
+            self._greet()
+            await self._sweep()
+            wait = 0.0 if self._again else self.settings.tick_seconds
+            arrivals = await self.broker.receive(self.settings.batch_max, wait)
+            self._drained = len(arrivals) < self.settings.batch_max
+            units = self._again + [Unit(a.body, a.sender, a) for a in arrivals]
+            self._again = []
+            await self._work(units)
+        except Unavailable as error:
+            self._loaded = False
+            self._log.warning(events.STORE_UNAVAILABLE, error=str(error))
+            await self._pause(self.settings.retry_seconds)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _watch_link(self) -> None:
+        state = self.broker.state
+        if state is not self._link:
+            self._log.info(events.LINK_CHANGED, state=str(state), error=self.broker.last_error)
+            if self._link is not None and state is LinkState.UP:
+                self._asked.clear()
+            self._link = state
+
+    # --- work -----------------------------------------------------------------------------------
+
+    async def _work(self, units: Sequence[Unit]) -> None:
+        now = self._clock.now()
+        work = self._sorted([*units, *self._due(now)], now)
+        commands = not self._handler.control.waiting and self._every(
+            "desk", self.settings.tick_seconds
+        )
+        tick = self.program.due(now) and self._every("tick", self.settings.tick_seconds)
+        idle = not (work.sequenced or work.control or work.refused or work.resume or tick)
+        if idle and not self.relay.confirmed() and not (commands and await self._desk_has_work()):
+            return
+        whole = replace(
+            work,
+            commands=commands,
+            tick=tick,
+            consuming=self._drained and self.broker.state is LinkState.UP,
+        )
+        try:
+            await self._run(whole, frozenset())
+        except Unavailable:
+            self._again = [*_units(whole), *self._again]
+            raise
+        except Exception as error:
+            self._log.error(events.BATCH_FAILED, error=repr(error), cause=repr(error.__cause__))
+            self._loaded = False
+            await self._one_by_one(whole)
+
+    async def _desk_has_work(self) -> bool:
+        async with self.store.snapshot() as session:
+            return bool(await journals.open_commands(session, 1))
+
+    async def _one_by_one(self, work: Work) -> None:
+        """Run a failed batch in its smallest parts; what still fails is set aside."""
+        parts = [Work(sequenced=[a]) for a in work.sequenced]
+        parts += [Work(control=[a]) for a in work.control]
+        parts.append(Work(refused=work.refused, resume=work.resume))
+        if work.commands:
+            parts.append(Work(commands=True))
+        if work.tick:
+            parts.append(Work(tick=True, consuming=work.consuming))
+        for index, part in enumerate(parts):
+            try:
+                await self._persist(part)
+            except Unavailable:
+                self._again = [u for p in parts[index:] for u in _units(p)]
+                raise
+
+    async def _persist(self, part: Work) -> None:
+        """Run one part, each time without the culprits found so far."""
+        culprits: frozenset[str] = frozenset()
+        for _ in range(64):
+            await self._handler.load()
+            self._loaded = True
+            try:
+                await self._run(part, culprits)
+                return
+            except Unavailable:
+                raise
+            except Culprit as error:
+                self._log.error(
+                    events.CULPRIT_SET_ASIDE, item=error.name, error=repr(error.__cause__)
+                )
+                culprits |= {error.name}
+            except Exception as error:  # not one item's decision: everything in the part is suspect
+                names = _names(part)
+                self._log.error(events.CULPRIT_SET_ASIDE, item=sorted(names), error=repr(error))
+                if names <= culprits:
+                    break
+                culprits |= names
+        self._loaded = False
+        self._bury_what_fails(part)
+
+    def _bury_what_fails(self, part: Work) -> None:
+        """Nothing in the part can be handled: it waits, and is tried again like new arrivals."""
+        deadline = asyncio.get_running_loop().time() + self.settings.hold_seconds
+        for unit in _units(part):
+            held = Held(unit, finding(Reason.INTERNAL), due=None)
+            self._held.append((deadline, held))
+
+    async def _run(self, work: Work, culprits: frozenset[str]) -> None:
+        confirmed = self.relay.confirmed()
+        self._resume -= set(work.resume)
+        try:
+            done = await self._handler.run(work, self._clock.now(), confirmed, culprits)
+        except BaseException:
+            self._resume |= set(work.resume)
+            raise
+        self.relay.settled(confirmed)
+        await self._after(work, done)
+
+    async def _after(self, work: Work, done: Done) -> None:
+        """The batch is durable: send, acknowledge, tell."""
+        self.relay.send(done.sealed)
+        resent = self.relay.send(done.replies.resend)
+        for author, to, type_, body, nonce in done.replies.say:
+            self._say_control(author, to, type_, body, nonce)
+        for event, values in done.batch.events:
+            self._log.info(event, **{k: str(v) for k, v in values.items()})
+        for author, peer in done.replies.greeted:
+            self._log.info(events.NODE_GREETED, actor=str(author), peer=str(peer))
+            self._resume |= {s for s in self._handler.journal.early if s.participant == peer}
+        if resent:
+            self._log.info(events.ENVELOPES_RESENT, number=resent)
+        for sender, (first, last) in done.gaps.items():
+            self._ask_for(sender, first, last)
+        self._again += done.again
+        if not self._handler.control.waiting:
+            self.ready.set()
+        if done.replies.behind:
+            self._log.error(events.NODE_BEHIND, detail=done.replies.behind)
+        await self._acknowledge(work, done)
+        if done.batch.halt:
+            self._halt(done.batch.halt)
+
+    async def _acknowledge(self, work: Work, done: Done) -> None:
+        taken = [a.unit.arrival for a in (*work.sequenced, *work.control)]
+        dead = {id(refused.unit.arrival) for refused in done.refused}
+        try:
+            await self.broker.acknowledge([a for a in taken if a and id(a) not in dead])
+            for refused in done.refused:
+                self._log.warning(
+                    events.ENVELOPE_DEAD, claimed=refused.claimed, finding=str(refused.finding)
+                )
+                if refused.unit.arrival is not None:
+                    await self.broker.dead_letter(
+                        refused.unit.arrival, str(refused.finding.reason), refused.finding.detail
+                    )
+        except Unavailable:  # the broker hands it out again, and it is recognised
+            return
+
+    def _halt(self, why: str) -> None:
+        self.halted = why
+        self._log.critical(events.NODE_HALTED, why=why)
+        self._stopping.set()
+
+    # --- intake ---------------------------------------------------------------------------------
+
+    def _sorted(self, units: Sequence[Unit], now: Instant) -> Work:
+        sequenced: list[Authentic] = []
+        control: list[Authentic] = []
+        refused: list[Refused] = []
+        deadline = asyncio.get_running_loop().time() + self.settings.hold_seconds
+        for unit in units:
+            found = authenticate(unit, self.program.participant, self.program.directory, now)
+            if isinstance(found, Authentic):
+                (control if found.opened.manifest.control else sequenced).append(found)
+            elif isinstance(found, Refused):
+                refused.append(found)
+            elif len(self._held) < self.settings.held_max:
+                self._log.info(events.ENVELOPE_HELD, finding=str(found.finding))
+                self._held.append((deadline, found))
+            else:
+                refused.append(Refused(found.unit, found.finding))
+        return Work(sequenced, control, refused, tuple(self._resume))
+
+    def _due(self, now: Instant) -> list[Unit]:
+        """Held envelopes to look at again; those whose patience is over come last, as refused."""
+        if not self._held or not self._every("held", self.settings.tick_seconds):
+            return []
+        held, self._held = self._held, []
+        clock = asyncio.get_running_loop().time()
+        units: list[Unit] = []
+        for deadline, one in held:
+            if one.due is not None and one.due > now:
+                self._held.append((deadline, one))
+                continue
+            found = authenticate(one.unit, self.program.participant, self.program.directory, now)
+            if isinstance(found, Held) and clock < deadline:
+                self._held.append((deadline, one))
+            else:
+                units.append(one.unit)
+        return units
+
+    # --- periodic -------------------------------------------------------------------------------
+
+    def _every(self, name: str, seconds: float) -> bool:
+        """Whether `seconds` have passed since this was last true for the name."""
+        clock = asyncio.get_running_loop().time()
+        if clock < self._asked.get(name, float("-inf")) + seconds:
+            return False
+        self._asked[name] = clock
+        return True
+
+    def _greet(self) -> None:
+        if self.broker.state is not LinkState.UP:
+            return
+        for greeting in self._handler.control.open_greetings():
+            if not self._every(f"greet {greeting}", self.settings.greet_seconds):
+                continue
+            nonce = self._ids.nonce()
+            hello = self._handler.control.greet(nonce, greeting)
+            self._say_control(*greeting, "hello", hello, None, nonce)
+
+    def _ask_for(self, sender: Actor, first: int, last: int) -> None:
+        if self._every(f"gap {sender}", self.settings.gap_seconds):
+            self._log.info(events.GAP_ASKED, sender=str(sender), first=first, last=last)
+            ask = self._handler.control.ask(sender, first, last)
+            self._say_control(self.program.actors[0], sender.participant, "resend", ask, None)
+
+    def _say_control(
+        self,
+        author: Actor,
+        to: Participant,
+        type_: str,
+        body: Frozen,
+        answers: str | None,
+        nonce: str | None = None,
+    ) -> None:
+        now = self._clock.now()
+        message = new_message(type_, self._ids.message(now), "control", body)
+        line = message.model_dump_json().encode()
+        nonce = nonce or self._ids.nonce()
+        manifest = Manifest.model_validate(
+            {
+                "from": author,
+                "to": to,
+                "control": True,
+                "nonce": nonce,
+                "answers_nonce": answers,
+                "sent_at": now,
+                "seen": self.program.seen,
+                "messages": (digest(line),),
+            }
+        )
+        signer = self._keyring.signer(author, self.program.directory.current_key(author))
+        self.relay.pass_on(to, seal(manifest, (line,), signer), nonce)
+
+    async def _sweep(self) -> None:
+        """Send again what was sealed a while ago and never confirmed."""
+        if not self._every("sweep", self.settings.sweep_seconds):
+            return
+        before = Instant.of(
+            self._clock.now().moment() - timedelta(seconds=self.settings.sweep_seconds)
+        )
+        async with self.store.snapshot() as session:
+            old = await journals.unconfirmed(session, before, 500)
+        sent = self.relay.send([e for e in old if not self.relay.knows(e)])
+        if sent:
+            self._log.info(events.OUTBOX_SWEPT, number=sent)
+
+
+def _units(work: Work) -> list[Unit]:
+    return [a.unit for a in (*work.sequenced, *work.control)] + [r.unit for r in work.refused]
+
+
+def _names(work: Work) -> frozenset[str]:
+    names = {
+        f"{a.opened.manifest.sender}#{a.opened.manifest.sequence}/{i}"
+        for a in work.sequenced
+        for i in range(len(a.opened.lines))
+    }
+    return frozenset(names | ({"tick"} if work.tick else set()))
+
+
+def refuse_optimized() -> None:
+    """Daemons rely on `assert`; refuse to run under `python -O`."""
+    if not __debug__:
+        raise LocalProtocolError("a6hub does not run with assertions turned off (-O)")

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators' commands: signed lines in a desk inbox, handled like any other item.
+
+A command is one line of JSON with `command`, `arguments`, `operator`, `at` and `nonce`; its
+signature is a JWS over `{"act": "<sha-256 of the line>"}` with the operator's key. Names, roles and
+public keys of operators are the node's own settings. No command writes ledger tables: it waits at
+the desk until the node's one writer takes it.
+
+Elsewhere: what a command does (each program's `decide`), the tool that writes it (`harness.cli`).
+"""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from ledger.directory import act_signature
+from runtime.clock import Ids
+from runtime.program import Order
+from runtime.store import Session
+from runtime.tables import desk
+from schemas import jws
+from schemas.directory import KeyText
+from schemas.envelope import digest
+from schemas.findings import Finding, Reason, finding
+from schemas.identifiers import Instant
+from schemas.messages import strict_json
+from schemas.units import Frozen
+
+__all__ = ["Operator", "check_order", "submit", "write_order"]
+
+RANKS = {"viewer": 0, "operator": 1, "administrator": 2}
+
+
+class Operator(Frozen):
+    """A person who may command this node. Roles: viewer, operator, administrator."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+    role: Annotated[str, Field(pattern=r"^(?:viewer|operator|administrator)$")]
+    key: KeyText
+
+
+class _Line(Frozen):
+    command: Annotated[str, Field(pattern=r"^[a-z-]{2,40}$")]
+    arguments: dict[str, Any]
+    operator: str
+    at: Instant
+    nonce: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+def write_order(
+    command: str,
+    arguments: dict[str, Any],
+    operator: str,
+    signer: jws.Signer,
+    now: Instant,
+    ids: Ids,
+) -> tuple[str, str]:
+    """A command's line and its signature."""
+    line = json.dumps(
+        {
+            "command": command,
+            "arguments": arguments,
+            "operator": operator,
+            "at": str(now),
+            "nonce": ids.nonce(),
+        },
+        separators=(",", ":"),
+    )
+    return line, act_signature(line, signer)
+
+
+async def submit(session: Session, line: str, signature: str, now: Instant) -> int:
+    """Put a command into the desk inbox; gives its number."""
+    inserted = await session.execute(
+        desk.insert().returning(desk.c.id),
+        {"submitted_at": str(now), "command": line, "signature": signature},
+    )
+    return int(inserted.scalar_one())
+
+
+def check_order(row: Any, operators: dict[str, Operator], roles: dict[str, str]) -> Order | Finding:
+    """A desk row as an order, if its operator signed it and may give it."""
+    try:
+        strict_json(row.command)
+        line = _Line.model_validate_json(row.command)
+        operator = operators[line.operator]
+        token = jws.parse(row.signature)
+        if json.loads(token.payload) != {"act": digest(row.command.encode())}:
+            return finding(Reason.SIGNATURE_INVALID, "the signature is over another command")
+        jws.verify(token, jws.PublicKey.from_text(operator.key))
+    except KeyError:
+        return finding(Reason.COMMAND_NOT_ALLOWED, "no such operator here")
+    except jws.JWSError as error:
+        return finding(Reason.SIGNATURE_INVALID, str(error))
+    except (ValidationError, ValueError) as error:
+        return finding(Reason.COMMAND_INVALID, str(error))
+    needed = roles.get(line.command)
+    if needed is None:
+        return finding(Reason.COMMAND_INVALID, f"no command {line.command} here")
+    if RANKS[operator.role] < RANKS[needed]:
+        detail = f"{line.command} needs the role {needed}, {operator.name} is {operator.role}"
+        return finding(Reason.COMMAND_NOT_ALLOWED, detail)
+    return Order(row.id, line.command, operator.name, line.arguments)

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a program is to its node: rules over loaded facts, and nothing of transport.
+
+A node runs batches of items through one handler shape: *load* every fact the items need, *decide*
+one item after another, purely, against facts that earlier items have changed in memory, *finish*
+(write the facts, say what the whole batch gives rise to), commit once. A `Program` supplies these
+three; the node does the rest.
+
+`decide` must not wait, read a clock or draw randomness: time, ids and the directory come with the
+batch. A raised exception is a bug: nothing of the batch is committed and the item is set aside.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ledger.directory import Directory
+from runtime.clock import Ids
+from runtime.store import Session
+from schemas.envelope import digest
+from schemas.findings import Finding
+from schemas.identifiers import Actor, Digest, Instant, Participant
+from schemas.messages import Message, new_message
+from schemas.units import Frozen
+
+__all__ = ["Batch", "Heard", "Item", "Order", "Program", "Said", "Tick"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An authentic message: who said it, its bytes, and the manifest that covers it."""
+
+    author: Actor
+    message: Message
+    line: bytes
+    digest: Digest
+    manifest: bytes
+    sequence: int
+    index: int
+
+    @property
+    def name(self) -> str:
+        """How logs and culprits name it."""
+        return f"{self.author}#{self.sequence}/{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An operator's command whose signature and role were checked."""
+
+    id: int
+    command: str
+    operator: str
+    arguments: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """How logs and culprits name it."""
+        return f"command#{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed: deadlines, checkpoints, periodic work. `consuming` is true when the link is up
+    and everything that had arrived is in this batch or before it.
+    """
+
+    now: Instant
+    consuming: bool = True
+
+    @property
+    def name(self) -> str:
+        """How logs and culprits name it."""
+        return "tick"
+
+
+Item = Heard | Order | Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message of ours, to be sealed into an envelope with others of the same way."""
+
+    author: Actor
+    to: Participant
+    message: Message
+    line: bytes
+    digest: Digest
+
+
+@dataclass
+class Batch:
+    """What one batch is about to do, besides the program's own facts. `sequences` are the last ones
+    per sender and recipient before the batch.
+    """
+
+    now: Instant
+    ids: Ids
+    sequences: Mapping[tuple[Actor, Participant], int] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
+    results: dict[int, str] = field(default_factory=dict)
+    refusals: dict[int, list[Finding]] = field(default_factory=dict)
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    halt: str | None = None
+
+    def make(
+        self, type_: str, conversation: str, body: Frozen, *, answers: Digest | None = None
+    ) -> tuple[Message, bytes]:
+        """A new message and its line."""
+        message = new_message(
+            type_, self.ids.message(self.now), conversation, body, answers=answers
+        )
+        return message, message.model_dump_json().encode()
+
+    def say(
+        self,
+        author: Actor,
+        to: Participant,
+        type_: str,
+        conversation: str,
+        body: Frozen,
+        *,
+        answers: Digest | None = None,
+    ) -> Digest:
+        """Say something to a participant; gives the digest of its line."""
+        message, line = self.make(type_, conversation, body, answers=answers)
+        return self.repeat(author, to, message, line)
+
+    def repeat(self, author: Actor, to: Participant, message: Message, line: bytes) -> Digest:
+        """Say the same bytes to one more participant."""
+        said = Said(author, to, message, line, digest(line))
+        self.said.append(said)
+        return said.digest
+
+    def log(self, event: str, **values: Any) -> None:
+        """Have an event logged once the batch is committed."""
+        self.events.append((event, values))
+
+
+class Program(Protocol):
+    """The rules of one participant. Caches of facts may be kept between batches; they are valid
+    because there is one writer, and are dropped when a commit's outcome is unknown (`start`).
+    """
+
+    participant: Participant
+    actors: tuple[Actor, ...]
+    greets: tuple[Participant, ...]
+    packages: tuple[str, ...]
+    roles: dict[str, str]
+
+    @property
+    def directory(self) -> Directory:
+        """The directory as of the last commit."""
+        ...
+
+    @property
+    def seen(self) -> int:
+        """The largest log size known, for manifests."""
+        ...
+
+    async def start(self, session: Session) -> None:
+        """Load what is kept between batches, anew."""
+        ...
+
+    def due(self, now: Instant) -> bool:
+        """Whether a tick has something to do."""
+        ...
+
+    async def load(self, session: Session, items: Sequence[Item], batch: Batch) -> Any:
+        """Every fact that the items need, in a handful of queries."""
+        ...
+
+    def decide(self, facts: Any, item: Item, batch: Batch) -> list[Finding]:
+        """Carry out one item on the facts; findings go to who said it, and mean no effect."""
+        ...
+
+    async def finish(self, session: Session, facts: Any, batch: Batch) -> None:
+        """Write the facts; say what the whole batch gives rise to."""
+        ...
+
+    def committed(self, facts: Any) -> None:
+        """The batch is durable: keep what is to be kept between batches."""
+        ...
+
+    async def recall(self, session: Session, said: Sequence[Heard], batch: Batch) -> None:
+        """Take back what we said before a restore from an older backup; it was sent already."""
+        ...

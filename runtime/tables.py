@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables that every program has: its journal of messages and its ledger rows.
+
+Text, integers and bytes only, so that PostgreSQL and SQLite hold the same values. Instants are
+`schemas.identifiers.Instant` text, whose order is time order.
+
+The database itself refuses overlapping blocks of a series and marks the holdings tree's buckets
+that any write to `blocks` touches, whoever made it; the migration carries those rules, since they
+differ per database (ADR 0007).
+
+Elsewhere: statements on these tables (`journal`, `books`), what each program adds (its own tables).
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from schemas.units import KIND_CODES
+
+__all__ = [
+    "blocks",
+    "dead_letters",
+    "desk",
+    "dirty",
+    "inbox",
+    "keys",
+    "marks",
+    "messages",
+    "metadata",
+    "outbox",
+    "overlays",
+    "sequences",
+    "tree",
+]
+
+metadata = MetaData()
+
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+"""Small numbers with a name: the largest log size seen, the next transaction number."""
+
+sequences = Table(
+    "sequences",
+    metadata,
+    Column("sender", Text, primary_key=True),
+    Column("recipient", Text, primary_key=True),
+    Column("last", BigInteger, CheckConstraint("last >= 0"), nullable=False),
+)
+"""The last sequence applied (others' actors) or sealed (our own) per sender and recipient."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("sender", Text, primary_key=True),
+    Column("recipient", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("sealed_at", Text, nullable=False),
+    Column("confirmed", Integer, nullable=False, server_default="0"),
+    Index(
+        "outbox_unconfirmed",
+        "sealed_at",
+        postgresql_where=text("confirmed = 0"),
+        sqlite_where=text("confirmed = 0"),
+    ),
+)
+"""Every envelope sealed, byte for byte and for ever; `confirmed` once the broker has it."""
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("sender", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("signed", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at", Text, nullable=False),
+    Column("applied", Integer, nullable=False),
+    Index(
+        "inbox_early",
+        "sender",
+        "sequence",
+        postgresql_where=text("applied = 0"),
+        sqlite_where=text("applied = 0"),
+    ),
+)
+"""Every authentic envelope received; `applied` is 0 while an earlier one is missing."""
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("author", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("conversation", Text, nullable=False),
+    Column("answers", Text),
+    Column("recipient", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("line", Integer, nullable=False),
+    Index("messages_digest", "digest"),
+    Index("messages_answers", "answers"),
+    Index("messages_conversation", "conversation"),
+)
+"""Where each message said or heard stands: envelope and line."""
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("received_at", Text, nullable=False),
+    Column("claimed_sender", Text),
+    Column("code", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column(
+        "state",
+        Text,
+        CheckConstraint("state in ('open', 'replayed', 'discarded')"),
+        nullable=False,
+        server_default="open",
+    ),
+)
+"""What was not taken, with the reason; replayed or discarded by command."""
+
+desk = Table(
+    "desk",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("submitted_at", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("signature", Text, nullable=False),
+    Column(
+        "state",
+        Text,
+        CheckConstraint("state in ('open', 'done', 'refused')"),
+        nullable=False,
+        server_default="open",
+    ),
+    Column("result", Text),
+    Index(
+        "desk_open",
+        "id",
+        postgresql_where=text("state = 'open'"),
+        sqlite_where=text("state = 'open'"),
+    ),
+)
+"""Operators' signed commands, waiting to be handled like any message."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("series", Text, nullable=False),
+    Column("slot", Integer, nullable=False),
+    UniqueConstraint("key", "series", "slot"),
+)
+"""Each key of units with its series and its slot in the holdings tree."""
+
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("book", Text, primary_key=True),
+    Column("series", Text, primary_key=True),
+    Column("first", BigInteger, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("attributes", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    ForeignKeyConstraint(["key", "series", "slot"], ["keys.key", "keys.series", "keys.slot"]),
+    CheckConstraint("first >= 1 and first <= last"),
+    CheckConstraint(
+        "account like replace(actor, '/', '-') || '-' || case kind "
+        + " ".join(f"when '{kind}' then '{code}'" for code, kind in KIND_CODES.items())
+        + " end || '-%'",
+        name="blocks_account_agrees",
+    ),
+    Index("blocks_tree", "actor", "slot", "first"),
+    Index("blocks_tree_end", "actor", "slot", "last"),
+)
+"""Ledger rows. A `book` is one ledger: the log's, a registry's, or the replica of one actor."""
+
+overlays = Table(
+    "overlays",
+    metadata,
+    Column("book", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("actor", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("first", BigInteger, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+    Column("reference", Text, primary_key=True),
+    Column("series", Text, nullable=False),
+    CheckConstraint("first >= 1 and first <= last"),
+    Index("overlays_series", "book", "series", "first"),
+)
+"""Reservations, pledges, freezes and disputes on ranges."""
+
+dirty = Table(
+    "dirty",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("bucket", BigInteger, primary_key=True),
+)
+"""Buckets of holdings trees that a write has touched since they were hashed."""
+
+tree = Table(
+    "tree",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("level", Integer, primary_key=True),
+    Column("node", BigInteger, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+)
+"""Every stored node of the actors' holdings trees."""

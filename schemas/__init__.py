@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What travels between registries and the hub: identifiers, messages, findings, envelopes."""

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything has a limit; here is each one with its reason.
+
+Limits of the wire are the same for everybody, because a message that one side may send and the
+other must refuse would be a trap. What an operator may choose is a setting of its program.
+"""
+
+from typing import Final
+
+__all__ = [
+    "BUNDLE_BYTES_MAX",
+    "CLOCK_AHEAD_SECONDS_MAX",
+    "CLOCK_AHEAD_SECONDS_TOLERATED",
+    "EARLY_ENVELOPES_MAX",
+    "EFFECTS_MAX",
+    "ENVELOPE_BYTES_MAX",
+    "FINDINGS_MAX",
+    "INTEGER_MAX",
+    "LINES_MAX",
+    "MESSAGES_MAX",
+    "MESSAGE_BYTES_MAX",
+    "NESTING_MAX",
+    "PROPOSAL_LIFETIME_SECONDS_MAX",
+    "RESEND_ENVELOPES_MAX",
+    "SERIAL_MAX",
+    "TREE_NODES_MAX",
+]
+
+INTEGER_MAX: Final = 2**53 - 1
+"""RFC 8259 §6: beyond it JSON readers disagree on what number was meant."""
+
+SERIAL_MAX: Final = 2**44 - 2
+"""Seventeen million million tonnes per series, four hundred years of today's emissions; it keeps
+the holdings tree at nine serial levels."""
+
+MESSAGE_BYTES_MAX: Final = 960 * 1024
+"""One message line; the largest is a kept envelope given back whole to its owner."""
+
+BUNDLE_BYTES_MAX: Final = 256 * 1024
+"""A sealed envelope takes no further message once it holds this much, so that it can be given
+back in one message."""
+
+ENVELOPE_BYTES_MAX: Final = 1024 * 1024
+"""What one AMQP message carries; brokers and people handle a megabyte without special care."""
+
+MESSAGES_MAX: Final = 32
+"""Messages in one envelope: past this a signature and a round trip are spread thinly enough."""
+
+LINES_MAX: Final = 100
+"""Blocks in one proposal; a larger transfer is several transactions, each provable by itself. The
+entry that completes a proposal spells out some three effects a line, and must fit one message."""
+
+EFFECTS_MAX: Final = 800
+"""Effects in one entry: what the lines of a proposal give, and room for fragmented units."""
+
+FINDINGS_MAX: Final = 50
+"""Findings in one answer; more would bury the first one."""
+
+NESTING_MAX: Final = 12
+"""Depth of JSON; the deepest message of ours needs eight."""
+
+TREE_NODES_MAX: Final = 64
+"""Nodes of a holdings tree asked for in one inquiry: 64 nodes with 16 children each stay far
+below the size of an envelope."""
+
+EARLY_ENVELOPES_MAX: Final = 1000
+"""Envelopes kept per sender while an earlier one is missing; past it they wait at the broker."""
+
+RESEND_ENVELOPES_MAX: Final = 200
+"""Envelopes sent again per request; a longer gap is filled by further requests."""
+
+CLOCK_AHEAD_SECONDS_TOLERATED: Final = 10
+"""A `sent_at` this far ahead of our clock is taken as it is; well-kept clocks differ by less."""
+
+CLOCK_AHEAD_SECONDS_MAX: Final = 600
+"""Ahead by more than the tolerance and up to this, an envelope is held until due; past it the
+sender's clock is wrong and the envelope is refused."""
+
+PROPOSAL_LIFETIME_SECONDS_MAX: Final = 30 * 24 * 3600
+"""No proposal may bind units for longer than thirty days."""
