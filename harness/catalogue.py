@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FINDINGS = Path("docs/findings.md")
 PROTOCOL = Path("docs/protocol.md")
 BLOCK = re.compile(
-    r"(?P<begin><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<end>\n<!-- end -->)", re.DOTALL
+    r"(?P<begin><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
 )
 FINDINGS_HEAD = """\
 # Findings
@@ -106,7 +106,7 @@ def with_blocks(page: str, made: dict[str, str]) -> str:
     there = [found["name"] for found in BLOCK.finditer(page)]
     if sorted(there) != sorted(made):
         raise ValueError(f"the page has the blocks {sorted(there)}, it should have {sorted(made)}")
-    return BLOCK.sub(lambda found: found["begin"] + made[found["name"]] + found["end"], page)
+    return BLOCK.sub(lambda found: f"{found['begin']}{made[found['name']]}\n{found['end']}", page)
 
 
 def blocks() -> dict[str, str]:

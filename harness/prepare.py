@@ -6,7 +6,6 @@ real use. A deployment makes the same files with `a6hub keygen` and the hub's co
 place where its keys belong.
 """
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,16 +64,6 @@ class Estate:
         assert self.signer is not None
         return self.operator, self.signer
 
-    def links(self) -> dict[Participant, list[Participant]]:
-        """Whom each participant writes to: registries to the hub and the reconciler, those two to
-        everybody.
-        """
-        nodes = [p for p in self.members if p not in {HUB, REC}]
-        links: dict[Participant, list[Participant]] = {p: [HUB, REC] for p in nodes}
-        links[HUB] = [*nodes, REC]
-        links[REC] = [*nodes, HUB]
-        return links
-
 
 def prepare(scenario: Scenario, folder: Path, clock: Clock) -> Estate:
     """Make keys, genesis and acts for a scenario."""
@@ -85,7 +74,7 @@ def prepare(scenario: Scenario, folder: Path, clock: Clock) -> Estate:
     }
     for registry in scenario.registries:
         members[registry.id] = _member(
-            folder, registry.id, registry.program, list(registry.actors), registry.accept
+            folder, registry.id, registry.program, list(registry.actors), accept=registry.accept
         )
     administrators = [jws.SoftwareSigner(Ed25519PrivateKey.generate()) for _ in range(3)]
     genesis = _genesis(scenario, members[HUB], administrators, clock)
@@ -110,6 +99,7 @@ def _member(
     participant: Participant,
     program: str,
     actors: list[Actor],
+    *,
     accept: bool = True,
 ) -> Member:
     place = folder / "keys" / str(participant)
@@ -156,10 +146,3 @@ def _admission(
         at=clock.now(),
     )
     return sign_act(act.model_dump_json(), [*administrators, *signers.values()])
-
-
-def write_operator(estate: Estate) -> None:
-    """Keep the operator's public part in the folder, for settings files."""
-    operator, _ = estate.order
-    path = estate.folder / "operator.json"
-    path.write_text(json.dumps(operator.model_dump(mode="json")) + "\n")

@@ -109,10 +109,8 @@ class Hub:
         chosen = []
         for participant in self.directory.members:
             shown = kept.shown_at.get(participant)
-            if (
-                (participant in owed
-                and (shown is None or shown <= soon))
-                or (shown is not None and shown <= late)
+            if (participant in owed and (shown is None or shown <= soon)) or (
+                shown is not None and shown <= late
             ):
                 chosen.append(participant)
         return chosen

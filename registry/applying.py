@@ -23,6 +23,7 @@ from ledger.holdings import Overlay, OverlayKind
 from ledger.transactions import State
 from registry.state import Delivery, Movement, RegistryFacts, Transaction
 from runtime import events
+from runtime.journal import Kept
 from runtime.program import Batch, Heard
 from schemas.directory import SignedAct
 from schemas.effects import (
@@ -101,19 +102,32 @@ def _learn(facts: RegistryFacts, entry: Entry, batch: Batch) -> None:
 def _without_consent(
     facts: RegistryFacts, entry: Entry, actors: set[Actor], conversation: str
 ) -> Actor | None:
-    """An actor of ours whose rows the entry moves without a message of its own that allows it."""
-    listed = {consent.actor: consent.message for consent in entry.consents}
+    """An actor of ours whose rows the entry moves without a message of its own that allows it.
+
+    An actor may have consented by several: units that were locked by two first transfers and are
+    now used together, or ITMOs that their own first transferring Party uses.
+    """
+    listed: dict[Actor, list[Digest]] = {}
+    for consent in entry.consents:
+        listed.setdefault(consent.actor, []).append(consent.message)
     for effect in entry.effects:
         for actor in _moved(effect) & actors:
-            message = listed.get(actor)
-            said = facts.said.get(message) if message is not None else None
-            if said is None or said.author != actor:
-                return actor
-            if said.conversation == conversation and said.type in {"proposal", "acceptance"}:
-                continue
-            if not _standing(facts.said_proposals.get(said.digest), effect):
+            said = [facts.said.get(message) for message in listed.get(actor, ())]
+            if not any(
+                one is not None
+                and one.author == actor
+                and _allows(facts, one, effect, conversation)
+                for one in said
+            ):
                 return actor
     return None
+
+
+def _allows(facts: RegistryFacts, said: Kept, effect: Effect, conversation: str) -> bool:
+    """Whether what an actor said consents to an effect on its rows."""
+    if said.conversation == conversation and said.type in {"proposal", "acceptance"}:
+        return True
+    return _standing(facts.said_proposals.get(said.digest), effect)
 
 
 def _moved(effect: Effect) -> set[Actor]:

@@ -176,7 +176,8 @@ class AmqpBroker:
 
     def _pause(self, attempt: int) -> float:
         settings = self._settings
-        longest = min(settings.backoff_max_seconds, settings.backoff_min_seconds * 2.0**attempt)
+        doubled = settings.backoff_min_seconds * 2.0 ** min(attempt, 30)  # floats end at 2**1024
+        longest = min(settings.backoff_max_seconds, doubled)
         spread = zlib.crc32(self._participant.encode()) % 1000 / 1000
         return longest * (0.5 + spread / 2)
 

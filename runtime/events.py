@@ -37,7 +37,11 @@ STATEMENT_MADE: Final = "statement_made"
 DIRECTORY_CHANGED: Final = "directory_changed"
 STATEMENT_COMPARED: Final = "statement_compared"
 DISCREPANCY_FOUND: Final = "discrepancy_found"
+DISCREPANCY_CLOSED: Final = "discrepancy_closed"
 INQUIRY_SENT: Final = "inquiry_sent"
+ANSWER_OVERDUE: Final = "answer_overdue"
+DRILL_BROKEN: Final = "drill_broken"
+ALARM_RAISED: Final = "alarm_raised"
 SERVICE_FAILED: Final = "service_failed"
 
 __all__ = [name for name in tuple(globals()) if name.isupper()]

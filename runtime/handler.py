@@ -24,15 +24,19 @@ from runtime.intake import Arranged, Authentic, Refused, Unit, arrange
 from runtime.journal import Journal, Kept, Sealed
 from runtime.keys import Keyring
 from runtime.orders import Operator, check_order
-from runtime.program import Batch, Heard, Item, Order, Program, Said, Tick
+from runtime.program import Batch, Heard, Item, Order, Program, Tick
+from runtime.sealing import Sealer
 from runtime.store import Session, Store
 from schemas import limits
-from schemas.envelope import Manifest, Opened, digest, open_envelope, seal
+from schemas.envelope import Opened, digest, open_envelope
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import Actor, Digest, Instant, Participant
 from schemas.messages import CONTROL_TYPES, SAID_BY, Malformed, Notice, parse_message, role
 
 __all__ = ["Culprit", "Done", "Handler", "Work"]
+
+OWN_COMMANDS = ("replay", "discard", "rotate-key")
+"""Commands that every node has."""
 
 
 class Culprit(Exception):
@@ -83,8 +87,8 @@ class Handler:
         self.program = program
         self.journal = Journal(program.participant)
         self.control = Control(program.participant, program.actors, program.greets, self.journal)
+        self.sealer = Sealer(program, keyring, self.journal)
         self._store = store
-        self._keyring = keyring
         self._ids = ids
         self._operators = operators
 
@@ -93,6 +97,7 @@ class Handler:
         async with self._store.transaction() as session:
             await self.journal.load(session)
             await self.program.start(session)
+            await self.sealer.load(session)
 
     async def run(
         self, work: Work, now: Instant, confirmed: Sequence[Sealed], culprits: frozenset[str]
@@ -106,6 +111,8 @@ class Handler:
         for sender, sequences in early.items():
             self.journal.early[sender] = sequences
         self.program.committed(facts)
+        for actor in batch.rotations:
+            self.sealer.rotated(actor)
         self.control.caught_up(done.replies)
         return done
 
@@ -136,7 +143,11 @@ class Handler:
             text = "; ".join(str(one) for one in found)
             await journals.close_command(session, number, done=False, result=text)
             batch.log(events.COMMAND_REFUSED, command=number, finding=text)
-        sent = self._seal(batch, changed, done)
+        done.sealed, sent = self.sealer.seal(batch, changed)
+        for actor in batch.rotations:
+            sealed, row = await self.sealer.rotate(session, actor, batch, changed)
+            done.sealed.append(sealed)
+            sent.append(row)
         await self._keep(session, arranged, [*kept, *sent], done, changed)
         done.applied = len(arranged.ready)
         return done, changed, self._early_after(arranged, done), facts
@@ -230,7 +241,7 @@ class Handler:
         if not work.commands:
             return []
         orders: list[Order] = []
-        roles = {**self.program.roles, "replay": "administrator", "discard": "administrator"}
+        roles = {**self.program.roles, **dict.fromkeys(OWN_COMMANDS, "administrator")}
         for row in await journals.open_commands(session, 50):
             order = check_order(row, self._operators, roles)
             if isinstance(order, Order) and order.name in culprits:
@@ -238,11 +249,30 @@ class Handler:
             if isinstance(order, Finding):
                 batch.log(events.COMMAND_REFUSED, command=row.id, finding=str(order))
                 await journals.close_command(session, row.id, done=False, result=str(order))
-            elif order.command in {"replay", "discard"}:
+            elif order.command == "rotate-key":
+                await self._rotation_order(session, order, batch)
+            elif order.command in OWN_COMMANDS:
                 await self._dead_letter_order(session, order, batch, done)
             else:
                 orders.append(order)
         return orders
+
+    async def _rotation_order(self, session: Session, order: Order, batch: Batch) -> None:
+        actor = Actor(str(order.arguments.get("actor", self.program.actors[0])))
+        problem = None
+        if actor not in self.program.actors or actor == Actor("HUB"):
+            problem = f"{actor} is not a registry actor of this program"
+        elif not self.sealer.following(actor):
+            problem = (
+                f"the next key of {actor} is not in the key folder; make it with keygen --next"
+            )
+        elif actor in batch.rotations:
+            problem = f"the key of {actor} is being changed already"
+        if problem is not None:
+            await journals.close_command(session, order.id, done=False, result=problem)
+            return
+        batch.rotations.append(actor)
+        batch.results[order.id] = f"the key of {actor} changes with the next envelope"
 
     async def _dead_letter_order(
         self, session: Session, order: Order, batch: Batch, done: Done
@@ -324,40 +354,6 @@ class Handler:
             await journals.close_command(session, row.id, done=False, result=why)
         return changed
 
-    def _seal(
-        self, batch: Batch, changed: dict[tuple[Actor, Participant], int], done: Done
-    ) -> list[Kept]:
-        """Bundle, number and sign what was said; gives where each message stands."""
-        ways: dict[tuple[Actor, Participant], list[Said]] = {}
-        for said in batch.said:
-            ways.setdefault((said.author, said.to), []).append(said)
-        kept: list[Kept] = []
-        for way, messages in ways.items():
-            for bundle in _bundles(messages):
-                last = changed.get(way, self.journal.last.get(way, 0)) + 1
-                changed[way] = last
-                body = self._sign(way, last, bundle, batch)
-                done.sealed.append(Sealed(*way, last, body))
-                kept += [_kept_said(said, last, line) for line, said in enumerate(bundle)]
-        return kept
-
-    def _sign(
-        self, way: tuple[Actor, Participant], sequence: int, bundle: list[Said], batch: Batch
-    ) -> bytes:
-        author, to = way
-        manifest = Manifest.model_validate(
-            {
-                "from": author,
-                "to": to,
-                "sequence": sequence,
-                "sent_at": batch.now,
-                "seen": self.program.seen,
-                "messages": tuple(said.digest for said in bundle),
-            }
-        )
-        signer = self._keyring.signer(author, self.program.directory.current_key(author))
-        return seal(manifest, tuple(said.line for said in bundle), signer)
-
     async def _keep(
         self,
         session: Session,
@@ -396,20 +392,6 @@ class Handler:
         return early
 
 
-def _bundles(messages: list[Said]) -> list[list[Said]]:
-    """Messages in envelopes: up to a number, and closed once over a size."""
-    bundles: list[list[Said]] = []
-    size = limits.BUNDLE_BYTES_MAX
-    for said in messages:
-        full = size + len(said.line) > limits.BUNDLE_BYTES_MAX
-        if full or len(bundles[-1]) == limits.MESSAGES_MAX:
-            bundles.append([])
-            size = 0
-        bundles[-1].append(said)
-        size += len(said.line)
-    return bundles
-
-
 def _kept(item: Heard, recipient: Participant) -> Kept:
     message = item.message
     return Kept(
@@ -422,21 +404,6 @@ def _kept(item: Heard, recipient: Participant) -> Kept:
         recipient,
         item.sequence,
         item.index,
-    )
-
-
-def _kept_said(said: Said, sequence: int, line: int) -> Kept:
-    message = said.message
-    return Kept(
-        said.author,
-        str(message.id),
-        said.digest,
-        message.type,
-        message.conversation,
-        message.answers,
-        said.to,
-        sequence,
-        line,
     )
 
 

@@ -21,7 +21,7 @@ from schemas.envelope import Opened, digest
 from schemas.findings import Finding
 from schemas.identifiers import Actor, Digest, Instant, Participant
 
-__all__ = ["Journal", "Kept", "Sealed", "find_message", "kept_line", "set_mark"]
+__all__ = ["Journal", "Kept", "Sealed", "find_message", "get_mark", "kept_line", "set_mark"]
 
 
 class Sealed(NamedTuple):
@@ -277,6 +277,20 @@ async def sealed_range(
         .order_by(outbox.c.sequence)
     )
     return [_sealed(row) for row in await session.execute(statement)]
+
+
+async def replace_sealed(session: Session, sealed: Iterable[Sealed]) -> None:
+    """Put envelopes that were sealed anew in the place of the old ones, unconfirmed."""
+    for envelope in sealed:
+        await session.execute(
+            update(outbox)
+            .where(
+                outbox.c.sender == envelope.sender,
+                outbox.c.recipient == envelope.recipient,
+                outbox.c.sequence == envelope.sequence,
+            )
+            .values(body=envelope.body, confirmed=0)
+        )
 
 
 async def received_range(session: Session, sender: Actor, first: int, last: int) -> list[bytes]:

@@ -3,13 +3,13 @@
 
 A program's key folder holds one file per actor (`GHA01-GHA.pem`) and one for its witness key
 (`witness.pem`); files are PKCS#8 and readable by their owner only. An actor whose key is being
-changed has the next one beside it (`GHA01-GHA.next.pem`).
+changed has the following one beside it (`GHA01-GHA.1.pem`, then `.2.pem`).
 
 Elsewhere: public keys and who they belong to (`ledger.directory`).
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -39,20 +39,29 @@ PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
 class Keyring:
     """The signers of a program's actors, and its witness key.
 
-    `retired` and `next` hold the keys before and after the current one during a rotation.
+    An actor's signers stand in the order in which they come into use; `used` says which one seals
+    now. It moves on by a rotation of our own, or when the directory names a later one as current.
     """
 
     actors: dict[Actor, list[jws.Signer]]
     witness: Ed25519PrivateKey
     checkpoint: Ed25519PrivateKey | None = None
+    used: dict[Actor, int] = field(default_factory=dict)
 
-    def signer(self, actor: Actor, key: jws.PublicKey | None) -> jws.Signer:
-        """The signer of this actor that matches its current public key in the directory."""
-        held = self.actors.get(actor, [])
-        for signer in held:
-            if key is None or signer.public == key:
-                return signer
-        raise LocalProtocolError(f"no private key here is the current key of {actor}")
+    def signer(self, actor: Actor, current: jws.PublicKey | None) -> jws.Signer:
+        """The signer that seals for an actor; `current` is its key in the directory, if known."""
+        held, number = self.actors.get(actor, []), self.used.get(actor, 0)
+        for later in range(number + 1, len(held)):
+            if held[later].public == current:
+                self.used[actor] = number = later
+        if number >= len(held):
+            raise LocalProtocolError(f"no private key of {actor} is held here")
+        return held[number]
+
+    def following(self, actor: Actor) -> jws.Signer | None:
+        """The key that comes after the one in use, if it has been made."""
+        held, number = self.actors.get(actor, []), self.used.get(actor, 0) + 1
+        return held[number] if number < len(held) else None
 
     def add(self, actor: Actor, signer: jws.Signer) -> None:
         """Hold one more key for an actor."""
@@ -102,7 +111,8 @@ def load_keyring(folder: Path, actors: list[Actor], password: bytes | None = Non
     ring = Keyring(actors={}, witness=witness)
     for actor in actors:
         stem = file_name(actor).removesuffix(".pem")
-        paths = [folder / f"{stem}.pem", *sorted(folder.glob(f"{stem}.*.pem"))]
+        following = sorted(folder.glob(f"{stem}.*.pem"), key=lambda p: int(p.suffixes[0][1:]))
+        paths = [folder / f"{stem}.pem", *following]
         for path in paths:
             ring.add(actor, jws.SoftwareSigner(load_private(path, password)))
     checkpoint = folder / "checkpoint.pem"

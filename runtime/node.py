@@ -19,6 +19,7 @@ from datetime import timedelta
 
 import structlog
 
+from ledger.directory import Directory
 from runtime import events
 from runtime import journal as journals
 from runtime.broker import Broker, LinkState
@@ -99,6 +100,7 @@ class Node:
         self._asked: dict[str, float] = {}
         self._loaded = False
         self._drained = False
+        self._directory: Directory | None = None
         self._link: LinkState | None = None
 
     async def run(self) -> None:
@@ -137,6 +139,7 @@ class Node:
             if not self._loaded:
                 await self._handler.load()
                 self._loaded = True
+            await self._reseal()
             self._watch_link()
             self._greet()
             await self._sweep()
@@ -150,6 +153,13 @@ class Node:
             self._loaded = False
             self._log.warning(events.STORE_UNAVAILABLE, error=str(error))
             await self._pause(self.settings.retry_seconds)
+
+    async def _reseal(self) -> None:
+        """After the directory changed: what a withdrawn key had sealed is sealed anew."""
+        if self.program.directory is self._directory:
+            return
+        self.relay.replace(await self._handler.sealer.seal_anew(self.store))
+        self._directory = self.program.directory
 
     async def _pause(self, seconds: float) -> None:
         try:

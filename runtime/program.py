@@ -101,6 +101,7 @@ class Batch:
     results: dict[int, str] = field(default_factory=dict)
     refusals: dict[int, list[Finding]] = field(default_factory=dict)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    rotations: list[Actor] = field(default_factory=list)
     halt: str | None = None
 
     def make(

@@ -49,6 +49,20 @@ class Relay:
             self._wake.set()
         return taken
 
+    def replace(self, sealed: Iterable[Sealed]) -> None:
+        """Send envelopes that were sealed anew in the place of the old ones."""
+        chosen = list(sealed)
+        for envelope in chosen:
+            place = (envelope.sender, envelope.recipient, envelope.sequence)
+            self._pending.pop(place, None)
+            self._confirmed.pop(place, None)
+        self.send(chosen)
+
+    @property
+    def pending(self) -> int:
+        """How many envelopes wait for their confirmation."""
+        return len(self._pending)
+
     def knows(self, sealed: Sealed) -> bool:
         """Whether an envelope is pending, or confirmed and not yet marked so in the outbox."""
         place = (sealed.sender, sealed.recipient, sealed.sequence)

@@ -154,6 +154,15 @@ def test_an_address_does_not_tell_the_password() -> None:
     assert address("amqp://HUB:secret@broker:5672/a6") == "amqp://broker:5672/a6"
 
 
+async def test_the_pause_between_attempts_doubles_up_to_its_maximum_and_stays_there() -> None:
+    limits = BrokerSettings(
+        url="amqp://127.0.0.1:1", backoff_min_seconds=0.5, backoff_max_seconds=8.0
+    )
+    pauses = [AmqpBroker("HUB", limits)._pause(attempt) for attempt in (0, 1, 2, 3, 4, 5, 10_000)]
+    assert [pause / pauses[0] for pause in pauses] == [1, 2, 4, 8, 16, 16, 16]
+    assert 4.0 <= pauses[-1] <= 8.0
+
+
 async def test_a_supervisor_that_fails_does_not_look_like_an_outage() -> None:
     def fail(state: LinkState, reason: str | None) -> None:
         raise AssertionError(state, reason)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one command, `a6hub`: programs and demonstrations, each loaded only when it is asked for."""
+
+import importlib
+import sys
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "hub": ("hub.cli", "The hub: checks, orders and logs."),
+    "party": ("party_node.cli", "A Party registry: accounts, actions, transfers."),
+    "international": ("international_node.cli", "The international registry: sections."),
+    "mechanism": ("mechanism_node.cli", "The mechanism registry: issuance, levies, forwarding."),
+    "reconcile": ("reconciliation.cli", "The reconciliation service: statements, discrepancies."),
+    "demo": ("harness.demo", "Run a fleet of registries and show what it does."),
+    "act": ("harness.acts", "Write, sign and join acts on the directory."),
+    "keygen": ("harness.keygen", "Make private keys for actors, witnesses and operators."),
+}
+
+
+def main() -> None:
+    """Entry point of `a6hub`."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in {"-h", "--help"}:
+        print(_help())
+        return
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"a6hub {version('a6hub')}")
+        return
+    found = COMMANDS.get(arguments[0])
+    if found is None:
+        print(f"a6hub: no command {arguments[0]!r}\n\n{_help()}", file=sys.stderr)
+        raise SystemExit(2)
+    app = importlib.import_module(found[0]).app
+    app(args=arguments[1:], prog_name=f"a6hub {arguments[0]}")
+
+
+def _help() -> str:
+    lines = ["Usage: a6hub COMMAND [ARGUMENTS]", "", "Commands:"]
+    lines += [f"  {name:<14} {text}" for name, (_, text) in COMMANDS.items()]
+    lines += ["", "`a6hub COMMAND --help` says more. Documentation: README.md, docs/."]
+    return "\n".join(lines)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`a6hub demo`: run a scenario on a fleet, show it, and hold it to its expectations.
+
+On the embedded default nothing but Python is needed. With `--processes` every program is a process
+of its own on RabbitMQ and PostgreSQL. The output folder gets `report.html`, `summary.json` and every
+envelope as it was sent. The exit status is 0 only if every expectation of the scenario held.
+"""
+
+import asyncio
+import logging
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from harness import console
+from harness.fleet import EmbeddedFleet, Fleet, ProcessFleet
+from harness.gather import gather, write_messages
+from harness.outcome import Outcome
+from harness.prepare import Estate, prepare
+from harness.report import write_report
+from harness.runner import compare, run_scenario
+from harness.scenario import Scenario, load_scenario
+from runtime.clock import SystemClock
+from runtime.verbs import guarded
+from schemas.identifiers import Participant
+
+__all__ = ["app", "run_demo"]
+
+SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    scenario: Annotated[Path, typer.Option(help="The scenario to run.")] = SCENARIOS
+    / "article6.toml",
+    output: Annotated[Path, typer.Option(help="The output folder; it is made anew.")] = Path(
+        "demo-output"
+    ),
+    processes: Annotated[
+        bool, typer.Option("--processes", help="Every program as a process, on real services.")
+    ] = False,
+    broker: Annotated[str, typer.Option(help="AMQP URL, for --processes.")] = "",
+    broker_admin: Annotated[str, typer.Option(help="Management URL, for --processes.")] = "",
+    database: Annotated[
+        str, typer.Option(help="PostgreSQL URL with the right to create databases.")
+    ] = "",
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the programs' logs.")] = False,
+) -> None:
+    """Run a fleet of registries and show what it does."""
+    level = logging.INFO if verbose else logging.CRITICAL
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
+    loaded = guarded(lambda: load_scenario(scenario))
+    if processes and not (broker and broker_admin and database):
+        typer.echo("a6hub: --processes needs --broker, --broker-admin and --database", err=True)
+        raise typer.Exit(2)
+
+    if processes:
+        make = _process_fleets(broker, broker_admin, database)
+    else:
+        make = _embedded
+    outcome = guarded(lambda: asyncio.run(run_demo(loaded, output, make)))
+    console.show(outcome)
+    typer.echo(f"\nReport: {output / 'report.html'}, messages: {output / 'messages'}")
+    if outcome.summary.expectations_failed:
+        raise typer.Exit(1)
+
+
+async def run_demo(
+    scenario: Scenario,
+    output: Path,
+    make: Callable[[Estate], AbstractAsyncContextManager[Fleet]],
+    disturb: Callable[[str], Awaitable[None]] | None = None,
+) -> Outcome:
+    """Run a scenario on a fleet and write the output folder; gives the outcome."""
+    clock = SystemClock()
+    started = clock.now()
+    with tempfile.TemporaryDirectory(prefix="a6hub-") as folder:
+        estate = prepare(scenario, Path(folder), clock)
+        async with make(estate) as fleet:
+            with console.Progress(len(scenario.steps) + len(scenario.after.steps)) as progress:
+                run = await run_scenario(scenario, estate, fleet, progress, disturb)
+            await compare(run)
+            outcome = await gather(run, str(started), str(clock.now()))
+            if output.exists():
+                shutil.rmtree(output)
+            output.mkdir(parents=True)
+            await write_messages(run.remote, output / "messages")
+            await run.remote.close()
+    write_report(outcome, output / "report.html")
+    summary = outcome.summary.model_dump_json(indent=2)
+    (output / "summary.json").write_text(summary + "\n", encoding="utf-8")
+    return outcome
+
+
+@asynccontextmanager
+async def _embedded(estate: Estate) -> AsyncIterator[Fleet]:
+    fleet = EmbeddedFleet(estate)
+    try:
+        yield fleet
+    finally:
+        await fleet.stop()
+
+
+def _process_fleets(
+    broker: str, admin: str, database: str
+) -> Callable[[Estate], AbstractAsyncContextManager[Fleet]]:
+    """Fleets of processes, each with databases of its own that are dropped at the end."""
+
+    @asynccontextmanager
+    async def make(estate: Estate) -> AsyncIterator[Fleet]:
+        names = {p: f"a6hub_{secrets.token_hex(4)}_{p.lower()}" for p in estate.members}
+        await _each_database(database, "create", names)
+        urls = {p: _with_database(database, name) for p, name in names.items()}
+        fleet = ProcessFleet(estate, urls, broker, admin)
+        try:
+            yield fleet
+        finally:
+            await fleet.stop()
+            await _each_database(database, "drop", names)
+
+    return make
+
+
+async def _each_database(url: str, verb: str, names: dict[Participant, str]) -> None:
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        for name in names.values():
+            await connection.execute(text(f'{verb} database "{name}"'))
+    await engine.dispose()
+
+
+def _with_database(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)

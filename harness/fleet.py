@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fleet: every program of an estate, started, stopped and killed.
+
+`EmbeddedFleet` runs all programs in this process on SQLite and the in-process broker, and takes
+nothing but Python. `ProcessFleet` runs each as an operating-system process on RabbitMQ and a
+database server, by the same settings files and commands that an operator has. Whoever drives a fleet
+speaks to its programs through their databases alone (`desk`), so it cannot tell the two apart.
+"""
+
+import asyncio
+import json
+import os
+import random
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy.engine import make_url
+
+from harness.prepare import Estate, Member
+from hub.genesis import begin_log
+from hub.program import Hub, HubSettings
+from mechanism_node.program import MechanismRegistry
+from reconciliation.program import Reconciler
+from registry.program import Registry, RegistrySettings
+from runtime.clock import Ids, SystemClock
+from runtime.definitions import apply_definitions, definitions, hash_password, recipients
+from runtime.memory import MemoryBroker, MemoryExchange
+from runtime.node import Node, NodeSettings
+from runtime.program import Program
+from runtime.schema import migrate
+from runtime.store import open_store
+from schemas.identifiers import Participant
+
+__all__ = ["EmbeddedFleet", "Fleet", "ProcessFleet", "build_program"]
+
+HUB = Participant("HUB")
+CHECKPOINT_SECONDS = 0.25
+HEARTBEAT_SECONDS = 1.0
+TICK_SECONDS = 0.05
+
+
+class Fleet(Protocol):
+    """Programs that run; `databases` are where to speak to them."""
+
+    databases: dict[Participant, str]
+
+    async def start(self) -> None:
+        """Make databases and start everything."""
+        ...
+
+    async def check(self) -> None:
+        """Raise when a program has ended by itself."""
+        ...
+
+    async def stop(self) -> None:
+        """Drain and end everything."""
+        ...
+
+
+def build_program(estate: Estate, member: Member) -> Program:
+    """The program of a member, with the quick pace of a demonstration."""
+    if member.program == "hub":
+        pace = HubSettings(
+            checkpoint_seconds=CHECKPOINT_SECONDS, heartbeat_seconds=HEARTBEAT_SECONDS
+        )
+        return Hub(member.keyring, pace)
+    if member.program == "reconcile":
+        return Reconciler(estate.genesis, member.keyring)
+    kind = MechanismRegistry if member.program == "mechanism" else Registry
+    return kind(
+        member.participant,
+        member.actors,
+        estate.genesis,
+        member.keyring,
+        RegistrySettings(accept=member.accept),
+    )
+
+
+class EmbeddedFleet:
+    """Everything in this process."""
+
+    def __init__(self, estate: Estate) -> None:
+        self.databases = {p: f"sqlite:///{estate.folder / f'{p}.db'}" for p in estate.members}
+        self._estate = estate
+        self._exchange = MemoryExchange(
+            recipients([str(p) for p in estate.members], []),
+            randomness=random.Random(secrets.randbits(64)),
+        )
+        self._nodes: dict[Participant, Node] = {}
+        self._tasks: dict[Participant, asyncio.Task[None]] = {}
+
+    async def start(self) -> None:
+        clock = SystemClock()
+        operator, _ = self._estate.order
+        for participant, member in self._estate.members.items():
+            program = build_program(self._estate, member)
+            url = self.databases[participant]
+            await migrate(url, program.packages)
+            store = open_store(url)
+            if participant == HUB:
+                await begin_log(store, self._estate.genesis, clock.now(), Ids())
+            node = Node(
+                program,
+                store,
+                MemoryBroker(self._exchange, str(participant)),
+                clock,
+                member.keyring,
+                operators=[operator],
+                settings=NodeSettings(tick_seconds=TICK_SECONDS),
+            )
+            self._nodes[participant] = node
+            self._tasks[participant] = asyncio.create_task(node.run())
+
+    async def check(self) -> None:
+        for participant, task in self._tasks.items():
+            if task.done():
+                task.result()
+                raise RuntimeError(f"{participant} ended: {self._nodes[participant].halted}")
+
+    async def stop(self) -> None:
+        for node in self._nodes.values():
+            node.stop()
+        await asyncio.gather(*self._tasks.values())
+
+
+class ProcessFleet:
+    """Each program a process, on RabbitMQ and a database server.
+
+    `databases` maps participants to empty databases; `broker` is an AMQP URL whose host and virtual
+    host are used, `admin` the management API by which users, queues and permissions are defined.
+    """
+
+    def __init__(
+        self, estate: Estate, databases: dict[Participant, str], broker: str, admin: str
+    ) -> None:
+        self.databases = databases
+        self._estate = estate
+        self._broker = make_url(broker)
+        self._admin = admin
+        self._processes: dict[Participant, subprocess.Popen[bytes]] = {}
+
+    async def start(self) -> None:
+        credentials = {str(p): secrets.token_hex(16) for p in self._estate.members}
+        hashes = {p: hash_password(w, secrets.token_bytes(4)) for p, w in credentials.items()}
+        vhost = self._broker.database or "/"
+        document = definitions(sorted(credentials), [], hashes, vhost=vhost)
+        await apply_definitions(self._admin, document)
+        for participant, member in self._estate.members.items():
+            program = build_program(self._estate, member)
+            await migrate(self.databases[participant], program.packages)
+            if participant == HUB:
+                store = open_store(self.databases[participant])
+                await begin_log(store, self._estate.genesis, SystemClock().now(), Ids())
+                await store.close()
+            self._write_settings(member, credentials[str(participant)])
+        for participant in self._estate.members:
+            self.launch(participant)
+
+    def _write_settings(self, member: Member, password: str) -> None:
+        """The files that an operator would write for this program."""
+        folder = self._estate.folder / "settings"
+        folder.mkdir(exist_ok=True)
+        url = self._broker.set(username=str(member.participant), password=password)
+        name = str(member.participant)
+        _secret(folder / f"{name}.broker", url.render_as_string(hide_password=False))
+        _secret(folder / f"{name}.database", self.databases[member.participant])
+        operator, _ = self._estate.order
+        members: dict[str, Any] = {
+            "participant": name,
+            "actors": [str(actor) for actor in member.actors],
+            "database_file": str(folder / f"{name}.database"),
+            "broker_file": str(folder / f"{name}.broker"),
+            "keys": str(self._estate.folder / "keys" / name),
+            "tick_seconds": TICK_SECONDS,
+            "sweep_seconds": 1.0,
+        }
+        if member.program == "hub":
+            members["checkpoint_seconds"] = CHECKPOINT_SECONDS
+            members["heartbeat_seconds"] = HEARTBEAT_SECONDS
+        else:
+            members["genesis"] = str(self._estate.folder / "genesis.json")
+        if member.program in {"party", "international", "mechanism"}:
+            members["accept"] = member.accept
+        lines = [f"{key} = {json.dumps(value)}" for key, value in members.items()]
+        lines += ["[[operators]]"]
+        lines += [f"{k} = {json.dumps(v)}" for k, v in operator.model_dump(mode="json").items()]
+        (folder / f"{name}.toml").write_text("\n".join(lines) + "\n")
+
+    def launch(self, participant: Participant) -> None:
+        """Start one program's process."""
+        member = self._estate.members[participant]
+        settings = self._estate.folder / "settings" / f"{participant}.toml"
+        logs = self._estate.folder / "logs"
+        logs.mkdir(exist_ok=True)
+        with (logs / f"{participant}.jsonl").open("ab") as log:
+            self._processes[participant] = subprocess.Popen(
+                [sys.executable, "-m", MODULES[member.program], "run", "--settings", settings],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env={k: v for k, v in os.environ.items() if not k.startswith("A6HUB_")},  # noqa: TID251 - what a child process inherits
+                cwd=Path(__file__).resolve().parent.parent,
+            )
+
+    def kill(self, participant: Participant) -> None:
+        """SIGKILL, and wait for the end."""
+        process = self._processes[participant]
+        process.kill()
+        process.wait()
+
+    async def check(self) -> None:
+        for participant, process in self._processes.items():
+            if process.poll() is not None:
+                log = self._estate.folder / "logs" / f"{participant}.jsonl"
+                tail = log.read_text().splitlines()[-3:]
+                raise RuntimeError(f"{participant} ended with {process.returncode}: {tail}")
+
+    async def stop(self) -> None:
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                await asyncio.to_thread(process.wait, 20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+MODULES = {
+    "hub": "hub",
+    "reconcile": "reconciliation",
+    "party": "party_node",
+    "international": "international_node",
+    "mechanism": "mechanism_node",
+}
+"""The package that is each program's process."""
+
+
+def _secret(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")

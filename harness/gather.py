@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gathering the figures of a run from the databases of its programs, and the envelopes they sent.
+
+Everything is counted from what is there: the log's entries, the hub's rows, each registry's own rows,
+the reconciliation's cases and the outboxes. No figure is carried over from the scenario.
+"""
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from harness.outcome import (
+    DiscrepancyLine,
+    FlowLine,
+    HoldingLine,
+    Outcome,
+    Summary,
+    TimelineLine,
+    TransactionLine,
+)
+from harness.remote import Remote
+from harness.runner import Record, Run
+from schemas.effects import Move
+from schemas.envelope import Opened, open_envelope
+from schemas.identifiers import Participant
+from schemas.messages import Entry, Message, Proposal, parse_message
+from schemas.units import ItmoIdentifier, Key
+
+__all__ = ["gather", "write_messages"]
+
+HUB, REC = Participant("HUB"), Participant("REC")
+
+
+async def gather(run: Run, started_at: str, finished_at: str) -> Outcome:
+    """The outcome of a run."""
+    remote = run.remote
+    entries = await _entries(remote)
+    envelopes = await _envelopes(remote)
+    summary = await _summary(run, entries, envelopes)
+    transactions = await _transactions(run)
+    subject = _subject(run.records)
+    return Outcome(
+        title=run.scenario.title,
+        sources=run.scenario.sources,
+        registries={str(r.id): r.name for r in run.scenario.registries},
+        started_at=started_at,
+        finished_at=finished_at,
+        transactions=transactions,
+        flows=_flows(transactions, run.records),
+        holdings=await _holdings(run, entries),
+        timeline_of=subject or "",
+        timeline=_timeline(envelopes, subject),
+        discrepancies=summary.discrepancies,
+        summary=summary,
+    )
+
+
+async def write_messages(remote: Remote, folder: Path) -> int:
+    """Write every envelope as it was sent, one file each; gives how many."""
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 0
+    for participant in remote.stores:
+        for row in await remote.rows(
+            participant, "select sender, recipient, sequence, body from outbox"
+        ):
+            name = f"{row.sender.replace('/', '-')}_to_{row.recipient}_{row.sequence:06d}.a6h"
+            (folder / name).write_bytes(bytes(row.body))
+            number += 1
+    return number
+
+
+async def _entries(remote: Remote) -> list[Message]:
+    rows = await remote.rows(HUB, "select line from log_entries order by position")
+    return [parse_message(bytes(row.line)) for row in rows]
+
+
+async def _envelopes(remote: Remote) -> list[Opened]:
+    found = []
+    for participant in remote.stores:
+        for row in await remote.rows(participant, "select body from outbox"):
+            found.append(open_envelope(bytes(row.body)))
+    return sorted(found, key=lambda o: (o.manifest.sent_at, o.manifest.sender, o.manifest.sequence))
+
+
+async def _summary(run: Run, entries: list[Message], envelopes: list[Opened]) -> Summary:
+    remote = run.remote
+    states = await remote.rows(HUB, "select state, count(*) as n from transactions group by state")
+    issued: Counter[str] = Counter()
+    for message in entries:
+        body: Entry = message.body
+        for effect in body.effects:
+            if isinstance(effect, Move) and effect.source is None:
+                issued[effect.key.layer] += effect.quantity
+    held: dict[str, dict[str, int]] = defaultdict(dict)
+    layers: Counter[str] = Counter()
+    for row in await remote.rows(HUB, "select actor, kind, series, first, last from blocks"):
+        quantity = row.last - row.first + 1
+        layer = row.series.partition(":")[0]
+        layers[layer] += quantity
+        name = f"{layer} {row.kind}"
+        held[row.actor][name] = held[row.actor].get(name, 0) + quantity
+    head = (await remote.rows(HUB, "select size, root from checkpoints order by size desc"))[0]
+    return Summary(
+        title=run.scenario.title,
+        transactions={row.state: row.n for row in sorted(states, key=lambda r: r.state)},
+        units_issued=dict(issued),
+        units_by_position={a: dict(sorted(k.items())) for a, k in sorted(held.items())},
+        units_by_layer=dict(layers),
+        discrepancies=await _discrepancies(remote),
+        settled=run.settled,
+        log_size=len(entries),
+        log_root=head.root,
+        messages=sum(len(opened.lines) for opened in envelopes),
+        signatures=len(envelopes),
+        expectations_failed=list(run.failed),
+    )
+
+
+async def _discrepancies(remote: Remote) -> list[DiscrepancyLine]:
+    rows = await remote.rows(
+        REC,
+        "select id, actor, key, first, last, cause, expected, stated, state, opened_at from cases "
+        "order by opened_at, id",
+    )
+    return [
+        DiscrepancyLine(
+            case=row.id,
+            participant=row.actor.partition("/")[0],
+            actor=row.actor,
+            key=row.key,
+            first=row.first,
+            last=row.last,
+            quantity=row.last - row.first + 1,
+            cause=row.cause,
+            expected=row.expected,
+            stated=row.stated,
+            state=row.state,
+            found_at=row.opened_at,
+        )
+        for row in rows
+    ]
+
+
+async def _transactions(run: Run) -> list[TransactionLine]:
+    known = {r.id: r for r in await run.remote.rows(HUB, "select * from transactions")}
+    lines = []
+    for record in run.records:
+        row = known.get(record.transaction)
+        proposal = parse_message(bytes(row.proposal)).body if row is not None else None
+        lines.append(_line(record, row, proposal))
+    return lines
+
+
+def _line(record: Record, row: object, proposal: Proposal | None) -> TransactionLine:
+    step = record.step
+    quantity = (
+        proposal.quantity if proposal else sum(u.span()[2] - u.span()[1] + 1 for u in step.units)
+    )
+    return TransactionLine(
+        id=record.transaction or "(not sent)",
+        step=step.name,
+        case=step.case,
+        action=step.action,
+        proposer=str(step.by),
+        acquirer=str(step.acquirer) if step.acquirer else None,
+        quantity=quantity,
+        identifiers=_identifiers(proposal, step.units[0].first if step.units else ""),
+        state=record.state,
+        expected=step.expect,
+        findings=[record.detail] if record.detail else [],
+        opened_at=getattr(row, "opened_at", ""),
+        changed_at=getattr(row, "changed_at", ""),
+        position=getattr(row, "position", None),
+        story=step.story,
+    )
+
+
+def _identifiers(proposal: Proposal | None, otherwise: str) -> str:
+    if proposal is None or not proposal.lines:
+        return otherwise
+    texts = []
+    for line in proposal.lines[:3]:
+        texts.append(f"{printed(line.key, line.first)} … {line.last}")
+    return "; ".join(texts) + (" …" if len(proposal.lines) > 3 else "")
+
+
+def printed(key: Key, serial: int) -> str:
+    """The printed identifier of one unit."""
+    return str(ItmoIdentifier(key.approach, key.registry, key.party, serial, key.vintage))
+
+
+def _flows(transactions: list[TransactionLine], records: list[Record]) -> list[FlowLine]:
+    sums: Counter[tuple[str, str, str]] = Counter()
+    numbers: Counter[tuple[str, str, str]] = Counter()
+    for line, record in zip(transactions, records, strict=True):
+        if line.state == "completed" and line.acquirer is not None:
+            way = (line.proposer, line.acquirer, "itmo")
+            sums[way] += line.quantity
+            numbers[way] += 1
+    return [
+        FlowLine(source=a, target=b, layer=layer, quantity=q, transactions=numbers[a, b, layer])
+        for (a, b, layer), q in sorted(sums.items())
+    ]
+
+
+async def _holdings(run: Run, entries: list[Message]) -> list[HoldingLine]:
+    """Per actor, kind and layer: at issuance, by the log at the end, by the actor's own rows."""
+    before: Counter[tuple[str, str, str]] = Counter()
+    for message in entries:
+        body: Entry = message.body
+        if body.action == "issuance":
+            for effect in body.effects:
+                if isinstance(effect, Move):
+                    before[effect.target.actor, effect.target.kind, effect.key.layer] += (
+                        effect.quantity
+                    )
+    after = await _counts(run.remote, HUB)
+    rows: Counter[tuple[str, str, str]] = Counter()
+    for registry in run.scenario.registries:
+        rows.update(await _counts(run.remote, registry.id))
+    return [
+        HoldingLine(
+            actor=actor,
+            kind=kind,
+            layer=layer,
+            before=before[actor, kind, layer],
+            after=after[actor, kind, layer],
+            rows=rows[actor, kind, layer],
+        )
+        for actor, kind, layer in sorted({*before, *after, *rows})
+    ]
+
+
+async def _counts(remote: Remote, participant: Participant) -> Counter[tuple[str, str, str]]:
+    found: Counter[tuple[str, str, str]] = Counter()
+    for row in await remote.rows(
+        participant, "select actor, kind, series, first, last from blocks"
+    ):
+        found[row.actor, row.kind, row.series.partition(":")[0]] += row.last - row.first + 1
+    return found
+
+
+def _subject(records: list[Record]) -> str | None:
+    """The transfer whose timeline is shown: the first completed one with an acquirer."""
+    return next(
+        (
+            r.transaction
+            for r in records
+            if r.transaction and r.state == "completed" and r.step.acquirer is not None
+        ),
+        None,
+    )
+
+
+def _timeline(envelopes: list[Opened], subject: str | None) -> list[TimelineLine]:
+    lines = []
+    for opened in envelopes:
+        for line, told in zip(opened.lines, opened.manifest.messages, strict=True):
+            message = parse_message(line)
+            if message.conversation == subject:
+                lines.append(
+                    TimelineLine(
+                        at=opened.manifest.sent_at,
+                        author=opened.manifest.sender,
+                        recipient=opened.manifest.to,
+                        type=message.type,
+                        digest=told,
+                        says=_says(message),
+                    )
+                )
+    return lines
+
+
+def _says(message: Message) -> str:
+    """A message in a few plain words."""
+    body = message.body
+    if isinstance(body, Entry):
+        return f"entry {body.position}: {body.state or 'recorded'}"
+    if isinstance(body, Proposal):
+        return f"proposes {body.action} of {body.quantity}"
+    words = {
+        "acceptance": "accepts the proposal",
+        "rejection": "rejects the proposal",
+        "enclosure": "passes on what was signed",
+        "withdrawal": "takes the proposal back",
+        "notice": "says why it had no effect",
+    }
+    return words.get(message.type, message.type)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Speaking to running programs through their databases: commands in, facts out.
+
+A command is signed by the fleet's operator and put into the program's desk inbox, as any operator's
+tool does; everything else is read. Rows are edited here only when a scenario plants an error.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from sqlalchemy import select, text
+
+from harness.prepare import Estate
+from harness.scenario import Plant
+from ledger.transactions import FINAL
+from runtime.clock import Ids, SystemClock
+from runtime.orders import submit, write_order
+from runtime.store import Store, open_store
+from runtime.tables import desk
+from schemas.identifiers import Participant
+from schemas.units import parse_itmo_block
+
+__all__ = ["Overdue", "Remote"]
+
+HUB, REC = Participant("HUB"), Participant("REC")
+POLL_SECONDS = 0.03
+T = TypeVar("T")
+
+
+class Overdue(RuntimeError):
+    """What was waited for did not come in time."""
+
+
+class Remote:
+    """The databases of a fleet's programs."""
+
+    def __init__(self, estate: Estate, databases: Mapping[Participant, str]) -> None:
+        self._estate = estate
+        self._clock = SystemClock()
+        self._ids = Ids()
+        self.stores: dict[Participant, Store] = {p: open_store(u) for p, u in databases.items()}
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        for store in self.stores.values():
+            await store.close()
+
+    async def command(
+        self, participant: Participant, command: str, arguments: dict[str, Any], seconds: float
+    ) -> tuple[bool, str]:
+        """Give a command and wait until it is handled: whether it was done, and the result."""
+        operator, signer = self._estate.order
+        now = self._clock.now()
+        line, signature = write_order(command, arguments, operator.name, signer, now, self._ids)
+        store = self.stores[participant]
+        async with store.transaction() as session:
+            number = await submit(session, line, signature, now)
+        statement = select(desk.c.state, desk.c.result).where(desk.c.id == number)
+
+        async def handled() -> tuple[bool, str] | None:
+            async with store.snapshot() as session:
+                row = (await session.execute(statement)).one()
+            return None if row.state == "open" else (row.state == "done", row.result or "")
+
+        return await wait_for(handled, seconds, f"command {command} at {participant}")
+
+    async def rows(self, participant: Participant, sql: str, **parameters: Any) -> list[Any]:
+        """Read rows."""
+        async with self.stores[participant].snapshot() as session:
+            return list(await session.execute(text(sql), parameters))
+
+    async def final_state(self, transaction: str, seconds: float) -> str:
+        """Wait until the hub has ended a transaction; gives its state."""
+
+        async def ended() -> str | None:
+            rows = await self.rows(
+                HUB, "select state from transactions where id = :id", id=transaction
+            )
+            return rows[0].state if rows and rows[0].state in FINAL else None
+
+        return await wait_for(ended, seconds, f"the end of {transaction}")
+
+    async def settled(self) -> bool:
+        """Whether every actor has stated that it applied all its deliveries."""
+        delivered = await self.rows(
+            HUB, "select actor, count(*) as n from deliveries group by actor"
+        )
+        stated = await self.rows(HUB, "select actor, delivered from statements")
+        known = {row.actor: row.delivered for row in stated}
+        return all(known.get(row.actor, 0) >= row.n for row in delivered)
+
+    async def wait_settled(self, seconds: float) -> bool:
+        """Wait for `settled`; False when it does not come in time."""
+
+        async def now() -> bool | None:
+            return True if await self.settled() else None
+
+        try:
+            return await wait_for(now, seconds, "settlement")
+        except Overdue:
+            return False
+
+    async def plant(self, plant: Plant) -> None:
+        """Edit rows behind a program's back."""
+        key, first, last = parse_itmo_block(plant.first, plant.last)
+        series = key.on(plant.layer).series
+        where = "where actor = :actor and series = :series and first = :first and last = :last"
+        what = "delete from blocks " if plant.delete else "update blocks set last = :new "
+        parameters: dict[str, Any] = {
+            "actor": plant.actor,
+            "series": series,
+            "first": first,
+            "last": last,
+        }
+        if not plant.delete:
+            parameters["new"] = plant.set_last
+        async with self.stores[plant.actor.participant].transaction() as session:
+            done = await session.execute(text(what + where), parameters)
+        if done.rowcount != 1:
+            raise RuntimeError(f"{plant.actor} has no row {series} {first}-{last} to edit")
+
+
+async def wait_for(check: Callable[[], Awaitable[T | None]], seconds: float, what: str) -> T:
+    """Poll until `check` gives something else than None; `Overdue` after so many seconds."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        found = await check()
+        if found is not None:
+            return found
+        if asyncio.get_running_loop().time() > deadline:
+            raise Overdue(f"{what} did not come within {seconds:g} seconds")
+        await asyncio.sleep(POLL_SECONDS)

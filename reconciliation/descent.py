@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The descent: from two roots that differ to exact serials, question by question. Pure.
+
+    children 0 ─► 1 ─► 2 ─► totals ─► children 3 ─► … ─► 11 ─► points ─► trail ─► named
+
+`step` takes an answer, beside what our replica says at the same position, to the next question or
+to an end: `Named` rows of exact ranges, or `Broken`.
+
+The rules of this file:
+
+* Every answer is compared with our replica at the answer's own position, so trading goes on.
+* Whatever the actor stated under one root is held to that root: children must hash to the digest
+  stated for their parent, points to that of their bucket. `Broken.false` is set when they do not.
+* When its rows have moved on between two answers that tie is lost, but what differs stays what
+  differs; the answers are taken as they are, and a sum that does not close in the end is `Broken`
+  without blame, and begun again.
+
+Elsewhere: the state of a drill-down (`drill`), sending, deadlines and replicas (`examine`), what a
+difference is called (`classify`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ledger import tree
+from ledger.tree import LEVELS, Point
+from reconciliation.drill import DifferingTotal, Drill, Held, Place, Row, fits
+from schemas.effects import Units
+from schemas.identifiers import Digest
+from schemas.limits import TREE_NODES_MAX
+from schemas.messages import Answer, AuditLine, PointLine
+from schemas.units import Key
+
+__all__ = ["Broken", "Named", "Ours", "step"]
+
+SLOT_LEVEL = 3
+"""The level whose nodes are the slots of keys; totals are asked for there."""
+
+BUCKETS_MAX = 16
+"""Buckets in one inquiry: each may have some hundred points of a kilobyte."""
+
+TRAIL_LINES_MAX = 2000
+"""Lines of a trail that one answer can hold."""
+
+EVIDENCE_MAX = 64
+"""Digests kept as evidence: a descent without breadth has sixteen answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What our replica says at the answer's position, as far as the question needs it."""
+
+    root: Digest
+    children: Mapping[int, bytes] = field(default_factory=dict)
+    points: Mapping[int, frozenset[Point]] = field(default_factory=dict)
+    totals: Sequence[tuple[str, str, int]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The end of a drill-down: every range that differs, and the actor's trail of them up to its
+    delivery number `delivered`; `cut` when there was more of it than an answer can hold.
+    """
+
+    rows: tuple[Row, ...]
+    trail: tuple[AuditLine, ...]
+    delivered: int
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The descent came to nothing; `false` when the actor contradicted its own root."""
+
+    why: str
+    false: bool
+
+
+def step(drill: Drill, answer: Answer, said: Digest, ours: Ours) -> Drill | Named | Broken:
+    """Take one answer, whose line has the digest `said`, to the next question or the end."""
+    assert fits(drill, answer)
+    if drill.question == "children" and drill.level == 0:
+        drill = drill.but(stated=answer.holdings, expected=ours.root)
+    drill = drill.but(
+        moved=drill.moved or (answer.holdings, ours.root) != (drill.stated, drill.expected),
+        evidence=(*drill.evidence[: EVIDENCE_MAX - 1], said),
+    )
+    if drill.question == "children":
+        return _children(drill, answer, ours)
+    if drill.question == "totals":
+        return _turn(drill.but(totals=drill.totals + _totals(drill, answer, ours)))
+    if drill.question == "points":
+        return _points(drill, answer, ours)
+    return _trail(drill, answer)
+
+
+def _children(drill: Drill, answer: Answer, ours: Ours) -> Drill | Broken:
+    below: dict[int, dict[int, bytes]] = {place.node: {} for place in drill.now}
+    for child in answer.children:
+        known = below.get(child.node >> 4)
+        if known is None or child.node in known:
+            return Broken(f"child {child.node} was not asked for, or is given twice", false=True)
+        known[child.node] = bytes.fromhex(child.digest)
+    found: list[Place] = []
+    for place in drill.now:
+        theirs = below[place.node]
+        stated = answer.holdings if drill.level == 0 else place.digest
+        tied = drill.level == 0 or place.root == answer.holdings
+        if tied and not _hash_to(drill.level, place.node, stated, theirs):
+            why = f"the children of {place.node} at level {drill.level} do not hash to it"
+            return Broken(why, false=True)
+        mine = {n: d for n, d in ours.children.items() if n >> 4 == place.node}
+        for node in tree.differing(mine, theirs):
+            value = theirs.get(node)
+            digest = None if value is None else Digest(value.hex())
+            found.append(Place(node=node, digest=digest, root=answer.holdings))
+    return _turn(drill.but(found=(*drill.found, *found)))
+
+
+def _hash_to(level: int, node: int, stated: Digest | None, below: Mapping[int, bytes]) -> bool:
+    if stated is None:
+        return not below
+    return tree.verify_children(level, node, bytes.fromhex(stated), below)
+
+
+def _totals(drill: Drill, answer: Answer, ours: Ours) -> tuple[DifferingTotal, ...]:
+    """For people: the sums that differ. They are not tied to a root and decide nothing."""
+    mine = {(key, kind): quantity for key, kind, quantity in ours.totals}
+    theirs = {(total.key, total.kind): total.quantity for total in answer.totals}
+    known = {(total.key, total.kind) for total in drill.totals}
+    return tuple(
+        DifferingTotal(
+            key=key, kind=kind, expected=mine.get((key, kind), 0), stated=theirs.get((key, kind), 0)
+        )
+        for key, kind in sorted((mine.keys() | theirs.keys()) - known)
+        if mine.get((key, kind), 0) != theirs.get((key, kind), 0)
+    )
+
+
+def _points(drill: Drill, answer: Answer, ours: Ours) -> Drill | Broken:
+    stated: dict[int, list[Point]] = {}
+    for bucket in answer.buckets:
+        if bucket.node in stated or all(place.node != bucket.node for place in drill.now):
+            return Broken(f"bucket {bucket.node} was not asked for, or is given twice", false=True)
+        stated[bucket.node] = [_point(line) for line in bucket.points]
+    missing, surplus = list(drill.missing), list(drill.surplus)
+    for place in drill.now:
+        theirs = stated.get(place.node, [])
+        if not _belong(place, answer.holdings, theirs):
+            return Broken(f"the points of bucket {place.node} are not its points", false=True)
+        mine = ours.points.get(place.node, frozenset())
+        missing += (_line(point) for point in sorted(mine - set(theirs)))
+        surplus += (_line(point) for point in sorted(set(theirs) - mine))
+    return _turn(drill.but(missing=tuple(missing), surplus=tuple(surplus)))
+
+
+def _belong(place: Place, root: Digest, points: Sequence[Point]) -> bool:
+    if place.root != root:
+        return tree.by_bucket(points).keys() <= {place.node}
+    if place.digest is None:
+        return not points
+    return tree.verify_points(place.node, bytes.fromhex(place.digest), points)
+
+
+def _turn(drill: Drill) -> Drill | Broken:
+    """The next nodes of this level, else the next level or question."""
+    most = BUCKETS_MAX if drill.question == "points" else TREE_NODES_MAX
+    if drill.todo:
+        return drill.but(now=drill.todo[:most], todo=drill.todo[most:])
+    if drill.question == "points":
+        return _explain(drill)
+    if not drill.found:
+        return Broken("nothing differs below any more", false=False)
+    below = drill.level + 1
+    if drill.question == "totals":
+        fresh = drill.but(question="children", todo=drill.found, found=())
+    elif below == SLOT_LEVEL:
+        fresh = drill.but(question="totals", level=below, todo=drill.found)
+    elif below == LEVELS:
+        fresh = drill.but(question="points", level=below, todo=drill.found, found=())
+    else:
+        fresh = drill.but(level=below, todo=drill.found, found=())
+    return _turn(fresh)
+
+
+def _explain(drill: Drill) -> Drill | Broken:
+    """All points are there: put them together into ranges, and ask for the trail of these."""
+    try:
+        found = tree.explain(
+            tree.differences(map(_point, drill.missing), map(_point, drill.surplus))
+        )
+        rows = tuple(
+            Row(
+                key=r.key,
+                first=r.first,
+                last=r.last,
+                expected=_held(r.expected),
+                stated=_held(r.stated),
+            )
+            for r in found
+        )
+        ranges = sorted({(row.key, row.first, row.last) for row in rows})
+        units = tuple(Units(key=Key.parse(k), first=f, last=x) for k, f, x in ranges)
+    except ValueError as error:
+        return Broken(str(error), false=not drill.moved)
+    if not rows:
+        return Broken("the differences cancel out", false=not drill.moved)
+    return drill.but(
+        question="trail", level=0, now=(), missing=(), surplus=(), rows=rows, ranges=units
+    )
+
+
+def _trail(drill: Drill, answer: Answer) -> Drill | Named:
+    trail, rest = (*drill.trail, *answer.trail), drill.ranges[TREE_NODES_MAX:]
+    cut = drill.cut or len(answer.trail) >= TRAIL_LINES_MAX
+    if rest:
+        return drill.but(trail=trail, ranges=rest, cut=cut)
+    return Named(drill.rows, trail, answer.delivered.size, cut)
+
+
+def _held(label: tree.Label | None) -> Held | None:
+    return label and Held(attributes=label.attributes, account=label.account)
+
+
+def _point(line: PointLine) -> Point:
+    return Point(line.key, line.serial, line.sign, line.attributes, line.account)
+
+
+def _line(point: Point) -> PointLine:
+    return PointLine(
+        key=point.key,
+        serial=point.serial,
+        sign=-1 if point.sign < 0 else 1,
+        attributes=point.attributes,
+        account=point.account,
+    )

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Following the log: every entry, checkpoint and enclosed statement that the hub sends. Pure.
+
+The hub is not trusted. What it says about the log and can be derived, the service derives itself
+and compares:
+
+* entries come in order, each once, from one log; a hole, or a position said twice with other bytes,
+  is refused, and what was heard first stays;
+* the log's root and each actor's delivery tree come from the entries and their `addressed` alone; a
+  checkpoint, and the size and root that a statement names, must agree with them;
+* an actor whose units an entry moves must be among those that it is addressed to;
+* acts on the directory must count by their own signatures.
+
+What does not agree is an alarm, kept once per kind and subject, and the hub is told. Nothing stops:
+other actors are still compared, but a checkpoint that is wrong is never cosigned.
+
+Elsewhere: comparing holdings (`examine`), storing (`storage`).
+"""
+
+from dataclasses import replace
+
+from ledger import log, note
+from ledger.directory import DirectoryError
+from reconciliation.state import Alarm, Enclosed, Facts, Head, NewEntry, Stated
+from runtime import events
+from runtime.program import Batch, Heard
+from schemas import jws
+from schemas.directory import SignedAct
+from schemas.effects import DirectoryEffect, Move, Restate
+from schemas.envelope import EnvelopeError, digest, open_manifest, verify
+from schemas.findings import Finding, Reason, finding
+from schemas.identifiers import Actor, Digest, Participant
+from schemas.limits import MESSAGES_MAX
+from schemas.messages import (
+    Checkpoint,
+    Enclosure,
+    Entry,
+    Malformed,
+    Statement,
+    parse_message,
+)
+
+__all__ = [
+    "check_delivered",
+    "head_size",
+    "moved_by",
+    "open_enclosed",
+    "raise_alarm",
+    "take_checkpoint",
+    "take_enclosure",
+    "take_entry",
+]
+
+HUB, REC = Participant("HUB"), Actor("REC")
+
+Findings = list[Finding]
+
+
+def raise_alarm(facts: Facts, batch: Batch, kind: str, subject: object, detail: str) -> Findings:
+    """Note what cannot be; the findings are for the hub, which said it."""
+    name = (kind, str(subject))
+    if name not in facts.kept.alarms:
+        facts.kept.alarms |= {name}
+        facts.alarms.append(Alarm(*name, detail))
+        batch.log(events.ALARM_RAISED, kind=kind, subject=subject, detail=detail)
+    return [finding(Reason.MESSAGE_EQUIVOCATION, f"{kind}: {detail}")]
+
+
+# --- entries ------------------------------------------------------------------------------------
+
+
+def take_entry(facts: Facts, heard: Heard, batch: Batch) -> Findings:
+    """The next entry of the log."""
+    entry: Entry = heard.message.body
+    kept, size = facts.kept, facts.kept.log.size
+    if entry.log != kept.directory.genesis.log:
+        return raise_alarm(facts, batch, "other-log", entry.log, f"an entry of log {entry.log}")
+    if entry.position < size:
+        if facts.digests.get(entry.position) == heard.digest:
+            return []
+        detail = f"entry {entry.position} was {facts.digests.get(entry.position)}"
+        return raise_alarm(facts, batch, "log-fork", entry.position, f"{detail}, is {heard.digest}")
+    if entry.position > size:
+        detail = f"entry {entry.position} came, {size} did not"
+        return raise_alarm(facts, batch, "log-hole", size, detail)
+    if size == 0 and not _is_genesis(entry, kept.genesis.act):
+        return raise_alarm(facts, batch, "log-fork", 0, "the log begins with another genesis")
+    leaf = log.leaf_hash(heard.line)
+    kept.log = kept.log.append(leaf)
+    delivered = _deliver(facts, entry, leaf, batch)
+    _check_addressed(facts, entry, batch)
+    root = kept.log.root()
+    facts.roots[kept.log.size], facts.digests[size] = root, heard.digest
+    acts = _learn(facts, entry, batch)
+    facts.entries.append(NewEntry(entry, heard.line, heard.digest, root, delivered, acts))
+    return []
+
+
+def _is_genesis(entry: Entry, expected: str) -> bool:
+    """Whether entry 0 carries the genesis act that we were given as trust root."""
+    acts = [effect.act for effect in entry.effects if isinstance(effect, DirectoryEffect)]
+    return acts == [expected]
+
+
+def _deliver(
+    facts: Facts, entry: Entry, leaf: bytes, batch: Batch
+) -> tuple[tuple[Actor, int, bytes], ...]:
+    """Grow the delivery tree of everybody addressed, by our own count."""
+    kept = facts.kept
+    delivered: dict[Actor, tuple[Actor, int, bytes]] = {}
+    for one in entry.addressed:
+        grown = kept.delivered(one.actor)
+        if one.index != grown.size:
+            detail = f"entry {entry.position} is delivery {one.index}, by our count {grown.size}"
+            raise_alarm(facts, batch, "delivery-misnumbered", one.actor, detail)
+        if one.actor in delivered:
+            continue
+        kept.deliveries[one.actor] = after = grown.append(leaf).written()
+        root = after.root()
+        delivered[one.actor] = (one.actor, grown.size, root)
+        facts.delivered_roots[one.actor, after.size] = root
+    return tuple(delivered.values())
+
+
+def moved_by(effect: object) -> set[Actor]:
+    """The actors whose rows an effect changes."""
+    if isinstance(effect, Restate):
+        return {effect.position.actor}
+    if isinstance(effect, Move):
+        return {effect.target.actor} | ({effect.source.actor} if effect.source else set())
+    return set()
+
+
+def _check_addressed(facts: Facts, entry: Entry, batch: Batch) -> None:
+    addressed = {one.actor for one in entry.addressed}
+    for actor in sorted({a for e in entry.effects for a in moved_by(e)} - addressed):
+        detail = f"entry {entry.position} moves units of {actor} and is not addressed to it"
+        raise_alarm(facts, batch, "delivery-withheld", actor, detail)
+
+
+def _learn(facts: Facts, entry: Entry, batch: Batch) -> tuple[SignedAct, ...]:
+    """Acts on the directory, each verified here once more; genesis is known."""
+    acts: list[SignedAct] = []
+    for effect in entry.effects:
+        if not isinstance(effect, DirectoryEffect) or entry.position == 0:
+            continue
+        signed = SignedAct(act=effect.act, signatures=effect.signatures)
+        try:
+            facts.kept.directory = facts.kept.directory.apply(signed)
+        except DirectoryError as error:
+            raise_alarm(facts, batch, "act-void", entry.position, str(error))
+            continue
+        acts.append(signed)
+        batch.log(events.DIRECTORY_CHANGED, position=entry.position)
+    return tuple(acts)
+
+
+# --- checkpoints --------------------------------------------------------------------------------
+
+
+def head_size(body: Checkpoint) -> int:
+    """The size that a checkpoint names, before anything is verified; 0 when it cannot be read."""
+    try:
+        return note.Checkpoint.from_text(note.parse_note(body.note)[0]).size
+    except note.NoteError:
+        return 0
+
+
+def take_checkpoint(facts: Facts, heard: Heard, batch: Batch) -> Findings:
+    """A head of the log: signed by the hub, and the one that its entries give."""
+    body: Checkpoint = heard.message.body
+    genesis = facts.kept.directory.genesis
+    public = jws.PublicKey.from_text(genesis.checkpoint_key)
+    key = note.VerifierKey(genesis.log, note.SignatureType.ED25519, public)
+    try:
+        text, _ = note.open_note(body.note, [key])
+        head = note.Checkpoint.from_text(text)
+    except note.NoteError as error:
+        batch.log(events.CHECKPOINT_REFUSED, problem=str(error))
+        return [finding(Reason.SIGNATURE_INVALID, f"checkpoint: {error}")]
+    problem = _problem(facts, head, body)
+    if problem is not None:
+        batch.log(events.CHECKPOINT_REFUSED, problem=problem)
+        return raise_alarm(facts, batch, "checkpoint-false", head.origin, problem)
+    if facts.head is None or head.size >= facts.head.size:
+        facts.head = Head(text, head.size, head.root)
+    return []
+
+
+def _problem(facts: Facts, head: note.Checkpoint, body: Checkpoint) -> str | None:
+    kept = facts.kept
+    if head.origin != kept.directory.genesis.log:
+        return f"it is of log {head.origin}"
+    if head.size > kept.log.size:
+        return f"it covers {head.size} entries, {kept.log.size} came"
+    if facts.roots.get(head.size) != head.root:
+        return f"at size {head.size} the entries that came have another root"
+    own = kept.delivered(REC)
+    for shown in body.deliveries:
+        if shown.actor == REC and (shown.size, shown.root) != (own.size, own.root().hex()):
+            return "the deliveries to this service are others"
+    return None
+
+
+# --- statements ---------------------------------------------------------------------------------
+
+
+def open_enclosed(body: Enclosure) -> Enclosed | Finding:
+    """Take an enclosure apart; signatures wait until the directory is up to date."""
+    try:
+        token, manifest = open_manifest(body.manifest.encode())
+        line = body.line.encode()
+        return Enclosed(token, manifest, parse_message(line), digest(line))
+    except (EnvelopeError, Malformed) as error:
+        return error.finding
+    except ValueError as error:
+        return finding(Reason.MESSAGE_MALFORMED, str(error), field="body")
+
+
+def take_enclosure(facts: Facts, heard: Heard, batch: Batch) -> Findings:
+    """An actor's own statement, as the hub passes it on."""
+    enclosed = facts.enclosed[heard.digest]
+    if isinstance(enclosed, Finding):
+        return [enclosed]
+    found = _unproven(facts, enclosed)
+    if found is not None:
+        return [found]
+    statement, author = enclosed.message.body, enclosed.manifest.sender
+    if not isinstance(statement, Statement):
+        return []
+    assert enclosed.manifest.sequence is not None
+    line = enclosed.manifest.messages.index(enclosed.digest)
+    place = enclosed.manifest.sequence * MESSAGES_MAX + line
+    if place <= facts.kept.standing(author).place:
+        return []
+    _check_view(facts, author, statement, batch)
+    facts.statements[author] = Stated(author, statement, enclosed.digest, place)
+    facts.kept.standings[author] = replace(
+        facts.kept.standing(author),
+        statement=enclosed.digest,
+        place=place,
+        size=statement.size,
+        delivered=statement.delivered.size,
+        holdings=statement.holdings,
+        said_at=enclosed.manifest.sent_at,
+    )
+    return []
+
+
+def _unproven(facts: Facts, enclosed: Enclosed) -> Finding | None:
+    """Why the enclosed message is not proven to be its author's, said to the hub in sequence."""
+    manifest = enclosed.manifest
+    key = facts.kept.directory.any_key(manifest.sender, enclosed.token.kid)
+    if key is None:
+        return finding(Reason.KEY_UNKNOWN, f"{manifest.sender} with key {enclosed.token.kid}")
+    try:
+        verify(enclosed.token, key)
+    except EnvelopeError as error:
+        return error.finding
+    if enclosed.digest not in manifest.messages:
+        return finding(Reason.MANIFEST_MISMATCH, "the enclosed line is not named")
+    if manifest.to != HUB or manifest.sequence is None:
+        return finding(Reason.RECIPIENT_WRONG, f"it was said to {manifest.to}")
+    return None
+
+
+def _check_view(facts: Facts, author: Actor, statement: Statement, batch: Batch) -> None:
+    """Whether the actor was shown the log that we were shown."""
+    size = statement.size
+    if size > facts.kept.log.size:
+        detail = f"{author} saw a checkpoint of {size}, {facts.kept.log.size} entries came here"
+        raise_alarm(facts, batch, "log-hole", facts.kept.log.size, detail)
+    elif size and facts.roots.get(size) != bytes.fromhex(statement.root):
+        detail = f"{author} saw another log of size {size}, with root {statement.root}"
+        raise_alarm(facts, batch, "log-fork", author, detail)
+
+
+def check_delivered(facts: Facts, author: Actor, size: int, root: Digest, batch: Batch) -> bool:
+    """Whether an actor was delivered what the log addresses to it, as far as it says."""
+    own = facts.kept.delivered(author).size
+    if size > own:
+        detail = f"{author} has applied {size} deliveries, the log has {own} for it"
+        raise_alarm(facts, batch, "delivery-misnumbered", author, detail)
+        return False
+    known = facts.delivered_roots[author, size] if size else log.EMPTY_ROOT
+    if known != bytes.fromhex(root):
+        detail = f"{author} was delivered other entries: its tree of {size} has root {root}"
+        raise_alarm(facts, batch, "delivery-fork", author, detail)
+    return True

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reconciliation service as a program of its node: participant and actor `REC`.
+
+It holds every entry of the log and no units. It answers checkpoints with statements, like anybody,
+and so is one more witness; it compares what actors state with what the log implies, and says what
+differs. It never moves a unit: it opens and closes cases, and the hub logs these.
+
+Elsewhere: following the log (`follow`), comparing (`examine`), reports (`report`).
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from ledger import note
+from ledger.directory import Directory
+from reconciliation import follow, past, storage
+from reconciliation.cases import recalled
+from reconciliation.examine import Examination, ReconcilerSettings, next_due
+from reconciliation.state import NOTHING, Enclosed, Facts, Kept
+from runtime import events
+from runtime.keys import Keyring
+from runtime.program import Batch, Heard, Item, Tick
+from runtime.store import Session
+from schemas.directory import SignedAct
+from schemas.findings import Finding, Reason, finding
+from schemas.identifiers import Actor, Digest, Instant, Participant
+from schemas.messages import (
+    Answer,
+    CaseNotice,
+    Checkpoint,
+    Delivered,
+    Enclosure,
+    Entry,
+    LastSent,
+    Notice,
+    Statement,
+)
+
+__all__ = ["Reconciler", "ReconcilerSettings"]
+
+REC, HUB = Actor("REC"), Participant("HUB")
+
+
+class Reconciler:
+    """The program of participant `REC`."""
+
+    participant = Participant("REC")
+    actors = (REC,)
+    greets = (HUB,)
+    packages = ("runtime", "reconciliation")
+    roles: ClassVar[dict[str, str]] = {}
+
+    def __init__(
+        self, genesis: SignedAct, keyring: Keyring, settings: ReconcilerSettings | None = None
+    ) -> None:
+        self._genesis = genesis
+        self._keyring = keyring
+        self._settings = settings or ReconcilerSettings()
+        self._kept: Kept | None = None
+
+    @property
+    def kept(self) -> Kept:
+        """What is known since the last commit."""
+        assert self._kept is not None, "the service has not started"
+        return self._kept
+
+    @property
+    def directory(self) -> Directory:
+        """The directory as the log has it."""
+        return self.kept.directory if self._kept else Directory.begin(self._genesis)
+
+    @property
+    def seen(self) -> int:
+        """How many entries of the log have come."""
+        return self.kept.log.size
+
+    async def start(self, session: Session) -> None:
+        """Load what is kept between batches."""
+        self._kept = await storage.load_kept(session, self._genesis)
+
+    def due(self, now: Instant) -> bool:
+        """Whether a question has waited for its answer long enough."""
+        return any(next_due(d, self._settings) <= now for d in self.kept.drills.values())
+
+    # --- the handler's three steps --------------------------------------------------------------
+
+    async def load(self, session: Session, items: Sequence[Item], batch: Batch) -> Facts:
+        """What the items may ask of the past: three queries at most."""
+        facts, kept = Facts(kept=self.kept.copy()), self.kept
+        heard = [i for i in items if isinstance(i, Heard)]
+        bodies = [h.message.body for h in heard]
+        for one in heard:
+            if isinstance(one.message.body, Enclosure):
+                facts.enclosed[one.digest] = follow.open_enclosed(one.message.body)
+        stated = [
+            (e.manifest.sender, e.message.body)
+            for e in facts.enclosed.values()
+            if isinstance(e, Enclosed) and isinstance(e.message.body, Statement)
+        ]
+        repeated = [b.position for b in bodies if isinstance(b, Entry)]
+        facts.digests = await past.load_digests(
+            session, (position for position in repeated if position < kept.log.size)
+        )
+        sizes = {follow.head_size(b) for b in bodies if isinstance(b, Checkpoint)}
+        sizes |= {body.size for _, body in stated}
+        now = {kept.log.size: kept.log.root()}
+        older = (size for size in sizes if size < kept.log.size)
+        facts.roots = {**await past.load_roots(session, older), **now}
+        spoken = {(actor, body.delivered.size) for actor, body in stated}
+        spoken |= {(b.actor, b.delivered.size) for b in bodies if isinstance(b, Answer)}
+        known = (pair for pair in spoken if pair[1] <= kept.delivered(pair[0]).size)
+        facts.delivered_roots = await past.load_delivered_roots(session, known)
+        return facts
+
+    def decide(self, facts: Facts, item: Item, batch: Batch) -> list[Finding]:
+        """Carry out one item."""
+        if isinstance(item, Tick):
+            facts.ticked = True
+            return []
+        assert isinstance(item, Heard), "no command is listed in `roles`"
+        body = item.message.body
+        if isinstance(body, Entry):
+            return follow.take_entry(facts, item, batch)
+        if isinstance(body, Checkpoint):
+            return follow.take_checkpoint(facts, item, batch)
+        if isinstance(body, Enclosure):
+            return follow.take_enclosure(facts, item, batch)
+        if isinstance(body, Answer):
+            if body.actor != item.author:
+                return [finding(Reason.AUTHOR_NOT_ACTING, f"{item.author} for {body.actor}")]
+            facts.answers.append((item, body))
+            return []
+        assert isinstance(body, Notice), item.message.type
+        for found in body.findings:
+            batch.log(events.NOTICE_RECEIVED, about=body.about, finding=str(found))
+        return []
+
+    async def finish(self, session: Session, facts: Facts, batch: Batch) -> None:
+        """Write what came, examine what was stated, say what follows."""
+        await storage.save_log(session, facts, self.kept)
+        await Examination(session, facts, batch, self._settings).run()
+        self._state(facts, batch)
+        await storage.save_kept(session, facts, self.kept, batch.now)
+
+    def committed(self, facts: Facts) -> None:
+        """Keep what the next batch starts from."""
+        facts.kept.log = facts.kept.log.written()
+        self._kept = facts.kept
+
+    async def recall(self, session: Session, said: Sequence[Heard], batch: Batch) -> None:
+        """Cases that were opened or closed before a restore: their numbers are taken."""
+        for heard in said:
+            notice = heard.message.body
+            if not isinstance(notice, CaseNotice):
+                continue
+            case = recalled(notice, batch.now)
+            self.kept.last_case = max(self.kept.last_case, case.number)
+            if notice.open:
+                self.kept.cases[case.number] = case
+                await storage.save_cases(session, [case], None)
+            else:
+                closed = self.kept.cases.pop(case.number, case)
+                await storage.save_cases(session, [closed], batch.now)
+
+    # --- our own statement ----------------------------------------------------------------------
+
+    def _state(self, facts: Facts, batch: Batch) -> None:
+        """The answer to a checkpoint that is right: we saw it, and hold nothing."""
+        head = facts.head
+        if head is None:
+            return
+        own = facts.kept.delivered(REC)
+        seconds = int(batch.now.moment().timestamp())
+        sent = sorted((to, last) for (author, to), last in batch.sequences.items() if author == REC)
+        statement = Statement(
+            size=head.size,
+            root=Digest(head.root.hex()),
+            delivered=Delivered(size=own.size, root=Digest(own.root().hex())),
+            holdings=NOTHING,
+            sent=tuple(LastSent(to=to, last=last) for to, last in sent),
+            cosignature=note.cosign(head.text, str(REC), self._keyring.witness, seconds),
+        )
+        batch.say(REC, HUB, "statement", "statement", statement)
+        batch.log(events.STATEMENT_MADE, actor=REC, size=head.size)

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operators read: discrepancies, positions, totals that differ, alarms. Queries only.
+
+They run in a snapshot of the store beside the daemon, and never write.
+"""
+
+from typing import NamedTuple
+
+from sqlalchemy import select
+
+from reconciliation import tables
+from reconciliation.drill import Held
+from runtime.store import Session
+from schemas.identifiers import Actor, CaseId, Digest, Instant, Participant
+
+__all__ = [
+    "ActorPosition",
+    "AlarmRow",
+    "DifferingTotal",
+    "Discrepancy",
+    "alarms",
+    "discrepancies",
+    "positions",
+    "totals",
+]
+
+
+class Discrepancy(NamedTuple):
+    """One case: an exact range of an actor's units, how the log has it and how the actor does."""
+
+    case: CaseId
+    participant: Participant
+    actor: Actor
+    key: str
+    first: int
+    last: int
+    quantity: int
+    cause: str
+    expected: Held | None
+    stated: Held | None
+    state: str
+    opened_at: Instant
+    closed_at: Instant | None
+    detail: str
+    evidence: str
+
+
+class ActorPosition(NamedTuple):
+    """How far an actor is: deliveries per the log and as it last stated, the difference, and
+    whether its rows were equal to the log there (None: not compared yet).
+    """
+
+    participant: Participant
+    actor: Actor
+    deliveries: int
+    stated: int
+    lag: int
+    equal: bool | None
+    holdings: Digest | None
+    said_at: Instant | None
+    drilling: bool
+    open_cases: int
+
+
+class DifferingTotal(NamedTuple):
+    """Units of a key and kind, as the log has them and as the actor stated them."""
+
+    participant: Participant
+    actor: Actor
+    key: str
+    kind: str
+    expected: int
+    stated: int
+
+
+class AlarmRow(NamedTuple):
+    """Something that the hub said and that cannot be true of one log."""
+
+    kind: str
+    subject: str
+    detail: str
+    at: Instant
+
+
+async def discrepancies(session: Session, *, open_only: bool = False) -> list[Discrepancy]:
+    """All cases, oldest first."""
+    statement = select(tables.cases).order_by(tables.cases.c.number)
+    if open_only:
+        statement = statement.where(tables.cases.c.state == "open")
+    return [
+        Discrepancy(
+            case=CaseId(row.id),
+            participant=Actor(row.actor).participant,
+            actor=Actor(row.actor),
+            key=row.key,
+            first=row.first,
+            last=row.last,
+            quantity=row.last - row.first + 1,
+            cause=row.cause,
+            expected=Held.parse(row.expected),
+            stated=Held.parse(row.stated),
+            state=row.state,
+            opened_at=Instant(row.opened_at),
+            closed_at=Instant(row.closed_at) if row.closed_at else None,
+            detail=row.detail,
+            evidence=row.evidence,
+        )
+        for row in await session.execute(statement)
+    ]
+
+
+async def positions(session: Session) -> list[ActorPosition]:
+    """Every actor that the log has delivered anything to or that has stated anything, sorted."""
+    sizes = {
+        Actor(row.name): int(row.size)
+        for row in await session.execute(select(tables.trees.c.name, tables.trees.c.size))
+        if row.name != "log"
+    }
+    standings = {row.actor: row for row in await session.execute(select(tables.standings))}
+    drilling = {row.actor for row in await session.execute(select(tables.drills.c.actor))}
+    found = await discrepancies(session, open_only=True)
+    rows = []
+    for actor in sorted(sizes.keys() | {Actor(name) for name in standings}):
+        row = standings.get(str(actor))
+        stated = row.delivered if row else 0
+        rows.append(
+            ActorPosition(
+                participant=actor.participant,
+                actor=actor,
+                deliveries=sizes.get(actor, 0),
+                stated=stated,
+                lag=sizes.get(actor, 0) - stated,
+                equal=None if row is None or row.equal is None else bool(row.equal),
+                holdings=Digest(row.holdings) if row and row.holdings else None,
+                said_at=Instant(row.said_at) if row and row.said_at else None,
+                drilling=str(actor) in drilling,
+                open_cases=sum(1 for case in found if case.actor == actor),
+            )
+        )
+    return rows
+
+
+async def totals(session: Session) -> list[DifferingTotal]:
+    """The figures that people recognise: sums by key and kind that differ, of actors that do."""
+    table = tables.totals
+    order = (table.c.actor, table.c.key, table.c.kind)
+    return [
+        DifferingTotal(
+            Actor(row.actor).participant,
+            Actor(row.actor),
+            row.key,
+            row.kind,
+            row.expected,
+            row.stated,
+        )
+        for row in await session.execute(select(table).order_by(*order))
+    ]
+
+
+async def alarms(session: Session) -> list[AlarmRow]:
+    """What the hub said and cannot be, oldest first."""
+    statement = select(tables.alarms).order_by(tables.alarms.c.at, tables.alarms.c.kind)
+    return [
+        AlarmRow(row.kind, row.subject, row.detail, Instant(row.at))
+        for row in await session.execute(statement)
+    ]

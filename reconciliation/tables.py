@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reconciliation service's own tables: the log, what is known of each actor, cases.
+
+The replicas of the actors' ledgers are rows of the shared `blocks` table, one book per actor
+(`runtime.tables`). Entries, deliveries, movements and acts are only ever added to.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+__all__ = [
+    "acts",
+    "alarms",
+    "cases",
+    "deliveries",
+    "drills",
+    "entries",
+    "metadata",
+    "movements",
+    "standings",
+    "totals",
+    "trees",
+]
+
+metadata = MetaData()
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("line", LargeBinary, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+)
+"""Entries of the log, byte for byte, and the root of the log after each."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    UniqueConstraint("actor", "position"),
+)
+"""Which entry is an actor's nth delivery, and the root of its delivery tree after it."""
+
+movements = Table(
+    "movements",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("effect", Integer, primary_key=True, autoincrement=False),
+    Column("series", Text, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("source", Text),
+    Column("target", Text, nullable=False),
+    Index("movements_series", "series", "first"),
+)
+"""Which entry moved or restated which units, from which actor (none: issued) to which."""
+
+acts = Table(
+    "acts",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("act", Text, nullable=False),
+    Column("signatures", Text, nullable=False),
+)
+"""The acts that the directory is built from after genesis, in the order of the log."""
+
+trees = Table(
+    "trees",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("nodes", Text, nullable=False),
+)
+"""The frontier of the log (name `log`) and of each actor's delivery tree."""
+
+standings = Table(
+    "standings",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("applied", BigInteger, nullable=False),
+    Column("expected", Text, nullable=False),
+    Column("statement", Text),
+    Column("place", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("delivered", BigInteger, nullable=False),
+    Column("holdings", Text),
+    Column("said_at", Text),
+    Column("equal", Integer),
+    Column("explained", Text),
+)
+"""Per actor: how far its replica is, the newest statement, and how the two compare. `place` orders
+an actor's statements; `explained` is the pair of roots that the last drill-down accounted for."""
+
+drills = Table(
+    "drills",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+"""Drill-downs under way (`reconciliation.drill.Drill`)."""
+
+totals = Table(
+    "totals",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("expected", BigInteger, nullable=False),
+    Column("stated", BigInteger, nullable=False),
+)
+"""The totals by key and kind that differ, as the last drill-down found them."""
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),
+    Column("actor", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("expected", Text),
+    Column("stated", Text),
+    Column("detail", Text, nullable=False),
+    Column("frozen", Integer, nullable=False),
+    Column("state", Text, CheckConstraint("state in ('open', 'closed')"), nullable=False),
+    Column("opened_at", Text, nullable=False),
+    Column("closed_at", Text),
+    Column("evidence", Text, nullable=False),
+    CheckConstraint("first >= 1 and first <= last"),
+    Index("cases_state", "state", "actor"),
+)
+"""Discrepancies. `expected` and `stated` are an account and attributes (`drill.Held`), or nothing;
+`evidence` lists the digests of the statement and the answers that the case rests on: the lines are
+in the journal, the statement's in the enclosure that answers its digest."""
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("detail", Text, nullable=False),
+    Column("at", Text, nullable=False),
+)
+"""What the hub said that cannot be true of one log; the first of each kind and subject is kept."""

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands `party`, `international` and `mechanism` have in common."""
+
+from collections.abc import Callable
+
+import typer
+from sqlalchemy import select
+
+from ledger.checks import Policy
+from registry import tables
+from registry.program import Registry, RegistrySettings
+from runtime.errors import LocalProtocolError
+from runtime.keys import Keyring
+from runtime.settings import DaemonSettings
+from runtime.tables import blocks
+from runtime.verbs import Settings, add_verbs, show_rows
+from schemas.directory import SignedAct
+
+__all__ = ["RegistryDaemonSettings", "registry_app"]
+
+
+class RegistryDaemonSettings(DaemonSettings):
+    """A registry's settings."""
+
+    accept: bool = True
+    """Whether clearances are accepted at once, or wait for an operator's `accept` or `reject`."""
+    mechanism: str = "UN01"
+    """The mechanism registry's participant; the same at every program."""
+    international: list[str] = ["UN02"]
+    """Participants that are international registries; the same at every program."""
+
+
+def registry_app(
+    help_text: str,
+    kind: type[Registry] = Registry,
+    check: Callable[[RegistryDaemonSettings], str | None] = lambda settings: None,
+) -> typer.Typer:
+    """A registry's command; `check` says what is wrong with settings for this kind of registry."""
+    app = typer.Typer(help=help_text, no_args_is_help=True)
+
+    def build(settings: RegistryDaemonSettings, keyring: Keyring) -> Registry:
+        problem = check(settings)
+        if problem is not None:
+            raise LocalProtocolError(problem)
+        if settings.genesis is None:
+            raise LocalProtocolError("settings: genesis is missing; it is the trust root")
+        text = settings.genesis.read_text(encoding="utf-8")
+        policy = Policy(
+            mechanism=settings.mechanism, international=frozenset(settings.international)
+        )
+        return kind(
+            settings.participant,
+            settings.actors,
+            SignedAct.model_validate_json(text),
+            keyring,
+            RegistrySettings(accept=settings.accept, policy=policy),
+        )
+
+    add_verbs(app, RegistryDaemonSettings, Registry.packages, build)
+
+    @app.command("accounts")
+    def accounts(settings: Settings) -> None:
+        """List the registry's accounts."""
+        statement = select(tables.accounts).order_by(tables.accounts.c.number)
+        for row in show_rows(RegistryDaemonSettings, settings, statement):
+            typer.echo(f"{row.number}  {row.state}  {row.name}")
+
+    @app.command("holdings")
+    def holdings(settings: Settings) -> None:
+        """List the blocks held: account, key, first and last serial, quantity."""
+        statement = select(blocks).order_by(blocks.c.account, blocks.c.series, blocks.c.first)
+        for row in show_rows(RegistryDaemonSettings, settings, statement):
+            quantity = row.last - row.first + 1
+            typer.echo(f"{row.account}  {row.key}  {row.first}-{row.last}  {quantity}")
+
+    @app.command("transactions")
+    def transactions(settings: Settings, waiting: bool = False, most: int = 50) -> None:
+        """List transactions, newest first; with --waiting those that want an answer."""
+        table = tables.transactions
+        statement = select(table).order_by(table.c.changed_at.desc()).limit(most)
+        if waiting:
+            statement = statement.where(table.c.waiting == 1)
+        for row in show_rows(RegistryDaemonSettings, settings, statement):
+            to = f" → {row.acquirer}" if row.acquirer else ""
+            typer.echo(f"{row.changed_at}  {row.id}  {row.state}  {row.action}  {row.proposer}{to}")
+
+    return app

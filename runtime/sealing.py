@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sealing: what was said is bundled, numbered and signed, once, in the batch that writes it.
+
+An envelope's bytes never change after. Two things stand beside that: a *rotation*, the last envelope
+under an actor's old key, which says so itself; and *sealing anew* what a key that was revoked had
+sealed beyond what the others accepted (protocol rule 4), with the same messages and sequences.
+
+Elsewhere: the batch (`handler`), sending (`relay`), keys (`keys`).
+"""
+
+from ledger.directory import sign_act
+from runtime import journal as journals
+from runtime.journal import Journal, Kept, Sealed
+from runtime.keys import Keyring
+from runtime.program import Batch, Program, Said
+from runtime.store import Session, Store
+from schemas import jws, limits
+from schemas.directory import LastSequence, Rotation
+from schemas.envelope import Manifest, digest, open_envelope, seal
+from schemas.identifiers import Actor, Participant
+from schemas.messages import RotationRequest
+
+__all__ = ["Sealer", "Way"]
+
+HUB = Participant("HUB")
+Way = tuple[Actor, Participant]
+
+
+class Sealer:
+    """Seals for the actors of one program."""
+
+    def __init__(self, program: Program, keyring: Keyring, journal: Journal) -> None:
+        self._program = program
+        self._keyring = keyring
+        self._journal = journal
+
+    async def load(self, session: Session) -> None:
+        """Which key of each actor is in use, after a rotation of our own."""
+        for actor in self._program.actors:
+            used = await journals.get_mark(session, f"key {actor}")
+            self._keyring.used[actor] = max(used, self._keyring.used.get(actor, 0))
+
+    def following(self, actor: Actor) -> bool:
+        """Whether the key that an actor changes to next is there."""
+        return self._keyring.following(actor) is not None
+
+    def seal(self, batch: Batch, changed: dict[Way, int]) -> tuple[list[Sealed], list[Kept]]:
+        """Seal what was said; gives the envelopes and where each message stands. `changed` gets the
+        sequences used up.
+        """
+        ways: dict[Way, list[Said]] = {}
+        for said in batch.said:
+            ways.setdefault((said.author, said.to), []).append(said)
+        sealed: list[Sealed] = []
+        kept: list[Kept] = []
+        for way, messages in ways.items():
+            for bundle in _bundles(messages):
+                last = changed.get(way, self._journal.last.get(way, 0)) + 1
+                changed[way] = last
+                sealed.append(Sealed(*way, last, self._sign(way, last, bundle, batch)))
+                kept += [_kept(said, last, line) for line, said in enumerate(bundle)]
+        return sealed, kept
+
+    async def rotate(
+        self, session: Session, actor: Actor, batch: Batch, changed: dict[Way, int]
+    ) -> tuple[Sealed, Kept]:
+        """Seal the rotation of an actor's key: the last envelope under the old one."""
+        old = self._keyring.signer(actor, self._program.directory.current_key(actor))
+        new = self._keyring.following(actor)
+        assert new is not None
+        after = {**self._journal.last, **changed}
+        closes = {to: last for (sender, to), last in after.items() if sender == actor}
+        closes[HUB] = closes.get(HUB, 0) + 1
+        act = Rotation(
+            actor=actor,
+            old=old.public.key_id,
+            new=new.public.to_text(),
+            closes=tuple(LastSequence(to=to, last=last) for to, last in sorted(closes.items())),
+            at=batch.now,
+        )
+        body = RotationRequest(act=sign_act(act.model_dump_json(), [old, new]))
+        message, line = batch.make("rotation", "rotation", body)
+        said = Said(actor, HUB, message, line, digest(line))
+        changed[actor, HUB] = closes[HUB]
+        signed = self._sign((actor, HUB), closes[HUB], [said], batch)
+        await journals.set_mark(session, f"key {actor}", self._keyring.used.get(actor, 0) + 1)
+        return Sealed(actor, HUB, closes[HUB], signed), _kept(said, closes[HUB], 0)
+
+    def rotated(self, actor: Actor) -> None:
+        """The rotation is durable: what follows is sealed with the new key."""
+        self._keyring.used[actor] = self._keyring.used.get(actor, 0) + 1
+
+    async def seal_anew(self, store: Store) -> list[Sealed]:
+        """Seal again what a revoked key had sealed beyond what the others accepted."""
+        again: list[Sealed] = []
+        for actor in self._program.actors:
+            records = self._program.directory.keys.get(actor, ())
+            if len(records) < 2 or records[-2].closes is None or records[-1].closes is not None:
+                continue
+            signer = self._keyring.signer(actor, records[-1].key)
+            for (sender, to), last in self._journal.last.items():
+                first = records[-2].closes.get(to, 0) + 1
+                if sender == actor and first <= last:
+                    async with store.transaction() as session:
+                        again += await _again(session, (sender, to), first, last, signer)
+        return again
+
+    def _sign(self, way: Way, sequence: int, bundle: list[Said], batch: Batch) -> bytes:
+        author, to = way
+        manifest = Manifest.model_validate(
+            {
+                "from": author,
+                "to": to,
+                "sequence": sequence,
+                "sent_at": batch.now,
+                "seen": self._program.seen,
+                "messages": tuple(said.digest for said in bundle),
+            }
+        )
+        signer = self._keyring.signer(author, self._program.directory.current_key(author))
+        return seal(manifest, tuple(said.line for said in bundle), signer)
+
+
+async def _again(
+    session: Session, way: Way, first: int, last: int, signer: jws.Signer
+) -> list[Sealed]:
+    again = []
+    for sealed in await journals.sealed_range(session, *way, first, last):
+        opened = open_envelope(sealed.body)
+        if opened.token.kid != signer.public.key_id:
+            body = seal(opened.manifest, opened.lines, signer)
+            again.append(sealed._replace(body=body))
+    await journals.replace_sealed(session, again)
+    return again
+
+
+def _bundles(messages: list[Said]) -> list[list[Said]]:
+    """Messages in envelopes: up to a number, and closed once over a size."""
+    bundles: list[list[Said]] = []
+    size = limits.BUNDLE_BYTES_MAX
+    for said in messages:
+        full = size + len(said.line) > limits.BUNDLE_BYTES_MAX
+        if not bundles or full or len(bundles[-1]) == limits.MESSAGES_MAX:
+            bundles.append([])
+            size = 0
+        bundles[-1].append(said)
+        size += len(said.line)
+    return bundles
+
+
+def _kept(said: Said, sequence: int, line: int) -> Kept:
+    message = said.message
+    return Kept(
+        said.author,
+        str(message.id),
+        said.digest,
+        message.type,
+        message.conversation,
+        message.answers,
+        said.to,
+        sequence,
+        line,
+    )

@@ -1,0 +1,397 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small world to try rules on: two Party registries, the mechanism and a section for Korea.
+
+`GHA01/GHA` and `CHE01/CHE` have the profile `information`, `UN01/MMR` and `UN02/KOR` the profile
+`unit`. `World.act` does what the hub does with a proposal that completes: examine, carry out, keep
+count of authorizations. `settled()` is a world in which each of `GOOD` would pass next.
+"""
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ledger.actions import completion, consents
+from ledger.checks import Ask, Authorization, Facts, Policy, examine
+from ledger.directory import Directory, sign_act
+from ledger.effects import Everybody, apply
+from ledger.holdings import Holdings
+from schemas.directory import (
+    ActorKey,
+    Administrator,
+    Admission,
+    Genesis,
+    Profile,
+    ProfileChange,
+    SignedAct,
+    Status,
+)
+from schemas.effects import AuthorizationEffect, AuthorizationTerms, Effect
+from schemas.envelope import digest
+from schemas.findings import Finding
+from schemas.identifiers import (
+    AccountNumber,
+    Actor,
+    ApproachId,
+    AuthorizationId,
+    Digest,
+    Instant,
+    Participant,
+    PartyCode,
+    RegistryId,
+    TransactionId,
+    account_number,
+)
+from schemas.jws import SoftwareSigner
+from schemas.messages import Consent, IssuanceReferences, Line, Proposal
+from schemas.units import (
+    Attributes,
+    AuthorizationRef,
+    FirstTransferDefinition,
+    Key,
+    Layer,
+    Purpose,
+    UseMark,
+)
+
+GHA, CHE, MMR, ADM, KOR = (
+    Actor(text) for text in ("GHA01/GHA", "CHE01/CHE", "UN01/MMR", "UN01/ADM", "UN02/KOR")
+)
+ACTORS = (GHA, CHE, MMR, ADM, KOR)
+NOON = Instant("2027-03-01T12:00:00.000000Z")
+LATER = Instant("2027-03-08T12:00:00.000000Z")
+
+U = Key(
+    layer=Layer.UNDERLYING,
+    approach=ApproachId("CA0007"),
+    registry=RegistryId("GHA01"),
+    party=PartyCode("GHA"),
+    vintage=2023,
+)
+I = U.on(Layer.ITMO)  # noqa: E741 - beside U, as in the text
+A = Key(
+    layer=Layer.ITMO,
+    approach=ApproachId("CA0001"),
+    registry=RegistryId("UN01"),
+    party=PartyCode("MMR"),
+    vintage=2024,
+    activity="A0042",
+)
+B = A.model_copy(update={"activity": "B0007"})
+AUTHORIZED = AuthorizationRef(id=AuthorizationId("GHA-1"), version=1)
+AUTHORIZED64 = AuthorizationRef(id=AuthorizationId("MMR-1"), version=1)
+NDC = UseMark(purpose=Purpose.NDC, user="CHE", year=2026)
+NDC_KOREA = UseMark(purpose=Purpose.NDC, user="KOR", year=2026)
+FLIGHT = UseMark(purpose=Purpose.IMP, user="Airline of the Alps")
+
+
+@cache
+def signer(name: str) -> SoftwareSigner:
+    """A key of its own for whoever is named."""
+    return SoftwareSigner(
+        Ed25519PrivateKey.from_private_bytes(bytes.fromhex(digest(name.encode())))
+    )
+
+
+def key_text(name: str) -> str:
+    return signer(name).public.to_text()
+
+
+def signed(act: Genesis | Admission | ProfileChange | Any, *names: str) -> SignedAct:
+    """An act's line, signed by those named."""
+    return sign_act(act.model_dump_json(), [signer(name) for name in names])
+
+
+def genesis(**changes: Any) -> Genesis:
+    members: dict[str, Any] = {
+        "log": "hub.example",
+        "hub_key": key_text("HUB"),
+        "checkpoint_key": key_text("checkpoints"),
+        "administrators": tuple(
+            Administrator(name=name, key=key_text(name)) for name in ("ada", "ben", "cleo")
+        ),
+        "threshold": 2,
+        "at": NOON,
+    }
+    return Genesis(**members | changes)
+
+
+def admission(participant: str, *actors: Actor, **changes: Any) -> Admission:
+    members: dict[str, Any] = {
+        "participant": Participant(participant),
+        "actors": tuple(ActorKey(actor=actor, key=key_text(actor)) for actor in actors),
+        "witness_key": key_text(f"witness {participant}"),
+        "status": Status.ACTIVE,
+        "at": NOON,
+    }
+    return Admission(**members | changes)
+
+
+def profile(a: Actor, b: Actor, name: Profile) -> ProfileChange:
+    return ProfileChange(actors=(a, b), profile=name, at=NOON)
+
+
+@cache
+def directory() -> Directory:
+    """Everybody admitted and connected."""
+    result = Directory.begin(signed(genesis(), "HUB", "ada", "ben", "cleo"))
+    for participant, actors in (
+        ("GHA01", (GHA,)),
+        ("CHE01", (CHE,)),
+        ("UN01", (ADM, MMR)),
+        ("UN02", (KOR,)),
+    ):
+        result = result.apply(signed(admission(participant, *actors), "ada", "ben", *actors))
+    for a, b, name in ((GHA, CHE, Profile.INFORMATION), (MMR, KOR, Profile.UNIT)):
+        result = result.apply(signed(profile(a, b, name), a, b))
+    return result
+
+
+# --- proposals ----------------------------------------------------------------------------------
+
+
+def account(actor: Actor, code: str, number: int = 1) -> AccountNumber:
+    return account_number(actor, code, number)
+
+
+def proposal(action: str, *lines: Line, **members: Any) -> Proposal:
+    """A proposal with the right quantity, unless told otherwise."""
+    return Proposal.model_validate(
+        {
+            "action": action,
+            "lines": lines,
+            "quantity": sum(x.last - x.first + 1 for x in lines),
+            "expires_at": LATER,
+            **members,
+        }
+    )
+
+
+def issuance(
+    actor: Actor, key: Key, first: int, last: int, attributes: Attributes | None = None
+) -> Proposal:
+    """A Party registry's issuance, or one of the mechanism registry with both levies."""
+    size = last - first + 1
+    ranges = [(first, last, "HLD")]
+    if actor == ADM:
+        share, omge = -(-size // 20), -(-size // 50)
+        ranges = [
+            (first, last - share - omge, "PEN"),
+            (last - share - omge + 1, last - omge, "SOP"),
+            (last - omge + 1, last, "OMG"),
+        ]
+    return proposal(
+        "issuance",
+        *(
+            Line(
+                key=key,
+                first=low,
+                last=high,
+                target=account(actor, code),
+                attributes=attributes or Attributes(),
+            )
+            for low, high, code in ranges
+        ),
+        references=IssuanceReferences(request="R-1", approval="SB-1", approved_quantity=size),
+    )
+
+
+def move(
+    action: str,
+    key: Key,
+    first: int,
+    last: int,
+    source: AccountNumber,
+    target: AccountNumber,
+    itmo_first: int | None = None,
+    **members: Any,
+) -> Proposal:
+    one = Line(key=key, first=first, last=last, source=source, target=target, itmo_first=itmo_first)
+    if target.actor != source.actor:
+        members.setdefault("acquirer", target.actor)
+    return proposal(action, one, **members)
+
+
+def terms(actor: Actor, **changes: Any) -> AuthorizationTerms:
+    ghana = actor == GHA
+    members: dict[str, Any] = {
+        "id": AUTHORIZED.id if ghana else AUTHORIZED64.id,
+        "version": 1,
+        "approach": U.approach if ghana else A.approach,
+        "party": PartyCode(actor.section),
+        "purposes": (Purpose.NDC, Purpose.IMP),
+        "parties": (PartyCode("CHE"),) if ghana else (PartyCode("KOR"),),
+        "entities": (FLIGHT.user,),
+        "quantity": 500,
+        "vintage_from": 2022,
+        "vintage_to": 2025,
+        "use_from": 2024,
+        "use_to": 2030,
+        "first_transfer": FirstTransferDefinition.USE_OR_CANCELLATION,
+        "oimp": "CORSIA",
+    }
+    return AuthorizationTerms(**members | changes)
+
+
+def authorization(actor: Actor, **changes: Any) -> Proposal:
+    return proposal("authorization", terms=terms(actor, **changes))
+
+
+def first_transfer(first: int, last: int, itmo_first: int) -> Proposal:
+    """Ghana's underlying units become Swiss ITMOs."""
+    return move(
+        "first-transfer",
+        U,
+        first,
+        last,
+        account(GHA, "HLD"),
+        account(CHE, "HLD"),
+        itmo_first,
+        authorization=AUTHORIZED,
+    )
+
+
+def unit_transfer(first: int, last: int) -> Proposal:
+    """Myanmar's A6.4ERs leave the mechanism registry for Korea's section."""
+    return move(
+        "first-transfer",
+        A,
+        first,
+        last,
+        account(MMR, "HLD"),
+        account(KOR, "HLD"),
+        authorization=AUTHORIZED64,
+    )
+
+
+# --- the world ----------------------------------------------------------------------------------
+
+
+@dataclass
+class World:
+    """The log's facts, and what completes in it."""
+
+    directory: Directory = field(default_factory=directory)
+    holdings: Holdings = field(default_factory=Holdings)
+    authorizations: dict[tuple[PartyCode, AuthorizationId], Authorization] = field(
+        default_factory=dict
+    )
+    policy: Policy = field(default_factory=Policy)
+    now: Instant = NOON
+    whole: bool = True
+    number: int = 0
+
+    def facts(self) -> Facts:
+        return Facts(
+            self.directory,
+            self.holdings,
+            self.authorizations,
+            self.now,
+            self.policy,
+            self.whole,
+        )
+
+    def ask(self, author: Actor, wanted: Proposal, **changes: Any) -> Ask:
+        transaction = TransactionId(f"{author.replace('/', '-')}-{self.number + 1}")
+        return Ask(transaction, author, wanted, self.facts())._replace(**changes)
+
+    def examine(self, author: Actor, wanted: Proposal, **changes: Any) -> list[Finding]:
+        return examine(self.ask(author, wanted, **changes))
+
+    def consents(self, author: Actor, wanted: Proposal) -> list[Consent]:
+        message, acceptance = self.message(wanted), digest(b"acceptance")
+        return consents(wanted, author, self.holdings, message, acceptance)
+
+    def message(self, wanted: Proposal) -> Digest:
+        return digest(wanted.model_dump_json().encode())
+
+    def act(self, author: Actor, wanted: Proposal) -> list[Effect]:
+        """Complete a proposal that passes, and give its effects."""
+        found = self.examine(author, wanted)
+        assert not found, [str(f) for f in found]
+        effects = completion(wanted, author, self.holdings, self.message(wanted))
+        for effect in effects:
+            assert apply(self.holdings, effect, Everybody()) == []
+            if isinstance(effect, AuthorizationEffect):
+                known = self.authorizations.setdefault(
+                    (effect.terms.party, effect.terms.id), Authorization()
+                )
+                known.versions[effect.terms.version] = effect.terms
+        if wanted.action == "first-transfer" and wanted.authorization is not None:
+            for x in wanted.lines:
+                used = self.authorizations[x.key.party, wanted.authorization.id]
+                used.used += x.last - x.first + 1
+        self.number += 1
+        return effects
+
+
+def settled() -> World:
+    """A world with something of everything: issued, authorized, transferred, used."""
+    world = World()
+    world.act(GHA, issuance(GHA, U, 1001, 2000))
+    world.act(GHA, authorization(GHA))
+    world.act(GHA, first_transfer(1001, 1100, 1))
+    world.act(CHE, move("use", I, 91, 100, account(CHE, "HLD"), account(CHE, "USE"), use=NDC))
+    for key, first, last, designation in (
+        (A, 1, 100, "NI"),
+        (B, 101, 200, "MCU"),
+        (B, 201, 300, None),
+    ):
+        world.act(ADM, issuance(ADM, key, first, last, Attributes(designation=designation)))
+        forward = move(
+            "forwarding", key, first, first + 59, account(ADM, "PEN"), account(MMR, "HLD")
+        )
+        world.act(ADM, forward)
+    world.act(MMR, authorization(MMR))
+    world.act(MMR, unit_transfer(1, 20))
+    return world
+
+
+GOOD: dict[str, tuple[Actor, Proposal]] = {
+    "issuance": (GHA, issuance(GHA, U, 2001, 2100)),
+    "issuance of A6.4ERs": (ADM, issuance(ADM, A, 301, 400, Attributes(designation="N"))),
+    "authorization": (GHA, authorization(GHA, version=2)),
+    "forwarding": (
+        ADM,
+        move("forwarding", A, 61, 70, account(ADM, "PEN"), account(MMR, "HLD")),
+    ),
+    "first transfer": (GHA, first_transfer(1101, 1150, 101)),
+    "first transfer of A6.4ERs": (MMR, unit_transfer(21, 30)),
+    "first transfer at home": (
+        GHA,
+        move(
+            "first-transfer",
+            U,
+            1201,
+            1210,
+            account(GHA, "HLD"),
+            account(GHA, "HLD", 2),
+            501,
+            authorization=AUTHORIZED,
+        ),
+    ),
+    "transfer": (CHE, move("transfer", I, 1, 10, account(CHE, "HLD"), account(GHA, "HLD"))),
+    "use": (CHE, move("use", I, 11, 20, account(CHE, "HLD"), account(CHE, "USE"), use=NDC)),
+    "use by an entity": (
+        CHE,
+        move("use", I, 21, 30, account(CHE, "HLD"), account(CHE, "USE"), use=FLIGHT),
+    ),
+    "use of A6.4ERs": (
+        KOR,
+        move("use", A, 1, 5, account(KOR, "HLD"), account(KOR, "USE"), use=NDC_KOREA),
+    ),
+    "cancellation": (
+        CHE,
+        move("cancellation", I, 31, 40, account(CHE, "HLD"), account(CHE, "CAN"), use=FLIGHT),
+    ),
+    "cancellation of underlying units": (
+        GHA,
+        move("cancellation", U, 1301, 1310, account(GHA, "HLD"), account(GHA, "CAN"), use=FLIGHT),
+    ),
+    "cancellation of a contribution": (
+        MMR,
+        move("cancellation", B, 101, 110, account(MMR, "HLD"), account(MMR, "CAN"), use=FLIGHT),
+    ),
+}
+"""What each of the actions looks like when it is right, in the settled world."""

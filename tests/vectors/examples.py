@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A good message of every type, in plain JSON: what other vectors and tests start from."""
+
+import copy
+import json
+from hashlib import sha256
+from typing import Any
+
+from schemas.findings import Reason
+from schemas.identifiers import Actor, account_number, message_id
+from schemas.limits import INTEGER_MAX, SERIAL_MAX
+
+Json = dict[str, Any]
+
+GHANA, SWITZERLAND, ADMIN, KOREA = (
+    Actor(text) for text in ("GHA01/GHA", "CHE01/CHE", "UN01/ADM", "UN02/KOR")
+)
+NOON, LATER = "2027-03-01T12:00:00.000000Z", "2027-03-08T12:00:00.000000Z"
+DIGEST, ROOT = sha256(b"a message").hexdigest(), sha256(b"a root").hexdigest()
+UNDERLYING = {
+    "layer": "underlying",
+    "approach": "CA0007",
+    "registry": "GHA01",
+    "party": "GHA",
+    "vintage": 2023,
+}
+ITMO = {**UNDERLYING, "layer": "itmo"}
+A64 = {
+    "layer": "itmo",
+    "approach": "CA0001",
+    "registry": "UN01",
+    "party": "MMR",
+    "vintage": 2024,
+    "activity": "A0042",
+}
+AUTHORIZATION = {"id": "GHA-2024-001", "version": 1}
+
+
+def account(actor: Actor, kind: str) -> str:
+    return str(account_number(actor, kind, 1))
+
+
+def position(actor: Actor, code: str, kind: str) -> Json:
+    return {"actor": actor, "kind": kind, "account": account(actor, code)}
+
+
+def message(number: int, type_: str, conversation: str, body: object, answers: str | None) -> Json:
+    random = sha256(f"message {number}".encode()).digest()
+    return {
+        "id": message_id(1_800_000_000_000 + number, random),
+        "type": type_,
+        "conversation": conversation,
+        "answers": answers,
+        "body": body,
+    }
+
+
+def finding(reason: Reason, detail: str) -> Json:
+    return {"code": reason.rule.code, "reason": reason, "detail": detail}
+
+
+FIRST_TRANSFER: Json = {
+    "action": "first-transfer",
+    "acquirer": SWITZERLAND,
+    "lines": [
+        {
+            "key": UNDERLYING,
+            "first": 1001,
+            "last": 1100,
+            "source": account(GHANA, "HLD"),
+            "target": account(SWITZERLAND, "HLD"),
+            "itmo_first": 1,
+        }
+    ],
+    "quantity": 100,
+    "authorization": AUTHORIZATION,
+    "comment": "Brickkilns, first delivery: 100 t CO₂ eq",
+    "expires_at": LATER,
+}
+ISSUANCE: Json = {
+    "action": "issuance",
+    "lines": [
+        {
+            "key": A64,
+            "first": first,
+            "last": last,
+            "target": account(ADMIN, code),
+            "attributes": {"designation": "NIO"},
+        }
+        for first, last, code in ((1, 93, "PEN"), (94, 98, "SOP"), (99, 100, "OMG"))
+    ],
+    "quantity": 100,
+    "references": {"request": "R-7", "approval": "SB-2027-3", "approved_quantity": 100},
+    "expires_at": LATER,
+}
+TERMS: Json = {
+    "id": "GHA-2024-001",
+    "version": 1,
+    "approach": "CA0007",
+    "party": "GHA",
+    "purposes": ["NDC", "IMP"],
+    "parties": ["CHE"],
+    "entities": ["Airline of the Alps"],
+    "quantity": 50000,
+    "first_transfer": "use-or-cancellation",
+    "oimp": "CORSIA",
+}
+USE: Json = {
+    "action": "use",
+    "lines": [
+        {
+            "key": ITMO,
+            "first": 1,
+            "last": 40,
+            "source": account(SWITZERLAND, "HLD"),
+            "target": account(SWITZERLAND, "USE"),
+        }
+    ],
+    "quantity": 40,
+    "use": {"purpose": "NDC", "user": "CHE", "year": 2026},
+    "expires_at": LATER,
+}
+UNITS: Json = {"key": UNDERLYING, "first": 1001, "last": 1100}
+EFFECTS: list[Json] = [
+    {
+        "effect": "restate",
+        **UNITS,
+        "position": position(GHANA, "HLD", "holding"),
+        "before": {},
+        "after": {"first_transferred": True, "authorization": AUTHORIZATION},
+    },
+    {
+        "effect": "move",
+        **UNITS,
+        "attributes": {"first_transferred": True, "authorization": AUTHORIZATION},
+        "source": position(GHANA, "HLD", "holding"),
+        "target": position(GHANA, "LCK", "locked"),
+    },
+    {"effect": "pledge", **UNITS, "actor": GHANA, "consent": DIGEST},
+    {
+        "effect": "move",
+        "key": ITMO,
+        "first": 1,
+        "last": 100,
+        "attributes": {
+            "first_transferred": True,
+            "authorization": AUTHORIZATION,
+            "underlying_registry": "GHA01",
+            "underlying_offset": 1000,
+        },
+        "source": None,
+        "target": position(SWITZERLAND, "HLD", "holding"),
+    },
+    {"effect": "reserve", **UNITS, "actor": GHANA, "transaction": "GHA01-GHA-18"},
+    {"effect": "release", **UNITS, "actor": GHANA, "transaction": "GHA01-GHA-17"},
+    {"effect": "freeze", **UNITS, "actor": GHANA, "case": "REC-3"},
+    {"effect": "unfreeze", **UNITS, "actor": GHANA, "case": "REC-3"},
+    {"effect": "directory", "act": "{}", "signatures": ["a.b.c"]},
+    {"effect": "authorization", "actor": GHANA, "terms": TERMS},
+    {
+        "effect": "case",
+        **UNITS,
+        "case": "REC-3",
+        "actor": GHANA,
+        "cause": "held-twice",
+        "open": True,
+    },
+]
+ENTRY: Json = {
+    "log": "hub.example",
+    "position": 41,
+    "at": NOON,
+    "manifest": ROOT,
+    "state": "completed",
+    "action": "first-transfer",
+    "rules": "2026-11",
+    "consents": [{"actor": GHANA, "message": DIGEST}, {"actor": SWITZERLAND, "message": ROOT}],
+    "addressed": [{"actor": GHANA, "index": 7}, {"actor": SWITZERLAND, "index": 9}],
+    "effects": EFFECTS,
+}
+STATEMENT: Json = {
+    "size": 42,
+    "root": ROOT,
+    "delivered": {"size": 8, "root": ROOT},
+    "holdings": ROOT,
+    "sent": [{"to": "HUB", "last": 12}, {"to": "REC", "last": 0}],
+    "expiries": [{"transaction": "CHE01-CHE-4", "sequence": None}],
+    "cosignature": "— GHA01 AAAA",
+}
+CASE: Json = {
+    **UNITS,
+    "case": "REC-3",
+    "actor": GHANA,
+    "cause": "surplus",
+    "open": True,
+    "freeze": True,
+    "detail": "100 units are held that the log places elsewhere",
+}
+POINT: Json = {
+    "key": "itmo:CA0007-GHA01-GHA-2023",
+    "serial": 1,
+    "sign": 1,
+    "attributes": "{}",
+    "account": account(SWITZERLAND, "HLD"),
+}
+ANSWER: Json = {
+    "question": "points",
+    "actor": SWITZERLAND,
+    "delivered": {"size": 8, "root": ROOT},
+    "holdings": ROOT,
+    "level": 9,
+    "buckets": [{"node": 17, "points": [POINT, {**POINT, "serial": 101, "sign": -1}]}],
+}
+
+# name, type, conversation, answers, body
+GOOD: list[tuple[str, str, str, str | None, object]] = [
+    ("a first transfer of underlying units", "proposal", "GHA01-GHA-17", None, FIRST_TRANSFER),
+    ("an issuance of A6.4ERs with both levies", "proposal", "UN01-ADM-1", None, ISSUANCE),
+    ("a use towards an NDC", "proposal", "CHE01-CHE-5", None, USE),
+    (
+        "an authorization",
+        "proposal",
+        "GHA01-GHA-2",
+        None,
+        {"action": "authorization", "quantity": 0, "terms": TERMS, "expires_at": LATER},
+    ),
+    (
+        "a range whose ends are one serial, the largest",
+        "proposal",
+        "CHE01-CHE-6",
+        None,
+        {
+            **USE,
+            "lines": [{**USE["lines"][0], "first": SERIAL_MAX, "last": SERIAL_MAX}],
+            "quantity": 1,
+        },
+    ),
+    (
+        "the largest integer, 2^53 - 1, wherever an integer may be so large",
+        "proposal",
+        "CHE01-CHE-7",
+        None,
+        {**USE, "quantity": INTEGER_MAX},
+    ),
+    ("an acceptance", "acceptance", "GHA01-GHA-17", DIGEST, {"comment": "Received."}),
+    ("an acceptance that says nothing more", "acceptance", "GHA01-GHA-17", DIGEST, {}),
+    (
+        "a rejection",
+        "rejection",
+        "GHA01-GHA-17",
+        DIGEST,
+        {"findings": [finding(Reason.ACCOUNT_UNKNOWN, "No such account is open.")]},
+    ),
+    ("a withdrawal", "withdrawal", "GHA01-GHA-17", DIGEST, {"comment": None}),
+    ("a question for the state", "status-request", "q-1", None, {"transaction": "GHA01-GHA-17"}),
+    (
+        "a state",
+        "status",
+        "GHA01-GHA-17",
+        DIGEST,
+        {"transaction": "GHA01-GHA-17", "state": "cleared", "position": 40, "closed_to": 12},
+    ),
+    (
+        "a transaction that nobody knows",
+        "status",
+        "GHA01-GHA-19",
+        DIGEST,
+        {"transaction": "GHA01-GHA-19", "state": None, "position": None, "closed_to": 12},
+    ),
+    ("an entry with an effect of each kind", "entry", "GHA01-GHA-17", DIGEST, ENTRY),
+    (
+        "an entry that a deadline caused",
+        "entry",
+        "GHA01-GHA-20",
+        None,
+        {**ENTRY, "manifest": None, "state": "expired", "effects": [EFFECTS[5]]},
+    ),
+    (
+        "a checkpoint",
+        "checkpoint",
+        "checkpoint",
+        None,
+        {
+            "note": "hub.example\n42\nAAAA\n\n— hub.example AAAA\n",
+            "proof_from": 40,
+            "proof": [ROOT, DIGEST],
+            "deliveries": [{"actor": GHANA, "size": 8, "root": ROOT}],
+            "previous": None,
+            "cosignatures": ["— CHE01 AAAA"],
+        },
+    ),
+    ("a statement", "statement", "statement", None, STATEMENT),
+    (
+        "an enclosure",
+        "enclosure",
+        "GHA01-GHA-17",
+        DIGEST,
+        {"manifest": "a.b.c", "line": '{"id":"…"}'},
+    ),
+    (
+        "a notice",
+        "notice",
+        "notice",
+        DIGEST,
+        {
+            "about": DIGEST,
+            "sequence": 12,
+            "findings": [finding(Reason.TYPE_UNKNOWN, "Messages of this type are not known.")],
+        },
+    ),
+    (
+        "a rotation",
+        "rotation",
+        "rotation",
+        None,
+        {"act": {"act": "{}", "signatures": ["a.b.c", "d.e.f"]}},
+    ),
+    ("a case", "case", "REC-3", None, CASE),
+    (
+        "an inquiry",
+        "inquiry",
+        "REC-3",
+        None,
+        {"question": "trail", "actor": GHANA, "ranges": [UNITS]},
+    ),
+    ("an answer", "answer", "REC-3", DIGEST, ANSWER),
+    (
+        "a greeting",
+        "hello",
+        "hello",
+        None,
+        {"actor": GHANA, "sent": 0, "received": 0, "answer": False},
+    ),
+    ("a request to resend", "resend", "resend", None, {"sender": GHANA, "first": 3, "last": 7}),
+    ("an envelope given back", "returned", "returned", None, {"envelope": "a.b.c\n{}"}),
+]
+
+
+def line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def good_messages() -> dict[str, Json]:
+    return {
+        name: message(number, type_, conversation, copy.deepcopy(body), answers)
+        for number, (name, type_, conversation, answers, body) in enumerate(GOOD)
+    }
