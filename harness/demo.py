@@ -67,7 +67,7 @@ def demo(
         raise typer.Exit(2)
 
     if processes:
-        make = _process_fleets(broker, broker_admin, database)
+        make = process_fleets(broker, broker_admin, database)
     else:
         make = _embedded
     outcome = guarded(lambda: asyncio.run(run_demo(loaded, output, make)))
@@ -113,7 +113,7 @@ async def _embedded(estate: Estate) -> AsyncIterator[Fleet]:
         await fleet.stop()
 
 
-def _process_fleets(
+def process_fleets(
     broker: str, admin: str, database: str
 ) -> Callable[[Estate], AbstractAsyncContextManager[Fleet]]:
     """Fleets of processes, each with databases of its own that are dropped at the end."""
@@ -121,23 +121,23 @@ def _process_fleets(
     @asynccontextmanager
     async def make(estate: Estate) -> AsyncIterator[Fleet]:
         names = {p: f"a6hub_{secrets.token_hex(4)}_{p.lower()}" for p in estate.members}
-        await _each_database(database, "create", names)
+        await _each_database(database, 'create database "{}"', names)
         urls = {p: _with_database(database, name) for p, name in names.items()}
         fleet = ProcessFleet(estate, urls, broker, admin)
         try:
             yield fleet
         finally:
             await fleet.stop()
-            await _each_database(database, "drop", names)
+            await _each_database(database, 'drop database "{}" with (force)', names)
 
     return make
 
 
-async def _each_database(url: str, verb: str, names: dict[Participant, str]) -> None:
+async def _each_database(url: str, statement: str, names: dict[Participant, str]) -> None:
     engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
         for name in names.values():
-            await connection.execute(text(f'{verb} database "{name}"'))
+            await connection.execute(text(statement.format(name)))
     await engine.dispose()
 
 

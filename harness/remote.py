@@ -18,7 +18,7 @@ from runtime.clock import Ids, SystemClock
 from runtime.orders import submit, write_order
 from runtime.store import Store, open_store
 from runtime.tables import desk
-from schemas.identifiers import Participant
+from schemas.identifiers import Actor, Participant
 from schemas.units import parse_itmo_block
 
 __all__ = ["Overdue", "Remote"]
@@ -71,7 +71,8 @@ class Remote:
             return list(await session.execute(text(sql), parameters))
 
     async def final_state(self, transaction: str, seconds: float) -> str:
-        """Wait until the hub has ended a transaction; gives its state."""
+        """Wait until the hub has ended a transaction and everybody concerned has applied that; gives
+        the state."""
 
         async def ended() -> str | None:
             rows = await self.rows(
@@ -79,7 +80,28 @@ class Remote:
             )
             return rows[0].state if rows and rows[0].state in FINAL else None
 
-        return await wait_for(ended, seconds, f"the end of {transaction}")
+        state = await wait_for(ended, seconds, f"the end of {transaction}")
+        addressed = await self.rows(
+            HUB,
+            "select d.actor, d.number from deliveries d join transactions t "
+            "on t.position = d.position where t.id = :id",
+            id=transaction,
+        )
+
+        async def applied() -> bool | None:
+            for row in addressed:
+                found = await self.rows(
+                    Actor(row.actor).participant,
+                    "select 1 from deliveries where actor = :actor and number = :number",
+                    actor=row.actor,
+                    number=row.number,
+                )
+                if not found:
+                    return None
+            return True
+
+        await wait_for(applied, seconds, f"the application of {transaction}")
+        return state
 
     async def settled(self) -> bool:
         """Whether every actor has stated that it applied all its deliveries."""

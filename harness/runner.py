@@ -165,12 +165,15 @@ async def _named(run: Run) -> None:
     wanted = {_expected(planted) for planted in run.scenario.expect.discrepancies}
 
     async def all_named() -> bool | None:
-        return True if wanted <= await named(run.remote) else None
+        frozen = await run.remote.rows(HUB, "select 1 from overlays where kind = 'frozen'")
+        done = wanted <= await named(run.remote) and len(frozen) >= len(wanted)
+        return True if done else None
 
     try:
         await wait_for(all_named, NAMED_SECONDS, "the naming of the planted errors")
     except Overdue as error:
         run.failed.append(str(error))
+    await run.remote.wait_settled(SETTLE_SECONDS)  # the freezes have reached their registries
 
 
 Named = tuple[str, str, str, int, int, str]

@@ -16,9 +16,9 @@ the effects name exact units, positions and attributes, and replay needs none of
 Elsewhere: whether the action is allowed (`checks`), the transaction's life (`transactions`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from ledger.blocks import Block, overlaps
+from ledger.blocks import Block, join, overlaps
 from ledger.holdings import Holdings, Overlay, OverlayKind
 from schemas.effects import (
     AuthorizationEffect,
@@ -117,7 +117,7 @@ def _transfer(line: Line, proposal: Proposal, holdings: Holdings, message: Diges
     target = Position.of(line.target)
     return [
         _move(b.key, b.first, b.last, b.attributes, b.position, target)
-        for b in holdings.find(line.key.series, line.first, line.last)
+        for b in _rows(line, holdings)
     ]
 
 
@@ -126,7 +126,7 @@ def _first_transfer(
 ) -> list[Effect]:
     assert line.target is not None
     effects: list[Effect] = []
-    for block in holdings.find(line.key.series, line.first, line.last):
+    for block in _rows(line, holdings):
         after = block.attributes.but(first_transferred=True, authorization=proposal.authorization)
         if line.key.layer is Layer.UNDERLYING:
             effects += _information(line, block, after, message)
@@ -164,7 +164,7 @@ def _use(line: Line, proposal: Proposal, holdings: Holdings, message: Digest) ->
     target = Position.of(line.target)
     assert target.kind in FINAL_KINDS
     effects: list[Effect] = []
-    for block in holdings.find(line.key.series, line.first, line.last):
+    for block in _rows(line, holdings):
         after = block.attributes.but(use=proposal.use)
         effects += _restated(block, after)
         effects.append(_move(block.key, block.first, block.last, after, block.position, target))
@@ -182,7 +182,7 @@ def _use(line: Line, proposal: Proposal, holdings: Holdings, message: Digest) ->
 def _pledged(line: Line, holdings: Holdings) -> list[tuple[Block, Overlay]]:
     """The locked units that the ITMOs of a line represent, cut to the pledges that cover them."""
     result: list[tuple[Block, Overlay]] = []
-    for itmo in holdings.find(line.key.series, line.first, line.last):
+    for itmo in _rows(line, holdings):
         offset = itmo.attributes.underlying_offset
         if line.key.layer is not Layer.ITMO or offset is None:
             continue
@@ -190,7 +190,7 @@ def _pledged(line: Line, holdings: Holdings) -> list[tuple[Block, Overlay]]:
             continue
         key = line.key.on(Layer.UNDERLYING)
         first, last = itmo.first + offset, itmo.last + offset
-        for block in holdings.find(key.series, first, last):
+        for block in join(holdings.find(key.series, first, last)):
             for pledge in holdings.overlaid(block.key, block.first, block.last):
                 if pledge.kind is OverlayKind.PLEDGED and overlaps(
                     (pledge.first, pledge.last), (block.first, block.last)
@@ -198,6 +198,11 @@ def _pledged(line: Line, holdings: Holdings) -> list[tuple[Block, Overlay]]:
                     low, high = max(pledge.first, block.first), min(pledge.last, block.last)
                     result.append((block._replace(first=low, last=high), pledge))
     return result
+
+
+def _rows(line: Line, holdings: Holdings) -> Iterator[Block]:
+    """The units of a line as few blocks as they can be: checked units differ in nothing."""
+    return join(holdings.find(line.key.series, line.first, line.last))
 
 
 def _restated(block: Block, after: Attributes) -> list[Effect]:

@@ -338,19 +338,20 @@ def _line_is_free(ask: Ask, line: Line, source: AccountNumber, where: str) -> Fo
         elif overlay.kind is OverlayKind.RESERVED and overlay.reference != ask.transaction:
             detail = f"reserved by {overlay.reference}"
             yield finding(Reason.UNITS_RESERVED, detail, field=where, units=units)
-    held = []
+    found, kinds = [], set()
     for row in rows:
         units = (row.key, row.first, row.last)
         if row.position.account == source and row.key == line.key:
-            held.append((row.first, row.last))
+            found.append((row.first, row.last))
+            kinds.add(row.attributes)
         elif row.position.kind in FINAL_KINDS:
             yield finding(Reason.UNITS_FINAL, _mark(row), field=where, units=units)
-            held.append((row.first, row.last))
-    for first, last in subtract((line.first, line.last), held):
+            found.append((row.first, row.last))
+    for first, last in subtract((line.first, line.last), found):
         detail = f"not in {source}"
         units = (line.key, first, last)
         yield finding(Reason.UNITS_NOT_HELD, detail, field=where, units=units)
-    if len({row.attributes for row in rows if (row.first, row.last) in held}) > 1:
+    if len(kinds) > 1:
         yield finding(Reason.UNITS_DIFFER, field=where, units=(line.key, line.first, line.last))
 
 

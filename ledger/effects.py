@@ -10,7 +10,7 @@ Elsewhere: which effects an action has (`actions`), what entitles it (`checks`).
 
 from collections.abc import Container
 
-from ledger.blocks import Block, Range, subtract
+from ledger.blocks import Block, Range, normalize, subtract
 from ledger.holdings import Holdings, Overlay, OverlayKind
 from schemas.effects import Effect, Freeze, Move, Pledge, Release, Reserve, Restate, Unfreeze, Units
 from schemas.identifiers import Actor
@@ -58,7 +58,7 @@ def _move(holdings: Holdings, move: Move, actors: Container[Actor]) -> list[Disp
     arriving: list[Range] = [(move.first, move.last)]
     if move.source is not None and move.source.actor in actors:
         taken = holdings.take(move.key, move.first, move.last, move.source)
-        arriving = [(block.first, block.last) for block in taken]
+        arriving = normalize((block.first, block.last) for block in taken)
         gone = subtract((move.first, move.last), arriving)
         strange = [(b.first, b.last) for b in taken if b.attributes != move.attributes]
         disputes += _disputes(move, gone + strange, move.source)

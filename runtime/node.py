@@ -41,6 +41,9 @@ from schemas.units import Frozen
 
 __all__ = ["Node", "NodeSettings"]
 
+HUB = Participant("HUB")
+"""Nothing of one's own is begun before sequences are exchanged with the hub; the others may be down."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
@@ -180,7 +183,7 @@ class Node:
     async def _work(self, units: Sequence[Unit]) -> None:
         now = self._clock.now()
         work = self._sorted([*units, *self._due(now)], now)
-        commands = not self._handler.control.waiting and self._every(
+        commands = HUB not in self._handler.control.waiting and self._every(
             "desk", self.settings.tick_seconds
         )
         tick = self.program.due(now) and self._every("tick", self.settings.tick_seconds)
@@ -282,7 +285,7 @@ class Node:
         for sender, (first, last) in done.gaps.items():
             self._ask_for(sender, first, last)
         self._again += done.again
-        if not self._handler.control.waiting:
+        if HUB not in self._handler.control.waiting:
             self.ready.set()
         if done.replies.behind:
             self._log.error(events.NODE_BEHIND, detail=done.replies.behind)

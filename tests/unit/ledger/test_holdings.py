@@ -22,7 +22,7 @@ Cells = dict[tuple[str, int], tuple[Key, Attributes, Position]]
 keys, positions, labels = map(st.sampled_from, (KEYS, POSITIONS, LABELS))
 serials = st.integers(1, SIZE)
 ranges = st.tuples(serials, serials).map(lambda ends: (min(ends), max(ends)))
-blocks = st.builds(lambda k, r, a, p: Block(k, *r, a, p), keys, ranges, labels, positions)
+blocks = st.builds(lambda k, r, a, p: Block(k, r[0], r[1], a, p), keys, ranges, labels, positions)
 
 
 class Put(NamedTuple):
@@ -37,7 +37,8 @@ class Take(NamedTuple):
 
 
 steps = st.lists(
-    st.builds(Put, blocks) | st.builds(lambda k, r, p: Take(k, *r, p), keys, ranges, positions),
+    st.builds(Put, blocks)
+    | st.builds(lambda k, r, p: Take(k, r[0], r[1], p), keys, ranges, positions),
     max_size=14,
 )
 
@@ -147,7 +148,7 @@ def test_what_is_taken_and_put_back_is_no_change() -> None:
 KINDS = st.sampled_from(OverlayKind)
 REFERENCES = st.sampled_from(["GHA01-GHA-1", "GHA01-GHA-2"])
 overlays = st.builds(
-    lambda kind, actor, key, r, ref: Overlay(kind, actor, key, *r, ref),
+    lambda kind, actor, key, r, ref: Overlay(kind, actor, key, r[0], r[1], ref),
     KINDS,
     st.sampled_from([GHA, CHE]),
     st.sampled_from([A, B]),

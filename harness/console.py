@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `a6hub demo` shows on a terminal: how far the run is, then what came of it.
+
+With a terminal there is a progress bar, colour and tables; without one the same words come as plain
+text, a line for each step, wide enough that no cell is broken. Names are shown as they are: nothing
+in them is taken for markup, an emoji or a control sequence.
+
+Elsewhere: the same figures as a page (`report`) and for programs (`summary.json`).
+"""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich import box
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.progress import Progress as Bar
+from rich.table import Column, Table
+from rich.text import Text
+
+from harness.outcome import DiscrepancyLine, Outcome, TransactionLine
+from harness.pictures import LAYER_WORDS, printable
+from harness.report import STATES, duration
+
+__all__ = ["Progress", "show"]
+
+PLAIN_COLUMNS = 160
+"""Where there is no terminal, lines are this long at most."""
+
+STYLES = {
+    "completed": "green",
+    "refused": "yellow",
+    "refused-here": "yellow",
+    "rejected": "yellow",
+    "expired": "cyan",
+    "withdrawn": "cyan",
+}
+
+
+def open_console() -> Console:
+    """The terminal, or plain text of a fixed width."""
+    console = Console(highlight=False, emoji=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, emoji=False, width=PLAIN_COLUMNS)
+    return console
+
+
+class Progress:
+    """How far a run is: `with Progress(40) as progress: progress.step("a1", "Thailand …")`.
+
+    `total` is how many steps are foreseen; more may come, the bar grows with them. Without a
+    terminal each step is a line.
+    """
+
+    def __init__(self, total: int = 0, console: Console | None = None) -> None:
+        self._console = console or open_console()
+        self._total = total
+        self._begun = 0
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bar = Bar(
+                SpinnerColumn(),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                # The story is cut at the terminal's edge, not broken.
+                TextColumn("{task.fields[story]}", markup=False, table_column=_one_line()),
+                console=self._console,
+                transient=True,
+            )
+            self._bar.add_task("", total=self._total or None, story="")
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def step(self, name: str, story: str) -> None:
+        """The next thing begins."""
+        self._begun += 1
+        self._total = max(self._total, self._begun)
+        words = printable(f"{name}: {story}")
+        if self._bar is not None:
+            task = self._bar.task_ids[0]
+            self._bar.update(task, completed=self._begun - 1, total=self._total, story=words)
+        else:
+            width = len(str(self._total))
+            line = Text(f"[{self._begun:>{width}}/{self._total}] {words}")
+            self._console.print(line, soft_wrap=True)
+
+    def done(self) -> None:
+        """Everything has been done."""
+        if self._bar is not None:
+            task = self._bar.task_ids[0]
+            self._bar.update(task, completed=self._begun, total=self._begun, story="done")
+
+
+def _one_line() -> Column:
+    return Column(no_wrap=True, overflow="ellipsis", ratio=1)
+
+
+def show(outcome: Outcome, console: Console | None = None) -> None:
+    """Show what came of a run; the last line says whether it passed."""
+    console = console or open_console()
+    console.print()
+    console.print(Text(printable(outcome.title), style="bold"))
+    console.print(_transactions(outcome.transactions))
+    if outcome.discrepancies:
+        console.print(_discrepancies(outcome.discrepancies))
+    else:
+        console.print("No discrepancies.")
+    console.print()
+    for line in _totals(outcome):
+        console.print(Text(line), soft_wrap=True)
+    console.print()
+    failed = outcome.summary.expectations_failed
+    for words in failed:
+        console.print(Text(f"  - {printable(words)}"), soft_wrap=True)
+    if failed:
+        things = "expectation" if len(failed) == 1 else "expectations"
+        console.print(Text(f"FAIL: {len(failed)} {things} did not hold, listed above", "bold red"))
+    else:
+        console.print(Text("PASS: every expectation of the scenario held", "bold green"))
+
+
+def _transactions(lines: Sequence[TransactionLine]) -> Table:
+    table = _table("Transactions", "Transaction", "Case", "Action", "From", "To")
+    for name in ("Quantity", "State", "Seconds"):
+        table.add_column(name, justify="left" if name == "State" else "right", no_wrap=True)
+    for line in lines:
+        took = duration(line.opened_at, line.changed_at)
+        word = STATES.get(line.state)
+        state = Text(printable(word.name if word else line.state), STYLES.get(line.state, "red"))
+        if line.state != line.expected:
+            state.append(printable(f" (expected {line.expected})"), "bold red")
+        _add(
+            table,
+            line.id,
+            line.case,
+            line.action,
+            line.proposer,
+            line.acquirer or "-",
+            f"{line.quantity:,}" if line.quantity else "-",
+            state,
+            "-" if took is None else f"{took:.2f}",
+        )
+    return table
+
+
+def _discrepancies(lines: Sequence[DiscrepancyLine]) -> Table:
+    table = _table("Discrepancies", "Case", "Registry", "Key", "First-last")
+    table.add_column("Quantity", justify="right", no_wrap=True)
+    table.add_column("Cause")
+    for line in lines:
+        _add(
+            table,
+            line.case,
+            line.actor,
+            line.key,
+            f"{line.first}-{line.last}",
+            f"{line.quantity:,}",
+            Text(printable(line.cause), "yellow"),
+        )
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for name in columns:
+        # Ids and keys are there to be copied: they are folded where they must be, never cut.
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _add(table: Table, *cells: str | Text) -> None:
+    table.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in cells))
+
+
+def _totals(outcome: Outcome) -> list[str]:
+    summary = outcome.summary
+    took = duration(outcome.started_at, outcome.finished_at)
+    states = ", ".join(f"{count:,} {name}" for name, count in summary.transactions.items())
+    issued = ", ".join(
+        f"{units:,} {LAYER_WORDS.get(layer, layer)}"  # type: ignore[call-overload]
+        for layer, units in summary.units_issued.items()
+    )
+    log = f"{summary.log_size:,} entries, root {printable(summary.log_root[:16])}…"
+    seconds = "" if took is None else f", in {took:.1f} seconds"
+    return [
+        f"In the log:      {states or 'no transactions'}; {log}",
+        f"Brought to be:   {issued or 'nothing'}",
+        f"Settled:         {'yes' if summary.settled else 'no'}",
+        f"Messages:        {summary.messages:,} under {summary.signatures:,} signatures{seconds}",
+    ]

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`a6hub reconcile`: the reconciliation service's daemon and its operator's reports."""
+
+import asyncio
+import csv
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from pydantic import Field
+
+from reconciliation import report
+from reconciliation.examine import ReconcilerSettings
+from reconciliation.program import Reconciler
+from runtime.errors import LocalProtocolError
+from runtime.keys import Keyring
+from runtime.settings import DaemonSettings, load_settings, secret
+from runtime.store import Session, open_store
+from runtime.verbs import Settings, add_verbs, guarded
+from schemas.directory import SignedAct
+
+__all__ = ["ReconcileDaemonSettings", "app"]
+
+
+class ReconcileDaemonSettings(DaemonSettings):
+    """The reconciliation service's settings."""
+
+    inquiry_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """How long an answer is waited for before the question is asked again."""
+    overdue_seconds: Annotated[float, Field(gt=0, le=30 * 24 * 3600)] = 300.0
+    """How long an actor that differs may leave a question open before that is a case."""
+    freeze: bool = True
+    """Whether the units of an open case are frozen on the stating actor's own side."""
+
+
+app = typer.Typer(help="The reconciliation service.", no_args_is_help=True)
+
+
+def _build(settings: ReconcileDaemonSettings, keyring: Keyring) -> Reconciler:
+    if settings.genesis is None:
+        raise LocalProtocolError("settings: genesis is missing; it is the trust root")
+    return Reconciler(
+        SignedAct.model_validate_json(settings.genesis.read_text(encoding="utf-8")),
+        keyring,
+        ReconcilerSettings(
+            inquiry_seconds=settings.inquiry_seconds,
+            overdue_seconds=settings.overdue_seconds,
+            freeze=settings.freeze,
+        ),
+    )
+
+
+add_verbs(app, ReconcileDaemonSettings, Reconciler.packages, _build)
+
+Form = Annotated[str, typer.Option("--format", help="text, json or csv.")]
+
+
+@app.command("discrepancies")
+def discrepancies(settings: Settings, form: Form = "text") -> None:
+    """List the cases: which units of whom differ from the log, and why."""
+    _show(settings, report.discrepancies, form)
+
+
+@app.command("positions")
+def positions(settings: Settings, form: Form = "text") -> None:
+    """List how far each actor has applied the log, and whether its rows agree."""
+    _show(settings, report.positions, form)
+
+
+@app.command("totals")
+def totals(settings: Settings, form: Form = "text") -> None:
+    """List the sums by key and kind that differ."""
+    _show(settings, report.totals, form)
+
+
+@app.command("alarms")
+def alarms(settings: Settings, form: Form = "text") -> None:
+    """List what the hub said and cannot be true of one log."""
+    _show(settings, report.alarms, form)
+
+
+def _show(
+    settings: Path, query: Callable[[Session], Awaitable[Sequence[NamedTuple]]], form: str
+) -> None:
+    async def read() -> Sequence[NamedTuple]:
+        store = open_store(secret(load_settings(ReconcileDaemonSettings, settings).database_file))
+        try:
+            async with store.snapshot() as session:
+                return await query(session)
+        finally:
+            await store.close()
+
+    def write() -> None:
+        rows = [_plain(row) for row in asyncio.run(read())]
+        if form == "json":
+            typer.echo(json.dumps(rows, indent=2))
+        elif form == "csv" and rows:
+            writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        elif form == "text":
+            for row in rows:
+                typer.echo("  ".join(f"{value}" for value in row.values() if value is not None))
+        elif form not in {"csv", "json", "text"}:
+            raise ValueError(f"--format {form}: one of text, json, csv")
+
+    guarded(write)
+
+
+def _plain(row: NamedTuple) -> dict[str, Any]:
+    values = row._asdict()
+    return {
+        name: value if isinstance(value, int | bool) or value is None else str(value)
+        for name, value in values.items()
+    }

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`a6hub demo` as its user runs it: what it writes, and that it fails when an expectation does not
+hold."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ROOT / "scenarios" / "small.toml"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, from the checkout."""
+    code = "from harness.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, "demo", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        cwd=ROOT,
+    )
+
+
+def test_the_demo_of_all_cases_holds_every_expectation(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    done = run("--output", str(output))
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = json.loads((output / "summary.json").read_text())
+    assert summary["expectations_failed"] == []
+    assert summary["settled"] is True
+    assert summary["transactions"]["completed"] >= 12
+    held = sum(n for kinds in summary["units_by_position"].values() for n in kinds.values())
+    assert held == sum(summary["units_issued"].values())
+    assert summary["units_by_layer"] == summary["units_issued"]
+    named = {(d["participant"], d["first"], d["last"], d["cause"]) for d in summary["discrepancies"]}
+    assert ("CHE01", 1917, 1960, "held-without-issuance") in named
+    assert len(named) == 2
+    assert len(list((output / "messages").iterdir())) == summary["signatures"]
+    report = (output / "report.html").read_text()
+    assert "<svg" in report
+    assert "1,916" in report
+
+
+EXPECTED = """
+[[expect.discrepancies]]
+"""
+
+CHANGES = {
+    "an expected discrepancy is removed": lambda text: text[: text.rindex(EXPECTED.strip())],
+    "a planted figure is changed": lambda text: text.replace(
+        "set_last = 1960", "set_last = 1959"
+    ),
+    "a transaction count is changed": lambda text: text.replace(
+        "completed = 4", "completed = 5"
+    ),
+    "a planted error is left out": lambda text: text.replace("delete = true", "set_last = 2016"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda name: name.replace(" ", "-"))
+def test_the_demo_fails_when(change: str, tmp_path: Path) -> None:
+    text = SMALL.read_text()
+    changed = CHANGES[change](text)
+    assert changed != text
+    scenario = tmp_path / "changed.toml"
+    scenario.write_text(changed)
+    done = run("--scenario", str(scenario), "--output", str(tmp_path / "output"))
+    assert done.returncode == 1, done.stdout + done.stderr
+    summary = json.loads((tmp_path / "output" / "summary.json").read_text())
+    assert summary["expectations_failed"]
+
+
+def test_a_scenario_file_with_a_wrong_key_is_named_and_nothing_runs(tmp_path: Path) -> None:
+    scenario = tmp_path / "wrong.toml"
+    scenario.write_text(SMALL.read_text().replace("[expect]", "[expect]\nbogus = 1"))
+    done = run("--scenario", str(scenario), "--output", str(tmp_path / "output"))
+    assert done.returncode == 2
+    assert "expect/bogus" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "output").exists()

@@ -1,0 +1,977 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each check: it fires with its code, member and units on a proposal with one fault, and only then.
+
+Every case takes one of the good proposals of `world.GOOD`, spoils one thing in it or in the facts,
+and says all the findings that come of it. A test at the end holds the table to the source: no
+reason that `ledger.checks` can give is without a case.
+"""
+
+import ast
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import checks
+from ledger.actions import completion
+from ledger.checks import CLASSES, Authorization, examine, levy
+from ledger.effects import Everybody, apply
+from ledger.holdings import Holdings, Overlay, OverlayKind
+from schemas.directory import Profile, Status, StatusChange
+from schemas.findings import CheckClass, Finding, Reason
+from schemas.identifiers import Actor, ApproachId, Instant, Participant, PartyCode, TransactionId
+from schemas.limits import FINDINGS_MAX, LINES_MAX, PROPOSAL_LIFETIME_SECONDS_MAX, SERIAL_MAX
+from schemas.messages import IssuanceReferences, Line, Proposal
+from schemas.units import (
+    Attributes,
+    AuthorizationRef,
+    Key,
+    Kind,
+    Layer,
+    Position,
+    Purpose,
+    UseMark,
+)
+from tests.unit.ledger.world import (
+    ADM,
+    AUTHORIZED,
+    AUTHORIZED64,
+    CHE,
+    FLIGHT,
+    GHA,
+    GOOD,
+    KOR,
+    LATER,
+    MMR,
+    NDC,
+    NDC_KOREA,
+    NOON,
+    A,
+    B,
+    I,
+    U,
+    World,
+    account,
+    authorization,
+    first_transfer,
+    issuance,
+    move,
+    profile,
+    settled,
+    signed,
+    terms,
+)
+
+Where = tuple[Reason, str | None, tuple[Key, int | None, int | None] | None]
+Spoil = Callable[[World], None]
+R = Reason
+
+
+def changed(key: Key, first: int, last: int, **changes: Any) -> Spoil:
+    """As if the attributes of some units, or their position, had come to be other ones."""
+
+    def spoil(world: World) -> None:
+        for block in world.holdings.find(key.series, first, last):
+            world.holdings.take(key, block.first, block.last, block.position)
+            position = changes.get("position", block.position)
+            others = {name: value for name, value in changes.items() if name != "position"}
+            attributes = block.attributes.but(**others)
+            world.holdings.put(block._replace(attributes=attributes, position=position))
+
+    return spoil
+
+
+def nothing(world: World) -> None:
+    """Spoil nothing."""
+
+
+def forget(world: World) -> None:
+    """No authorization is known any more."""
+    world.authorizations.clear()
+
+
+class Case(NamedTuple):
+    """Who proposes what in a world spoiled so, and every finding: reason, member, units."""
+
+    author: Actor
+    wanted: Proposal
+    found: list[Where]
+    spoil: Spoil = nothing
+    ask: dict[str, Any] = {}  # noqa: RUF012 - never changed
+
+
+def at(reason: Reason, field: str | None = None, *units: Any) -> Where:
+    return reason, field, units or None
+
+
+def good(name: str, **changes: Any) -> tuple[Actor, Proposal]:
+    author, wanted = GOOD[name]
+    return author, wanted.model_copy(update=changes)
+
+
+def line(name: str, index: int = 0, **changes: Any) -> tuple[Actor, Proposal]:
+    """A good proposal in which one line is changed, and the quantity with it."""
+    author, wanted = GOOD[name]
+    lines = list(wanted.lines)
+    lines[index] = lines[index].model_copy(update=changes)
+    total = sum(x.last - x.first + 1 for x in lines)
+    return author, wanted.model_copy(update={"lines": tuple(lines), "quantity": max(total, 0)})
+
+
+def status(participant: str, name: Status) -> Spoil:
+    def spoil(world: World) -> None:
+        act = StatusChange(participant=Participant(participant), status=name, reason="", at=NOON)
+        world.directory = world.directory.apply(signed(act, "ada", "ben"))
+
+    return spoil
+
+
+def connected(a: Actor, b: Actor, name: Profile) -> Spoil:
+    def spoil(world: World) -> None:
+        world.directory = world.directory.apply(signed(profile(a, b, name), a, b))
+
+    return spoil
+
+
+def overlaid(kind: OverlayKind, actor: Actor, key: Key, first: int, last: int, ref: str) -> Spoil:
+    return lambda world: world.holdings.lay(Overlay(kind, actor, key, first, last, ref))
+
+
+def authorized(actor: Actor, **changes: Any) -> Spoil:
+    """The Party records another version, with these terms."""
+
+    def spoil(world: World) -> None:
+        world.act(actor, authorization(actor, version=2, **changes))
+
+    return spoil
+
+
+def amended(actor: Actor, **changes: Any) -> Spoil:
+    """As if the first version had said this all along."""
+
+    def spoil(world: World) -> None:
+        new = terms(actor, **changes)
+        world.authorizations[new.party, new.id].versions[1] = new
+
+    return spoil
+
+
+def then(*spoils: Spoil) -> Spoil:
+    def spoil(world: World) -> None:
+        for one in spoils:
+            one(world)
+
+    return spoil
+
+
+def acted(author: Actor, wanted: Proposal) -> Spoil:
+    def spoil(world: World) -> None:
+        world.act(author, wanted)
+
+    return spoil
+
+
+HLD = {actor: account(actor, "HLD") for actor in (GHA, CHE, MMR, ADM, KOR)}
+FRANCE = Actor("FRA01/FRA")
+NDC_GHANA = UseMark(purpose=Purpose.NDC, user="GHA", year=2026)
+JAPAN = UseMark(purpose=Purpose.NDC, user="JPN", year=2026)
+TWO_LINES = (
+    Line(key=U, first=1101, last=1110, source=HLD[GHA], target=HLD[CHE], itmo_first=101),
+    Line(key=U, first=1110, last=1119, source=HLD[GHA], target=HLD[CHE], itmo_first=201),
+)
+UNDERLYING_LINES = GOOD["cancellation of underlying units"][1].lines
+SAME_ITMOS = (
+    TWO_LINES[0],
+    Line(key=U, first=1111, last=1120, source=HLD[GHA], target=HLD[CHE], itmo_first=110),
+)
+
+
+def lines_of(name: str, *lines: Line) -> tuple[Actor, Proposal]:
+    author, wanted = GOOD[name]
+    total = sum(x.last - x.first + 1 for x in lines)
+    return author, wanted.model_copy(update={"lines": lines, "quantity": total})
+
+
+def levied(pending: int, share: int, omge: int) -> tuple[Actor, Proposal]:
+    """An issuance of A6.4ERs in these proportions."""
+    lines, first = [], 301
+    for size, code in ((pending, "PEN"), (share, "SOP"), (omge, "OMG")):
+        if size:
+            template = GOOD["issuance of A6.4ERs"][1].lines[0]
+            target = account(ADM, code)
+            last = first + size - 1
+            lines.append(
+                template.model_copy(update={"first": first, "last": last, "target": target})
+            )
+            first += size
+    author, wanted = lines_of("issuance of A6.4ERs", *lines)
+    references = IssuanceReferences(request="R", approval="S", approved_quantity=wanted.quantity)
+    return author, wanted.model_copy(update={"references": references})
+
+
+OTHER_KEY = U.model_copy(update={"registry": "CHE01"})
+ODD_MECHANISM = A.model_copy(update={"activity": None})
+
+CASES: dict[str, Case] = {
+    # --- participant
+    "the transaction's id is another actor's": Case(
+        *good("use"),
+        [at(R.AUTHOR_NOT_ACTING, "conversation")],
+        ask={"transaction": TransactionId("GHA01-GHA-1")},
+    ),
+    "the source is another actor's account": Case(
+        *line("use", source=HLD[GHA]),
+        [at(R.AUTHOR_NOT_ACTING, "body/lines/0/source")],
+    ),
+    "the use is for another Party": Case(
+        *good("use", use=JAPAN),
+        [
+            at(R.AUTHOR_NOT_ACTING, "body/use/user"),
+            at(R.AUTHORIZATION_PARTY, "body/use/user", I, 11, 20),
+        ],
+    ),
+    "the acquirer is not admitted": Case(
+        *good("first transfer", acquirer=FRANCE),
+        [at(R.PARTICIPANT_UNKNOWN, "body/acquirer"), at(R.PROFILE_FORBIDS, "body/acquirer")],
+    ),
+    "the author is in testing": Case(
+        *good("use"),
+        [at(R.PARTICIPANT_TESTING)],
+        status("CHE01", Status.TESTING),
+    ),
+    "the acquirer is in testing": Case(
+        *good("first transfer"),
+        [at(R.PARTICIPANT_TESTING, "body/acquirer")],
+        status("CHE01", Status.TESTING),
+    ),
+    "the author is suspended": Case(
+        *good("transfer"),
+        [at(R.PARTICIPANT_SUSPENDED)],
+        status("CHE01", Status.SUSPENDED),
+    ),
+    "the profile is view, which lets nothing move": Case(
+        *good("first transfer"),
+        [at(R.PROFILE_FORBIDS, "body/acquirer")],
+        connected(GHA, CHE, Profile.VIEW),
+    ),
+    "underlying units are not represented under the profile unit": Case(
+        *good("first transfer"),
+        [at(R.PROFILE_FORBIDS, "body/acquirer")],
+        connected(GHA, CHE, Profile.UNIT),
+    ),
+    "A6.4ERs do not leave under the profile information": Case(
+        *good("first transfer of A6.4ERs"),
+        [at(R.PROFILE_FORBIDS, "body/acquirer")],
+        connected(MMR, KOR, Profile.INFORMATION),
+    ),
+    "A6.4ERs do not leave under the profile extension": Case(
+        *good("first transfer of A6.4ERs"),
+        [at(R.PROFILE_FORBIDS, "body/acquirer")],
+        connected(MMR, KOR, Profile.EXTENSION),
+    ),
+    # --- data integrity
+    "a range is reversed": Case(
+        *line("use", first=20, last=11),
+        [
+            at(R.RANGE_REVERSED, "body/lines/0", I, 20, 11),
+            at(R.QUANTITY_DIFFERS, "body/quantity"),
+        ],
+    ),
+    "two lines share a unit": Case(
+        *lines_of("first transfer", *TWO_LINES),
+        [at(R.RANGES_OVERLAP, "body/lines")],
+    ),
+    "two lines make the same ITMO": Case(
+        *lines_of("first transfer", *SAME_ITMOS),
+        [at(R.RANGES_OVERLAP, "body/lines")],
+    ),
+    "two lines issue the same serial to two activities": Case(
+        *line("issuance of A6.4ERs", 1, key=B, first=393, last=397),
+        [at(R.RANGES_OVERLAP, "body/lines")],
+    ),
+    "the quantity is not the sum": Case(
+        *good("use", quantity=11),
+        [at(R.QUANTITY_DIFFERS, "body/quantity")],
+    ),
+    "an authorization has a quantity of units": Case(
+        *good("authorization", quantity=1),
+        [at(R.QUANTITY_DIFFERS, "body/quantity")],
+    ),
+    "a use goes to a holding account": Case(
+        *line("use", target=account(CHE, "HLD", 2)),
+        [at(R.ACCOUNT_WRONG, "body/lines/0/target")],
+    ),
+    "a use leaves the account of used units": Case(
+        *line("use", source=account(CHE, "USE")),
+        [at(R.ACCOUNT_WRONG, "body/lines/0/source")],
+    ),
+    "locked units are cancelled": Case(
+        *line("cancellation of underlying units", source=account(GHA, "LCK")),
+        [at(R.ACCOUNT_WRONG, "body/lines/0/source")],
+    ),
+    "units cancelled for overall mitigation are transferred": Case(
+        ADM,
+        move("forwarding", A, 99, 100, account(ADM, "OMG"), HLD[MMR]),
+        [at(R.ACCOUNT_WRONG, "body/lines/0/source")],
+    ),
+    "the target is not the acquirer's": Case(
+        *line("transfer", target=HLD[KOR]),
+        [at(R.ACCOUNT_WRONG, "body/lines/0/target")],
+    ),
+    "the target is of an unknown kind": Case(
+        *line("use", target=account(CHE, "XXX")),
+        [at(R.ACCOUNT_WRONG, "body/lines/0/target")],
+    ),
+    "A6.4ERs are issued into a holding account": Case(
+        *line("issuance of A6.4ERs", 0, target=HLD[ADM]),
+        [at(R.ACCOUNT_WRONG, "body/lines")],
+    ),
+    "the acquirer is the proposer": Case(
+        *good("first transfer at home", acquirer=GHA),
+        [at(R.ACQUIRER_WRONG, "body/acquirer")],
+    ),
+    "a first transfer for NDCs stays at home": Case(
+        *good("first transfer at home"),
+        [at(R.ACQUIRER_WRONG, "body/acquirer")],
+        amended(GHA, purposes=(Purpose.NDC,), first_transfer=None, oimp=None),
+    ),
+    "a transfer to nobody": Case(
+        *good("transfer", acquirer=None),
+        [at(R.MEMBER_MISSING, "body/acquirer")],
+    ),
+    "a use with no mark": Case(*good("use", use=None), [at(R.MEMBER_MISSING, "body/use")]),
+    "a transfer of nothing": Case(
+        *good("transfer", lines=(), quantity=0), [at(R.MEMBER_MISSING, "body/lines")]
+    ),
+    "an issuance that rests on nothing": Case(
+        *good("issuance", references=None), [at(R.MEMBER_MISSING, "body/references")]
+    ),
+    "a first transfer that nobody authorized": Case(
+        *good("first transfer", authorization=None), [at(R.MEMBER_MISSING, "body/authorization")]
+    ),
+    "an authorization without terms": Case(
+        *good("authorization", terms=None), [at(R.MEMBER_MISSING, "body/terms")]
+    ),
+    "underlying units with no ITMOs to be": Case(
+        *line("first transfer", itmo_first=None), [at(R.MEMBER_MISSING, "body/lines/0/itmo_first")]
+    ),
+    "issued units with no attributes": Case(
+        *line("issuance", attributes=None), [at(R.MEMBER_MISSING, "body/lines/0/attributes")]
+    ),
+    "issued units that go nowhere": Case(
+        *line("issuance", target=None), [at(R.MEMBER_MISSING, "body/lines/0/target")]
+    ),
+    "used units that come from nowhere": Case(
+        *line("use", source=None), [at(R.MEMBER_MISSING, "body/lines/0/source")]
+    ),
+    "a cancellation with an acquirer": Case(
+        *good("cancellation of a contribution", acquirer=ADM),
+        [at(R.MEMBER_SUPERFLUOUS, "body/acquirer")],
+    ),
+    "a transfer with a use mark": Case(
+        *good("transfer", use=NDC), [at(R.MEMBER_SUPERFLUOUS, "body/use")]
+    ),
+    "a transfer with an authorization": Case(
+        *good("transfer", authorization=AUTHORIZED),
+        [at(R.MEMBER_SUPERFLUOUS, "body/authorization")],
+    ),
+    "an authorization with units": Case(
+        *good(
+            "authorization", lines=GOOD["cancellation of underlying units"][1].lines, quantity=10
+        ),
+        [
+            at(R.MEMBER_SUPERFLUOUS, "body/lines"),
+            at(R.MEMBER_SUPERFLUOUS, "body/lines/0/source"),
+            at(R.MEMBER_SUPERFLUOUS, "body/lines/0/target"),
+        ],
+    ),
+    "A6.4ERs that become other ITMOs": Case(
+        *line("first transfer of A6.4ERs", itmo_first=1),
+        [at(R.MEMBER_SUPERFLUOUS, "body/lines/0/itmo_first")],
+    ),
+    "transferred units that are given attributes": Case(
+        *line("transfer", attributes=Attributes()),
+        [at(R.MEMBER_SUPERFLUOUS, "body/lines/0/attributes")],
+    ),
+    "a registry issues in another registry's key": Case(
+        *line("issuance", key=OTHER_KEY),
+        [at(R.KEY_WRONG, "body/lines/0/key", OTHER_KEY, 2001, 2100)],
+    ),
+    "a Party registry issues ITMOs": Case(
+        *line("issuance", key=I),
+        [at(R.KEY_WRONG, "body/lines/0/key", I, 2001, 2100)],
+    ),
+    "a Party issues in another Party's key": Case(
+        *line("issuance", key=U.model_copy(update={"party": "CHE"})),
+        [at(R.KEY_WRONG, "body/lines/0/key", U.model_copy(update={"party": "CHE"}), 2001, 2100)],
+    ),
+    "underlying units are used": Case(
+        GHA,
+        move("use", U, 1101, 1110, HLD[GHA], account(GHA, "USE"), use=FLIGHT),
+        [at(R.KEY_WRONG, "body/lines/0/key", U, 1101, 1110)],
+    ),
+    "A6.4ERs name no activity": Case(
+        *line("first transfer of A6.4ERs", key=ODD_MECHANISM),
+        [at(R.KEY_WRONG, "body/lines/0/key", ODD_MECHANISM, 21, 30)],
+    ),
+    "other units name an activity": Case(
+        *line("use", key=I.model_copy(update={"activity": "A0042"})),
+        [
+            at(
+                R.KEY_WRONG,
+                "body/lines/0/key",
+                I.model_copy(update={"activity": "A0042"}),
+                11,
+                20,
+            )
+        ],
+    ),
+    "other units say that they are of the mechanism": Case(
+        *line("use", key=I.model_copy(update={"approach": "CA0001"})),
+        [
+            at(
+                R.KEY_WRONG,
+                "body/lines/0/key",
+                I.model_copy(update={"approach": "CA0001"}),
+                11,
+                20,
+            )
+        ],
+    ),
+    "A6.4ERs are on the layer of underlying units": Case(
+        *line("use of A6.4ERs", key=A.on(Layer.UNDERLYING)),
+        [at(R.KEY_WRONG, "body/lines/0/key", A.on(Layer.UNDERLYING), 1, 5)],
+    ),
+    "a Party authorizes for another": Case(
+        *good("authorization", terms=terms(GHA, party=PartyCode("CHE"))),
+        [at(R.KEY_WRONG, "body/terms/party")],
+    ),
+    "the authorization is for another cooperative approach": Case(
+        *good("first transfer"),
+        [at(R.KEY_WRONG, "body/authorization")],
+        amended(GHA, approach=ApproachId("CA0008")),
+    ),
+    # --- sequence
+    "the transaction exists": Case(
+        *good("use"), [at(R.TRANSACTION_EXISTS, "conversation")], ask={"known": True}
+    ),
+    "the proposal expires at this moment": Case(
+        *good("use", expires_at=NOON), [at(R.PROPOSAL_LATE, "body/expires_at")]
+    ),
+    "the proposal binds units for too long": Case(
+        *good("use", expires_at=Instant("2027-03-31T12:00:00.000001Z")),
+        [at(R.LIFETIME_TOO_LONG, "body/expires_at")],
+    ),
+    # --- general
+    "issued serials exist": Case(
+        *line("issuance", first=1999, last=2010),
+        [at(R.SERIALS_TAKEN, "body/lines/0", U, 1999, 2000)],
+    ),
+    "issued serials exist for another activity": Case(
+        *line("issuance of A6.4ERs", 0, key=B, first=59, last=61),
+        [
+            at(R.SERIALS_TAKEN, "body/lines/0", A, 59, 60),
+            at(R.SERIALS_TAKEN, "body/lines/0", A, 61, 61),
+        ],
+    ),
+    "ITMOs to be have serials that exist": Case(
+        *line("first transfer", itmo_first=100),
+        [at(R.SERIALS_TAKEN, "body/lines/0", I, 100, 100)],
+    ),
+    "ITMOs to be have serials that cannot exist": Case(
+        *line("first transfer", itmo_first=SERIAL_MAX),
+        [at(R.SERIALS_TAKEN, "body/lines/0/itmo_first")],
+    ),
+    "units are used already": Case(
+        *line("use", first=89, last=92),
+        [at(R.UNITS_FINAL, "body/lines/0", I, 91, 92)],
+    ),
+    "units are under a case": Case(
+        *good("use"),
+        [at(R.UNITS_FROZEN, "body/lines/0", I, 15, 20)],
+        overlaid(OverlayKind.FROZEN, CHE, I, 15, 25, "REC-3"),
+    ),
+    "units are reserved by another transaction": Case(
+        *good("use"),
+        [at(R.UNITS_RESERVED, "body/lines/0", I, 11, 12)],
+        overlaid(OverlayKind.RESERVED, CHE, I, 5, 12, "CHE01-CHE-999"),
+    ),
+    "units are in another account": Case(
+        *line("use", source=account(CHE, "HLD", 2)),
+        [at(R.UNITS_NOT_HELD, "body/lines/0", I, 11, 20)],
+    ),
+    "units do not exist": Case(
+        *line("first transfer", first=1996, last=2005),
+        [at(R.UNITS_NOT_HELD, "body/lines/0", U, 2001, 2005)],
+    ),
+    "units are another actor's": Case(
+        *line("use", first=8, last=11),
+        [at(R.UNITS_NOT_HELD, "body/lines/0", I, 8, 10)],
+        acted(*GOOD["transfer"]),
+    ),
+    "units are of another activity": Case(
+        *line("first transfer of A6.4ERs", key=B),
+        [at(R.UNITS_NOT_HELD, "body/lines/0", B, 21, 30)],
+    ),
+    "units were first-transferred, and so are locked": Case(
+        *line("first transfer", first=1081, last=1090),
+        [at(R.UNITS_NOT_HELD, "body/lines/0", U, 1081, 1090)],
+    ),
+    "units of one line differ": Case(
+        *line("use", first=85, last=90),
+        [at(R.UNITS_DIFFER, "body/lines/0", I, 85, 90)],
+        changed(I, 88, 90, mitigation="Removals"),
+    ),
+    # --- type-specific
+    "the international registry issues": Case(
+        KOR,
+        issuance(KOR, U.model_copy(update={"registry": "UN02", "party": "KOR"}), 1, 10),
+        [at(R.ISSUANCE_NOT_HERE)],
+    ),
+    "a Party issues in the mechanism registry": Case(
+        MMR,
+        issuance(MMR, A, 301, 400),
+        [at(R.ADMINISTRATOR_ONLY)],
+    ),
+    "a Party forwards in the mechanism registry": Case(
+        MMR,
+        move("forwarding", A, 61, 62, account(MMR, "PEN"), HLD[ADM]),
+        [at(R.ADMINISTRATOR_ONLY)],
+    ),
+    "another registry forwards": Case(
+        GHA,
+        move("forwarding", I, 1, 2, account(GHA, "PEN"), HLD[CHE]),
+        [at(R.ADMINISTRATOR_ONLY)],
+        connected(GHA, CHE, Profile.UNIT),
+    ),
+    "the vintage is before 2021": Case(
+        *line("issuance", key=U.model_copy(update={"vintage": 2020})),
+        [at(R.VINTAGE_TOO_EARLY, "body/lines/0/key/vintage")],
+    ),
+    "the share of proceeds is one unit short": Case(
+        *levied(94, 4, 2), [at(R.SHARE_OF_PROCEEDS_WRONG, "body/lines")]
+    ),
+    "the share of proceeds is one unit over": Case(
+        *levied(92, 6, 2), [at(R.SHARE_OF_PROCEEDS_WRONG, "body/lines")]
+    ),
+    "the share of proceeds is rounded down": Case(
+        *levied(93, 5, 3), [at(R.SHARE_OF_PROCEEDS_WRONG, "body/lines")]
+    ),
+    "the cancellation for overall mitigation is rounded down": Case(
+        *levied(93, 6, 2), [at(R.OMGE_TOO_SMALL, "body/lines")]
+    ),
+    "the cancellation for overall mitigation is one unit short": Case(
+        *levied(94, 5, 1), [at(R.OMGE_TOO_SMALL, "body/lines")]
+    ),
+    "no levies at all": Case(
+        *levied(100, 0, 0),
+        [at(R.SHARE_OF_PROCEEDS_WRONG, "body/lines"), at(R.OMGE_TOO_SMALL, "body/lines")],
+    ),
+    "one unit more than was approved": Case(
+        *good(
+            "issuance",
+            references=IssuanceReferences(request="R", approval="S", approved_quantity=99),
+        ),
+        [at(R.APPROVAL_EXCEEDED, "body/quantity")],
+    ),
+    "the version of an authorization exists": Case(
+        *good("authorization", terms=terms(GHA, version=1)),
+        [at(R.AUTHORIZATION_EXISTS, "body/terms/version")],
+    ),
+    "a version of an authorization is skipped": Case(
+        *good("authorization", terms=terms(GHA, version=3)),
+        [at(R.AUTHORIZATION_EXISTS, "body/terms/version")],
+    ),
+    "a new authorization begins with version 2": Case(
+        *good("authorization", terms=terms(GHA, id="GHA-9", version=2)),
+        [at(R.AUTHORIZATION_EXISTS, "body/terms/version")],
+    ),
+    "no such authorization": Case(
+        *good("first transfer", authorization=AUTHORIZED64),
+        [at(R.AUTHORIZATION_MISSING, "body/authorization")],
+    ),
+    "no such version of the authorization": Case(
+        *good("first transfer", authorization=AuthorizationRef(id=AUTHORIZED.id, version=2)),
+        [at(R.AUTHORIZATION_MISSING, "body/authorization")],
+    ),
+    "used units name an authorization that nobody knows": Case(
+        *good("use"),
+        [at(R.AUTHORIZATION_MISSING, "body/lines/0", I, 11, 20)],
+        forget,
+    ),
+    "the authorization is revoked": Case(
+        *good("first transfer", authorization=AuthorizationRef(id=AUTHORIZED.id, version=2)),
+        [at(R.AUTHORIZATION_REVOKED, "body/authorization")],
+        authorized(GHA, revoked=True),
+    ),
+    "the authorization is superseded": Case(
+        *good("first transfer"),
+        [at(R.AUTHORIZATION_REVOKED, "body/authorization")],
+        authorized(GHA),
+    ),
+    "the vintage is too early for the authorization": Case(
+        *good("first transfer"),
+        [at(R.AUTHORIZATION_OUT_OF_TIME, "body/authorization")],
+        amended(GHA, vintage_from=2024),
+    ),
+    "the vintage is too late for the authorization": Case(
+        *good("first transfer"),
+        [at(R.AUTHORIZATION_OUT_OF_TIME, "body/authorization")],
+        amended(GHA, vintage_to=2022),
+    ),
+    "the use is too early for the authorization": Case(
+        *good("use", use=NDC.model_copy(update={"year": 2023})),
+        [at(R.AUTHORIZATION_OUT_OF_TIME, "body/use/year", I, 11, 20)],
+    ),
+    "the use is too late for the authorization": Case(
+        *good("use", use=NDC.model_copy(update={"year": 2031})),
+        [at(R.AUTHORIZATION_OUT_OF_TIME, "body/use/year", I, 11, 20)],
+    ),
+    "one unit more than is authorized": Case(
+        *good("first transfer"),
+        [at(R.AUTHORIZATION_EXCEEDED, "body/quantity")],
+        amended(GHA, quantity=149),
+    ),
+    "the purpose is not authorized": Case(
+        *good("use", use=UseMark(purpose=Purpose.OP, user=FLIGHT.user)),
+        [at(R.AUTHORIZATION_PURPOSE, "body/use/purpose", I, 11, 20)],
+    ),
+    "the purpose of a cancellation is not authorized": Case(
+        *good("cancellation", use=UseMark(purpose=Purpose.OP, user=FLIGHT.user)),
+        [at(R.AUTHORIZATION_PURPOSE, "body/use/purpose", I, 31, 40)],
+    ),
+    "the acquiring Party is not authorized": Case(
+        *good("first transfer"),
+        [at(R.AUTHORIZATION_PARTY, "body/acquirer")],
+        amended(GHA, parties=(PartyCode("KOR"),)),
+    ),
+    "the using entity is not authorized": Case(
+        *good("use by an entity", use=UseMark(purpose=Purpose.IMP, user="Other Airline")),
+        [at(R.AUTHORIZATION_PARTY, "body/use/user", I, 21, 30)],
+    ),
+    "the using Party is not authorized": Case(
+        GHA,
+        move(
+            "use",
+            I,
+            1,
+            2,
+            HLD[GHA],
+            account(GHA, "USE"),
+            use=NDC.model_copy(update={"user": "GHA"}),
+        ),
+        [at(R.AUTHORIZATION_PARTY, "body/use/user", I, 1, 2)],
+        acted(*GOOD["transfer"]),
+    ),
+    "a mitigation contribution leaves": Case(
+        *line("first transfer of A6.4ERs", key=B, first=101, last=110),
+        [at(R.CONTRIBUTION_STAYS, "body/lines/0", B, 101, 110)],
+    ),
+    "A6.4ERs leave that nobody authorized": Case(
+        *line("first transfer of A6.4ERs", key=B, first=201, last=210),
+        [at(R.NOT_AUTHORIZED_UNITS, "body/lines/0", B, 201, 210)],
+    ),
+    "units are used that nobody authorized": Case(
+        KOR,
+        move("use", A, 50, 51, HLD[KOR], account(KOR, "USE"), use=NDC_KOREA),
+        [at(R.NOT_AUTHORIZED_UNITS, "body/lines/0", A, 50, 51)],
+        changed(A, 50, 51, first_transferred=True, position=Position.of(HLD[KOR])),
+    ),
+    "ITMOs are first-transferred again": Case(
+        CHE,
+        move("first-transfer", I, 1, 2, HLD[CHE], account(CHE, "HLD", 2), authorization=AUTHORIZED),
+        [
+            at(R.KEY_WRONG, "body/lines/0/key", I, 1, 2),
+        ],
+    ),
+    "A6.4ERs are first-transferred again": Case(
+        *line("first transfer of A6.4ERs", first=41, last=42),
+        [at(R.ALREADY_FIRST_TRANSFERRED, "body/lines/0", A, 41, 42)],
+        changed(A, 41, 42, first_transferred=True),
+    ),
+    "units are transferred that were not first-transferred": Case(
+        MMR,
+        move("transfer", A, 41, 42, HLD[MMR], HLD[KOR]),
+        [at(R.NOT_FIRST_TRANSFERRED, "body/lines/0", A, 41, 42)],
+    ),
+    "units are used that were not first-transferred": Case(
+        MMR,
+        move("use", A, 41, 42, HLD[MMR], account(MMR, "USE"), use=FLIGHT),
+        [
+            at(R.NOT_FIRST_TRANSFERRED, "body/lines/0", A, 41, 42),
+            at(R.NOT_AUTHORIZED_UNITS, "body/lines/0", A, 41, 42),
+        ],
+    ),
+}
+
+
+def told(found: list[Finding]) -> list[Where]:
+    return [
+        (f.reason, f.field, (f.key, f.first, f.last) if f.key is not None else None) for f in found
+    ]
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_proposal_passes(name: str) -> None:
+    world = settled()
+    assert world.examine(*GOOD[name]) == []
+    assert world.examine(*GOOD[name], first=False) == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_fault_is_found_and_nothing_else(name: str) -> None:
+    case = CASES[name]
+    world = settled()
+    case.spoil(world)
+    found = world.examine(case.author, case.wanted, **case.ask)
+    assert told(found) == case.found, [str(f) for f in found]
+    assert all(f.code == f.reason.rule.code for f in found)
+
+
+def test_every_reason_that_a_check_can_give_has_a_case() -> None:
+    tree = ast.parse(inspect.getsource(checks))
+    given = {
+        Reason[node.attr]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "Reason"
+    }
+    assert given == {reason for case in CASES.values() for reason, _, _ in case.found}
+
+
+# --- which class stops --------------------------------------------------------------------------
+
+
+def test_the_first_class_that_fails_stops_and_finds_all_that_it_can() -> None:
+    world = settled()
+    author, wanted = line("use", source=account(CHE, "USE"), first=91, last=92, itmo_first=1)
+    late = wanted.model_copy(update={"expires_at": NOON, "quantity": 7})
+    assert told(world.examine(author, late)) == [
+        at(R.MEMBER_SUPERFLUOUS, "body/lines/0/itmo_first"),
+        at(R.QUANTITY_DIFFERS, "body/quantity"),
+    ]
+    fixed = late.model_copy(
+        update={"quantity": 2, "lines": (wanted.lines[0].model_copy(update={"itmo_first": None}),)}
+    )
+    assert told(world.examine(author, fixed)) == [at(R.ACCOUNT_WRONG, "body/lines/0/source")]
+    author, wanted = line("use", first=91, last=92)
+    late = wanted.model_copy(update={"expires_at": NOON})
+    assert told(world.examine(author, late)) == [at(R.PROPOSAL_LATE, "body/expires_at")]
+    assert told(world.examine(author, wanted)) == [at(R.UNITS_FINAL, "body/lines/0", I, 91, 92)]
+
+
+def test_classes_stand_in_the_order_of_the_catalogue_but_for_who_may_issue_at_all() -> None:
+    order = [check_class for check_class, _ in CLASSES]
+    assert order.count(CheckClass.SPECIFIC) == 2
+    order.remove(CheckClass.SPECIFIC)
+    assert order == sorted(order, key=list(CheckClass).index)
+
+
+def test_findings_are_no_more_than_fit_an_answer() -> None:
+    world = settled()
+    author, wanted = GOOD["use"]
+    lines = tuple(
+        wanted.lines[0].model_copy(update={"first": n, "last": n, "target": HLD[CHE]})
+        for n in range(1, LINES_MAX + 1)
+    )
+    many = wanted.model_copy(update={"lines": lines, "quantity": LINES_MAX})
+    assert len(world.examine(author, many)) == FINDINGS_MAX
+
+
+# --- when and where a proposal is checked -------------------------------------------------------
+
+
+def test_a_lifetime_is_no_matter_when_a_proposal_is_checked_again() -> None:
+    world = settled()
+    author, wanted = good("first transfer", expires_at=NOON)
+    assert world.examine(author, wanted, first=False) == []
+
+
+def test_thirty_days_are_not_too_long() -> None:
+    assert PROPOSAL_LIFETIME_SECONDS_MAX == 30 * 24 * 3600
+    assert settled().examine(*good("use", expires_at=Instant("2027-03-31T12:00:00.000000Z"))) == []
+
+
+def test_a_transactions_own_reservation_does_not_hinder_it() -> None:
+    world = settled()
+    author, wanted = GOOD["first transfer"]
+    own = str(world.ask(author, wanted).transaction)
+    world.holdings.lay(Overlay(OverlayKind.RESERVED, GHA, U, 1101, 1150, own))
+    assert world.examine(author, wanted, first=False) == []
+
+
+@pytest.mark.parametrize("kind", [OverlayKind.PLEDGED, OverlayKind.DISPUTED])
+def test_other_overlays_do_not_hinder(kind: OverlayKind) -> None:
+    world = settled()
+    world.holdings.lay(Overlay(kind, CHE, I, 11, 20, "REC-3"))
+    assert world.examine(*GOOD["use"]) == []
+
+
+def test_a_freeze_of_another_actors_claim_does_not_hinder_the_holder() -> None:
+    world = settled()
+    world.holdings.lay(Overlay(OverlayKind.FROZEN, GHA, I, 11, 20, "REC-3"))
+    assert world.examine(*GOOD["use"]) == []
+
+
+def test_a_frozen_units_finding_names_its_case_and_what_is_final_shows_its_use() -> None:
+    world = settled()
+    world.holdings.lay(Overlay(OverlayKind.FROZEN, CHE, I, 11, 20, "REC-3"))
+    (found,) = world.examine(*GOOD["use"])
+    assert (found.case, found.detail) == ("REC-3", "under case REC-3")
+    (found,) = world.examine(*line("use", first=91, last=92))
+    assert found.detail == f"use in {account(CHE, 'USE')}: NDC by CHE, 2026"
+
+
+def test_the_acquirer_may_be_suspended_which_is_for_outgoing_actions() -> None:
+    world = settled()
+    status("CHE01", Status.SUSPENDED)(world)
+    assert world.examine(*GOOD["first transfer"]) == []
+
+
+def test_a_registry_in_testing_may_record_an_authorization() -> None:
+    world = settled()
+    status("GHA01", Status.TESTING)(world)
+    assert world.examine(*GOOD["authorization"]) == []
+    assert world.examine(*GOOD["issuance"])[0].reason is R.PARTICIPANT_TESTING
+
+
+def test_inside_a_registry_no_profile_is_needed() -> None:
+    assert settled().directory.profile(ADM, MMR) is Profile.VIEW
+    assert settled().examine(*GOOD["forwarding"]) == []
+
+
+def test_a_node_does_not_miss_facts_that_only_the_hub_has() -> None:
+    world = settled()
+    world.whole = False
+    forget(world)
+    assert world.examine(*GOOD["use"]) == []
+    assert told(world.examine(*GOOD["first transfer"])) == [
+        at(R.AUTHORIZATION_MISSING, "body/authorization")
+    ], "its own authorizations a registry does know"
+    author, wanted = line("issuance", first=1999, last=2010)
+    (found,) = world.examine(author, wanted)
+    assert "GHA01/GHA" not in found.detail, "a node's rows are not everybody's"
+
+
+def test_new_terms_do_not_touch_units_first_transferred_under_the_old_ones() -> None:
+    world = settled()
+    authorized(GHA, revoked=True, purposes=(Purpose.NDC,), first_transfer=None, oimp=None)(world)
+    assert world.examine(*GOOD["use"]) == []
+    assert world.examine(*GOOD["use by an entity"]) == []
+
+
+def test_what_is_authorized_to_the_last_unit_passes() -> None:
+    world = settled()
+    amended(GHA, quantity=150)(world)
+    world.act(*GOOD["first transfer"])
+    assert told(world.examine(GHA, first_transfer(1151, 1151, 151))) == [
+        at(R.AUTHORIZATION_EXCEEDED, "body/quantity")
+    ]
+
+
+def test_an_authorization_for_any_party_and_entity_covers_all() -> None:
+    world = settled()
+    amended(GHA, parties=(), entities=(), quantity=None)(world)
+    assert world.examine(*GOOD["first transfer"]) == []
+    other = UseMark(purpose=Purpose.IMP, user="Other Airline")
+    assert world.examine(*good("use by an entity", use=other)) == []
+
+
+@pytest.mark.parametrize(
+    ("quantity", "share", "omge"),
+    [(1, 1, 1), (20, 1, 1), (21, 2, 1), (50, 3, 1), (51, 3, 2), (100, 5, 2), (7125, 357, 143)],
+)
+def test_levies_are_rounded_up(quantity: int, share: int, omge: int) -> None:
+    assert (levy(quantity, 50), levy(quantity, 20)) == (share, omge)
+
+
+def test_more_than_the_least_may_be_cancelled_for_overall_mitigation() -> None:
+    assert settled().examine(*levied(85, 5, 10)) == []
+
+
+def test_a_partial_cancellation_splits_the_block() -> None:
+    world = settled()
+    world.act(*GOOD["cancellation"])
+    rows = {(b.first, b.last, b.position.kind) for b in world.holdings.find(I.series, 31, 45)}
+    assert rows == {(31, 40, Kind.CANCELLATION), (41, 45, Kind.HOLDING)}
+
+
+def test_pending_units_may_be_cancelled_as_they_are() -> None:
+    cancelled = move(
+        "cancellation", A, 71, 80, account(ADM, "PEN"), account(ADM, "CAN"), use=FLIGHT
+    )
+    assert settled().examine(ADM, cancelled) == []
+
+
+# --- whatever is proposed -----------------------------------------------------------------------
+
+CHANGES: list[tuple[str, Any]] = [
+    ("action", action) for action in ("issuance", "authorization", "forwarding", "first-transfer")
+]
+CHANGES += [("action", "transfer"), ("action", "use"), ("action", "cancellation")]
+CHANGES += [("acquirer", actor) for actor in (None, GHA, CHE, KOR, FRANCE, Actor("HUB"))]
+CHANGES += [("use", None), ("use", NDC), ("use", FLIGHT), ("authorization", AUTHORIZED)]
+CHANGES += [("authorization", None), ("terms", terms(GHA)), ("terms", None), ("references", None)]
+CHANGES += [("quantity", 0), ("quantity", 10), ("expires_at", LATER)]
+LINE_CHANGES: list[tuple[str, Any]] = [("key", key) for key in (U, I, A, B, OTHER_KEY)]
+LINE_CHANGES += [("first", n) for n in (1, 11, 1101, SERIAL_MAX)]
+LINE_CHANGES += [("last", n) for n in (1, 20, 1150, SERIAL_MAX)]
+LINE_CHANGES += [("itmo_first", n) for n in (None, 1, 101, SERIAL_MAX)]
+LINE_CHANGES += [("attributes", a) for a in (None, Attributes(), Attributes(designation="MCU"))]
+LINE_CHANGES += [
+    (end, account(actor, code))
+    for end in ("source", "target")
+    for actor in (GHA, CHE, ADM)
+    for code in ("HLD", "PEN", "LCK", "USE", "SOP", "XXX")
+]
+LINE_CHANGES += [("source", None), ("target", None)]
+
+
+@given(
+    st.sampled_from(sorted(GOOD)),
+    st.lists(st.sampled_from(CHANGES), max_size=2),
+    st.lists(st.sampled_from(LINE_CHANGES), max_size=4),
+    st.sampled_from([GHA, CHE, ADM, None]),
+    st.booleans(),
+)
+def test_whatever_is_proposed_is_refused_or_can_be_carried_out(
+    name: str,
+    changes: list[tuple[str, Any]],
+    line_changes: list[tuple[str, Any]],
+    other: Actor | None,
+    sum_up: bool,  # noqa: FBT001
+) -> None:
+    author, wanted = GOOD[name]
+    lines = tuple(one.model_copy(update=dict(line_changes)) for one in wanted.lines)
+    total = max(sum(x.last - x.first + 1 for x in lines), 0)
+    wanted = wanted.model_copy(
+        update={"lines": lines} | ({"quantity": total} if sum_up else {}) | dict(changes)
+    )
+    world = settled_copy()
+    author = other or author
+    world.whole = False
+    examine(world.ask(author, wanted))
+    world.whole = True
+    found = examine(world.ask(author, wanted))
+    assert len(found) <= FINDINGS_MAX
+    if not found:
+        for effect in completion(wanted, author, world.holdings, world.message(wanted)):
+            assert apply(world.holdings, effect, Everybody()) == []
+
+
+SETTLED = settled()
+
+
+def settled_copy() -> World:
+    """The settled world again, without settling it again."""
+    holdings = Holdings(SETTLED.holdings.blocks(), SETTLED.holdings.overlays())
+    known = {
+        key: Authorization(dict(one.versions), one.used)
+        for key, one in SETTLED.authorizations.items()
+    }
+    return replace(SETTLED, holdings=holdings, authorizations=known)
