@@ -120,7 +120,9 @@ def show(outcome: Outcome, console: Console | None = None) -> None:
     console = console or open_console()
     console.print()
     console.print(Text(printable(outcome.title), style="bold"))
+    console.print()
     console.print(_transactions(outcome.transactions))
+    console.print()
     if outcome.discrepancies:
         console.print(_discrepancies(outcome.discrepancies))
     else:
@@ -142,7 +144,7 @@ def show(outcome: Outcome, console: Console | None = None) -> None:
 def _transactions(lines: Sequence[TransactionLine]) -> Table:
     table = _table("Transactions", "Transaction", "Case", "Action", "From", "To")
     for name in ("Quantity", "State", "Seconds"):
-        table.add_column(name, justify="left" if name == "State" else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name == "State" else "right", overflow="fold")
     for line in lines:
         took = duration(line.opened_at, line.changed_at)
         word = STATES.get(line.state)
@@ -165,8 +167,8 @@ def _transactions(lines: Sequence[TransactionLine]) -> Table:
 
 def _discrepancies(lines: Sequence[DiscrepancyLine]) -> Table:
     table = _table("Discrepancies", "Case", "Registry", "Key", "First-last")
-    table.add_column("Quantity", justify="right", no_wrap=True)
-    table.add_column("Cause")
+    table.add_column("Quantity", justify="right", overflow="fold")
+    table.add_column("Cause", overflow="fold")
     for line in lines:
         _add(
             table,
@@ -181,7 +183,15 @@ def _discrepancies(lines: Sequence[DiscrepancyLine]) -> Table:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     for name in columns:
         # Ids and keys are there to be copied: they are folded where they must be, never cut.
         table.add_column(name, overflow="fold")
@@ -197,7 +207,7 @@ def _totals(outcome: Outcome) -> list[str]:
     took = duration(outcome.started_at, outcome.finished_at)
     states = ", ".join(f"{count:,} {name}" for name, count in summary.transactions.items())
     issued = ", ".join(
-        f"{units:,} {LAYER_WORDS.get(layer, layer)}"  # type: ignore[call-overload]
+        f"{units:,} {LAYER_WORDS.get(layer, layer)}"
         for layer, units in summary.units_issued.items()
     )
     log = f"{summary.log_size:,} entries, root {printable(summary.log_root[:16])}…"

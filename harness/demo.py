@@ -2,8 +2,8 @@
 """`a6hub demo`: run a scenario on a fleet, show it, and hold it to its expectations.
 
 On the embedded default nothing but Python is needed. With `--processes` every program is a process
-of its own on RabbitMQ and PostgreSQL. The output folder gets `report.html`, `summary.json` and every
-envelope as it was sent. The exit status is 0 only if every expectation of the scenario held.
+of its own on RabbitMQ and PostgreSQL. The output folder gets `report.html`, `summary.json` and
+every envelope as it was sent. The exit status is 0 only if every expectation of the scenario held.
 """
 
 import asyncio
@@ -66,10 +66,7 @@ def demo(
         typer.echo("a6hub: --processes needs --broker, --broker-admin and --database", err=True)
         raise typer.Exit(2)
 
-    if processes:
-        make = process_fleets(broker, broker_admin, database)
-    else:
-        make = _embedded
+    make = process_fleets(broker, broker_admin, database) if processes else _embedded
     outcome = guarded(lambda: asyncio.run(run_demo(loaded, output, make)))
     console.show(outcome)
     typer.echo(f"\nReport: {output / 'report.html'}, messages: {output / 'messages'}")

@@ -3,8 +3,9 @@
 
 `EmbeddedFleet` runs all programs in this process on SQLite and the in-process broker, and takes
 nothing but Python. `ProcessFleet` runs each as an operating-system process on RabbitMQ and a
-database server, by the same settings files and commands that an operator has. Whoever drives a fleet
-speaks to its programs through their databases alone (`desk`), so it cannot tell the two apart.
+database server, by the same settings files and commands that an operator has. Whoever drives a
+fleet speaks to its programs through their databases alone (`remote`), and cannot tell the two
+apart.
 """
 
 import asyncio

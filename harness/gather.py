@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gathering the figures of a run from the databases of its programs, and the envelopes they sent.
+"""Gathering the figures of a run from its programs' databases, and the envelopes they sent.
 
-Everything is counted from what is there: the log's entries, the hub's rows, each registry's own rows,
-the reconciliation's cases and the outboxes. No figure is carried over from the scenario.
+Everything is counted from what is there: the log's entries, the hub's rows, each registry's own
+rows, the reconciliation's cases and the outboxes. No figure is carried over from the scenario.
 """
 
 from collections import Counter, defaultdict
@@ -45,7 +45,7 @@ async def gather(run: Run, started_at: str, finished_at: str) -> Outcome:
         started_at=started_at,
         finished_at=finished_at,
         transactions=transactions,
-        flows=_flows(transactions, run.records),
+        flows=_flows(transactions),
         holdings=await _holdings(run, entries),
         timeline_of=subject or "",
         timeline=_timeline(envelopes, subject),
@@ -76,8 +76,8 @@ async def _entries(remote: Remote) -> list[Message]:
 async def _envelopes(remote: Remote) -> list[Opened]:
     found = []
     for participant in remote.stores:
-        for row in await remote.rows(participant, "select body from outbox"):
-            found.append(open_envelope(bytes(row.body)))
+        rows = await remote.rows(participant, "select body from outbox")
+        found += [open_envelope(bytes(row.body)) for row in rows]
     return sorted(found, key=lambda o: (o.manifest.sent_at, o.manifest.sender, o.manifest.sequence))
 
 
@@ -177,9 +177,7 @@ def _line(record: Record, row: object, proposal: Proposal | None) -> Transaction
 def _identifiers(proposal: Proposal | None, otherwise: str) -> str:
     if proposal is None or not proposal.lines:
         return otherwise
-    texts = []
-    for line in proposal.lines[:3]:
-        texts.append(f"{printed(line.key, line.first)} … {line.last}")
+    texts = [f"{printed(x.key, x.first)} … {x.last}" for x in proposal.lines[:3]]
     return "; ".join(texts) + (" …" if len(proposal.lines) > 3 else "")
 
 
@@ -188,10 +186,10 @@ def printed(key: Key, serial: int) -> str:
     return str(ItmoIdentifier(key.approach, key.registry, key.party, serial, key.vintage))
 
 
-def _flows(transactions: list[TransactionLine], records: list[Record]) -> list[FlowLine]:
+def _flows(transactions: list[TransactionLine]) -> list[FlowLine]:
     sums: Counter[tuple[str, str, str]] = Counter()
     numbers: Counter[tuple[str, str, str]] = Counter()
-    for line, record in zip(transactions, records, strict=True):
+    for line in transactions:
         if line.state == "completed" and line.acquirer is not None:
             way = (line.proposer, line.acquirer, "itmo")
             sums[way] += line.quantity

@@ -33,7 +33,7 @@ def keygen(
     def work() -> None:
         password = secret(password_file).encode() if password_file else None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        paths = [(text, _path(folder, Actor(text), following)) for text in actor or []]
+        paths = [(text, _path(folder, Actor(text), following=following)) for text in actor or []]
         paths += [(text, folder / f"{text}.pem") for text in name or []]
         if not paths:
             raise ValueError("name at least one --actor or --name")
@@ -47,7 +47,7 @@ def keygen(
     guarded(work)
 
 
-def _path(folder: Path, actor: Actor, following: bool) -> Path:
+def _path(folder: Path, actor: Actor, *, following: bool) -> Path:
     first = folder / keys.file_name(actor)
     if not following:
         return first

@@ -23,7 +23,10 @@ from schemas.units import Kind, Layer
 
 __all__ = ["LAYER_WORDS", "draw_flows", "draw_holdings", "draw_timeline", "kind_words", "printable"]
 
-LAYER_WORDS = {Layer.ITMO: "ITMOs and A6.4ERs", Layer.UNDERLYING: "underlying units"}
+LAYER_WORDS: dict[str, str] = {
+    Layer.ITMO: "ITMOs and A6.4ERs",
+    Layer.UNDERLYING: "underlying units",
+}
 _SHORT_LAYERS = {Layer.ITMO: "ITMO layer", Layer.UNDERLYING: "underlying layer"}
 _KINDS = [str(kind) for kind in Kind]
 _GLYPH = 0.6  # a character's width in font sizes, on the wide side of common fonts
@@ -109,7 +112,7 @@ def draw_flows(flows: Sequence[FlowLine], names: Mapping[str, str]) -> str:
     parts += [_node(0, *box, names) for box in sources]
     parts += [_node(_FLOWS_WIDTH - _NODE, *box, names) for box in targets]
     about = "; ".join(
-        f"{f.source} to {f.target}: {f.quantity:,} {LAYER_WORDS[Layer(f.layer)]}" for f in flows
+        f"{f.source} to {f.target}: {f.quantity:,} {LAYER_WORDS[f.layer]}" for f in flows
     )
     return _picture(parts, _FLOWS_WIDTH, height, "Flows between registries", about)
 
@@ -182,7 +185,7 @@ def _flow(flow: FlowLine, start: float, end: float, most: int) -> str:
 
 # --- holdings -----------------------------------------------------------------------------------
 
-_PANEL, _LABELS, _BARS, _ROW = 560, 160, 310, 36
+_PANEL, _LABELS, _BARS, _ROW = 560, 125, 335, 36
 
 
 def draw_holdings(
@@ -201,7 +204,7 @@ def draw_holdings(
     bodies = []
     for line in ordered:
         bodies.append(_holding(line, y, decades))
-        y += _ROW + (16 if line.rows != line.after else 0)
+        y += _ROW + (18 if line.rows != line.after else 0)
     parts += [_scale(decades, y - 4), *bodies]
     about = "; ".join(
         f"{h.kind}, {h.layer}: {h.before:,} before, {h.after:,} after, {h.rows:,} in its rows"
@@ -233,24 +236,24 @@ def _scale(decades: int, bottom: float) -> str:
 
 def _holding(line: HoldingLine, y: float, decades: int) -> str:
     layer = Layer(line.layer)
-    kind = kind_words(line.kind)
-    label = f"{kind}, underlying" if layer is Layer.UNDERLYING else kind
-    parts = [_text(_LABELS - 8, y + 15, _cut(label, _LABELS - 8, 10.5), "", text_anchor="end")]
+    kind = _cut(kind_words(line.kind), _LABELS - 8, 11.5)
+    aside, middle = _LABELS - 8, y + (11 if layer is Layer.UNDERLYING else 15)
+    parts = [_text(aside, middle, kind, text_anchor="end")]
+    if layer is Layer.UNDERLYING:
+        parts.append(_text(aside, y + 24, "underlying", "count soft", text_anchor="end"))
     for units, top, class_ in ((line.before, y, "before"), (line.after, y + 13, "after")):
         end = _bar_end(units, decades) if units else _LABELS
         if units:
             parts.append(_rect(_LABELS, top, end - _LABELS, 9, f"bar {class_} {layer}"))
         parts.append(_text(end + 7, top + 8.5, f"{units:,}", f"count {class_}"))
     if line.rows != line.after:
-        x = _bar_end(line.rows, decades) if line.rows else _LABELS
-        points = f"{x},{y + 28} {x - 5},{y + 37} {x + 5},{y + 37}"
+        x = _bar_end(line.rows, decades) if line.rows else float(_LABELS)
+        points = f"{x:.1f},{y + 24} {x - 5:.1f},{y + 33} {x + 5:.1f},{y + 33}"
         parts.append(_element("polygon", points=points, class_="alert"))
         much = f"{abs(line.rows - line.after):,} {'more' if line.rows > line.after else 'fewer'}"
         words = f"its own ledger shows {line.rows:,}: {much}"
-        # The sentence stands on the side of the mark that has the room.
-        right = x + 10 + len(words) * 10.5 * _GLYPH < _PANEL
-        place = {"x": x + 10} if right else {"x": x - 10, "text_anchor": "end"}
-        parts.append(_element("text", html.escape(words), y=y + 37, class_="warning", **place))
+        wide = len(words) * 11 * _GLYPH
+        parts.append(_text(max(0.0, min(x - wide / 2, _PANEL - wide)), y + 44, words, "warning"))
     return "".join(parts)
 
 
@@ -304,11 +307,13 @@ def _message(
         _text(0, y + 4, line.at[11:23] or line.at, "soft mono"),
         _text(_TIMES - 4, y + 4, after, "soft more", text_anchor="end"),
         _element("circle", cx=start, cy=y, r=3.5, class_=f"head {class_}"),
-        _text(right, y - 2, _cut(line.says, _TIMELINE_WIDTH - right, 10.5), ""),
+        _text(right, y - 2, _cut(line.says, _TIMELINE_WIDTH - right, 12), ""),
         _text(right, y + 12, line.digest[:12] + "…", "soft mono"),
     ]
     if start == end:  # two sections of one registry
-        parts.append(_text(start + 10, y - 6, line.type, "type"))
+        outer = start - _TIMES > right - start
+        x, anchor = (start - 10, "end") if outer else (start + 10, "start")
+        parts.append(_text(x, y - 6, line.type, "type", text_anchor=anchor))
         return "".join(parts)
     parts.append(_line(start, y, end - towards * 8, y, f"arrow {class_}"))
     parts.append(_arrow_head(end - towards * 1, y, towards, f"head {class_}", 4.5))

@@ -71,8 +71,10 @@ class Remote:
             return list(await session.execute(text(sql), parameters))
 
     async def final_state(self, transaction: str, seconds: float) -> str:
-        """Wait until the hub has ended a transaction and everybody concerned has applied that; gives
-        the state."""
+        """Wait until the hub has ended a transaction and everybody concerned has applied that.
+
+        Gives the state.
+        """
 
         async def ended() -> str | None:
             rows = await self.rows(

@@ -2,12 +2,11 @@
 """Scenario files: a fleet of registries, what they do, what is planted, and what must come of it.
 
 A scenario is TOML. `registries` are admitted with their sections, `profiles` connect pairs of
-actors, `accounts` are opened, `steps` are proposed one after another by their actors, `plants` edit
-rows behind a program's back after a step, and `expect` says what must hold at the end. Unknown names
-anywhere are errors that say where.
+actors, `accounts` are opened, `steps` are proposed one after another by their actors, `plants`
+edit rows behind a program's back after a step, and `expect` says what must hold at the end. Unknown
+names anywhere are errors that say where.
 
-An account is written `GHA01/GHA:holding:1`; units by printed identifiers, or by `series` and serials
-for the layer of underlying units.
+An account is written `GHA01/GHA:holding:1`; units are given by their first and last identifiers.
 """
 
 import tomllib

@@ -56,9 +56,9 @@ class Hub:
     """The program of participant `HUB`."""
 
     participant = Participant("HUB")
-    actors = (HUB,)
+    actors: tuple[Actor, ...] = (HUB,)
     greets: tuple[Participant, ...] = ()
-    packages = ("runtime", "hub")
+    packages: tuple[str, ...] = ("runtime", "hub")
     roles = rules.COMMANDS
 
     def __init__(self, keyring: Keyring, settings: HubSettings | None = None) -> None:

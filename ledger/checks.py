@@ -37,7 +37,21 @@ from schemas.limits import FINDINGS_MAX, PROPOSAL_LIFETIME_SECONDS_MAX, SERIAL_M
 from schemas.messages import Line, Proposal
 from schemas.units import FINAL_KINDS, KIND_CODES, Key, Kind, Layer, Purpose
 
-__all__ = ["RULES_VERSION", "Ask", "Authorization", "Facts", "Policy", "examine", "levy"]
+__all__ = [
+    "CLASSES",
+    "MECHANISM_APPROACH",
+    "MOVES",
+    "RULES_VERSION",
+    "SHAPES",
+    "Ask",
+    "Authorization",
+    "Facts",
+    "Moves",
+    "Policy",
+    "Shape",
+    "examine",
+    "levy",
+]
 
 RULES_VERSION = "2026-11"
 """Named in every entry, so that a reader knows which rules were applied."""
@@ -393,6 +407,10 @@ def _issuer_may_issue(ask: Ask) -> Found:
         yield finding(Reason.ADMINISTRATOR_ONLY, f"{author} is not the administrator")
     if action == "forwarding" and not mechanism:
         yield finding(Reason.ADMINISTRATOR_ONLY, "forwarding belongs to the mechanism registry")
+    acquirer = ask.proposal.acquirer
+    if action == "forwarding" and acquirer and acquirer.participant != author.participant:
+        detail = f"{acquirer} is of another registry; what leaves is first-transferred"
+        yield finding(Reason.ACQUIRER_WRONG, detail, field="body/acquirer")
 
 
 def _issuance_fits(ask: Ask) -> Found:

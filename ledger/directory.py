@@ -148,7 +148,10 @@ class Directory:
             new = _key(act.new)
             if self._is_taken(new):
                 raise DirectoryError(Reason.COMMAND_INVALID, "the new key was used before")
-            after = (*after, KeyRecord(new, opens=closes))
+            # A key opens no earlier than the one before: no sequence ever has two.
+            before = records[-1].opens
+            opens = {to: max(closes.get(to, 0), before.get(to, 0)) for to in {*closes, *before}}
+            after = (*after, KeyRecord(new, opens=opens))
         if isinstance(act, Rotation):
             _require(signed, [records[-1].key, _key(act.new)], 2)
         else:

@@ -9,7 +9,6 @@ Elsewhere: following the log (`follow`), comparing (`examine`), reports (`report
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from ledger import note
 from ledger.directory import Directory
@@ -40,15 +39,18 @@ __all__ = ["Reconciler", "ReconcilerSettings"]
 
 REC, HUB = Actor("REC"), Participant("HUB")
 
+COMMANDS: dict[str, str] = {}
+"""Working on cases is not a command yet; they open and close by what is stated."""
+
 
 class Reconciler:
     """The program of participant `REC`."""
 
     participant = Participant("REC")
-    actors = (REC,)
-    greets = (HUB,)
-    packages = ("runtime", "reconciliation")
-    roles: ClassVar[dict[str, str]] = {}
+    actors: tuple[Actor, ...] = (REC,)
+    greets: tuple[Participant, ...] = (HUB,)
+    packages: tuple[str, ...] = ("runtime", "reconciliation")
+    roles = COMMANDS
 
     def __init__(
         self, genesis: SignedAct, keyring: Keyring, settings: ReconcilerSettings | None = None

@@ -59,8 +59,8 @@ class RegistrySettings:
 class Registry:
     """The program of one registry; `actors` are its sections, the first speaks for the program."""
 
-    greets = (HUB, REC)
-    packages = ("runtime", "registry")
+    greets: tuple[Participant, ...] = (HUB, REC)
+    packages: tuple[str, ...] = ("runtime", "registry")
     roles = desk.COMMANDS
 
     def __init__(

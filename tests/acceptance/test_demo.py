@@ -37,7 +37,9 @@ def test_the_demo_of_all_cases_holds_every_expectation(tmp_path: Path) -> None:
     held = sum(n for kinds in summary["units_by_position"].values() for n in kinds.values())
     assert held == sum(summary["units_issued"].values())
     assert summary["units_by_layer"] == summary["units_issued"]
-    named = {(d["participant"], d["first"], d["last"], d["cause"]) for d in summary["discrepancies"]}
+    named = {
+        (d["participant"], d["first"], d["last"], d["cause"]) for d in summary["discrepancies"]
+    }
     assert ("CHE01", 1917, 1960, "held-without-issuance") in named
     assert len(named) == 2
     assert len(list((output / "messages").iterdir())) == summary["signatures"]
@@ -52,12 +54,8 @@ EXPECTED = """
 
 CHANGES = {
     "an expected discrepancy is removed": lambda text: text[: text.rindex(EXPECTED.strip())],
-    "a planted figure is changed": lambda text: text.replace(
-        "set_last = 1960", "set_last = 1959"
-    ),
-    "a transaction count is changed": lambda text: text.replace(
-        "completed = 4", "completed = 5"
-    ),
+    "a planted figure is changed": lambda text: text.replace("set_last = 1960", "set_last = 1959"),
+    "a transaction count is changed": lambda text: text.replace("completed = 4", "completed = 5"),
     "a planted error is left out": lambda text: text.replace("delete = true", "set_last = 2016"),
 }
 

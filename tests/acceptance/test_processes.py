@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every program a process on real RabbitMQ and PostgreSQL: undisturbed, and with each process killed
-once and the broker restarted once. Both must come to the same end."""
+"""Every program a process on real RabbitMQ and PostgreSQL: undisturbed, and with each process
+killed once and the broker restarted once. Both must come to the same end."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-
 
 from harness.demo import process_fleets, run_demo
 from harness.fleet import Fleet, ProcessFleet
 from harness.outcome import Outcome
 from harness.prepare import Estate
 from harness.scenario import load_scenario
-from harness.services import RabbitMQ
+from harness.services import Postgres, PrivateRabbitMQ
 from schemas.identifiers import Participant
-from tests.services import Postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = ROOT / "scenarios" / "article6.toml"
@@ -36,7 +34,7 @@ BROKER_DURING = "a12-second-twin"
 
 
 def essence(outcome: Outcome) -> dict[str, object]:
-    """What must be the same, whatever was killed: everything but times, digests and case numbers."""
+    """What must be the same, whatever was killed: all but times, digests and case numbers."""
     return {
         "steps": [(t.step, t.id, t.state, t.quantity) for t in outcome.transactions],
         "transactions": outcome.summary.transactions,
@@ -54,7 +52,7 @@ def essence(outcome: Outcome) -> dict[str, object]:
 
 
 async def run_on(
-    broker: RabbitMQ, postgres: Postgres, output: Path, *, disturbed: bool
+    broker: PrivateRabbitMQ, postgres: Postgres, output: Path, *, disturbed: bool
 ) -> tuple[Outcome, list[str]]:
     """Run the scenario; gives the outcome and who was killed."""
     fleets: list[ProcessFleet] = []
@@ -91,7 +89,7 @@ async def run_on(
 
 
 async def test_the_end_is_the_same_when_each_process_is_killed_and_the_broker_restarted(
-    restartable_rabbitmq: RabbitMQ, postgres: Postgres, tmp_path: Path
+    restartable_rabbitmq: PrivateRabbitMQ, postgres: Postgres, tmp_path: Path
 ) -> None:
     calm, _ = await run_on(restartable_rabbitmq, postgres, tmp_path / "calm", disturbed=False)
     assert calm.summary.expectations_failed == []

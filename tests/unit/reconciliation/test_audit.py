@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from schemas.effects import Restate
 from tests.unit.reconciliation.world import (
@@ -26,8 +27,6 @@ SERIALS = 3_000
 
 async def cells(node: FakeNode) -> dict[int, tuple[str, str]]:
     """Account and attributes of every unit that the rows have."""
-    from sqlalchemy import text
-
     async with node.store.snapshot() as session:
         rows = await session.execute(text("select first, last, account, attributes from blocks"))
         return {
@@ -71,8 +70,7 @@ async def tamper(node: FakeNode, dice: random.Random) -> None:
                 "update blocks set last = first where first >= :f and first < :f + 200",
                 "update blocks set attributes = :a where first >= :f and first < :f + 400",
                 "update blocks set account = :c where first >= :f and first < :f + 200",
-                "update or ignore blocks set last = last + 5000000 where first = "
-                "(select max(first) from blocks)",
+                "update blocks set last = last + 9 where first = (select max(first) from blocks)",
             ]
         )
         parameters = {"f": first, "a": USED.text, "c": holding(SWISS, 2).account}
@@ -106,6 +104,4 @@ async def test_exactly_what_differs_is_named(world: World, seed: int) -> None:
         assert differ <= set(named)
         assert all(differ.intersection(range(d.first, d.last + 1)) for d in found)
     assert brief(await world.examine(GHANA)) == []
-    await node.sql("delete from blocks")
-    await node.sql("delete from dirty")  # an edit that bypasses the triggers: unseen until a scrub
     assert await world.alarms() == []

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `schemas` and `ledger` promise: their public names, module by module.
+
+A name that is added, renamed or withdrawn is a change for every program; this list makes it one
+that somebody decided on. Write it anew with the names that the failing test shows.
+"""
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PACKAGES = ("schemas", "ledger")
+
+PUBLIC: dict[str, str] = {
+    "ledger.actions": "companion completion consents needs_acceptance release reserve",
+    "ledger.blocks": "Block Range cut join normalize overlaps quantity subtract",
+    "ledger.checks": """
+        Ask Authorization CLASSES Facts MECHANISM_APPROACH MOVES Moves Policy RULES_VERSION
+        SHAPES Shape examine levy
+    """,
+    "ledger.directory": "Directory DirectoryError KeyRecord Member act_signature sign_act",
+    "ledger.effects": "Dispute Everybody apply",
+    "ledger.growth": "Growth",
+    "ledger.holdings": "Changes Holdings OverlapError Overlay OverlayKind",
+    "ledger.log": """
+        Address EMPTY_ROOT HASH_BYTES Nodes Tree append consistency_path consistency_proof
+        frontier inclusion_path inclusion_proof leaf_hash node_hash root verify_consistency
+        verify_inclusion
+    """,
+    "ledger.note": """
+        Checkpoint NAME_BYTES_MAX NOTE_BYTES_MAX NoteError SIGNATURES_MAX SignatureLine
+        SignatureType TIMESTAMP_MAX VerifierKey cosign format_note open_note parse_note
+        sign_note verify_cosignature verify_signature
+    """,
+    "ledger.transactions": "EVENT_OF Event FINAL IllegalStep State TRANSITIONS mermaid step",
+    "ledger.tree": """
+        Difference EMPTY_ROOT Explained LABELS_MAX LEVELS Label Point Tree bucket bucket_digest
+        bucket_points by_bucket children climb differences differing dirty_buckets explain
+        node_digest parents points slot verify_children verify_points
+    """,
+    "schemas.directory": """
+        Act ActorKey Administrator Admission Genesis KeyId KeyText LastSequence NoteKeyText
+        Profile ProfileChange Revocation Rotation SignedAct Status StatusChange parse_act
+    """,
+    "schemas.effects": """
+        AuthorizationEffect AuthorizationTerms CaseEffect Cause DirectoryEffect Effect Freeze
+        Move Pledge Release Reserve Restate Unfreeze Units
+    """,
+    "schemas.envelope": """
+        EnvelopeError Manifest Opened VERSION digest open_envelope open_manifest seal verify
+    """,
+    "schemas.export": "FOLDER documents main",
+    "schemas.findings": "CheckClass Finding RULES Reason Rule finding",
+    "schemas.identifiers": """
+        AccountNumber Actor ApproachId AuthorizationId CaseId Digest Identifier Instant
+        MessageId Participant PartyCode RegistryId TransactionId account_number message_id
+    """,
+    "schemas.jws": """
+        Algorithm JWSError JWSReason PublicKey SIGNATURE_BYTES Signer SoftwareSigner
+        TOKEN_BYTES_MAX TYPE Token b64url_decode_strict b64url_encode parse sign verify
+    """,
+    "schemas.limits": """
+        BUNDLE_BYTES_MAX CLOCK_AHEAD_SECONDS_MAX CLOCK_AHEAD_SECONDS_TOLERATED
+        EARLY_ENVELOPES_MAX EFFECTS_MAX ENVELOPE_BYTES_MAX FINDINGS_MAX INTEGER_MAX LINES_MAX
+        MESSAGES_MAX MESSAGE_BYTES_MAX NESTING_MAX PROPOSAL_LIFETIME_SECONDS_MAX
+        RESEND_ENVELOPES_MAX SERIAL_MAX TREE_NODES_MAX
+    """,
+    "schemas.messages": """
+        Acceptance AcceptanceMessage Action Addressed Answer AnswerMessage AnyMessage AuditLine
+        Bucket CONTROL_TYPES CaseMessage CaseNotice Checkpoint CheckpointMessage Consent
+        Conversation Delivered DeliveryTree Enclosure EnclosureMessage Entry EntryMessage
+        ExpiryAnswer Hello HelloMessage Inquiry InquiryMessage IssuanceReferences LastSent Line
+        MESSAGE_TYPES Malformed Message Node NodeDigest Notice NoticeMessage PointLine Proposal
+        ProposalMessage Rejection RejectionMessage ResendMessage ResendRequest Returned
+        ReturnedMessage RotationMessage RotationRequest SAID_BY State Statement StatementMessage
+        StatusAnswer StatusMessage StatusRequest StatusRequestMessage Total Withdrawal
+        WithdrawalMessage new_message parse_message role strict_json
+    """,
+    "schemas.strict": "no_boolean only_boolean strict_json",
+    "schemas.units": """
+        Attributes AuthorizationRef FINAL_KINDS FirstTransferDefinition Frozen ItmoIdentifier
+        KIND_CODES Key Kind Layer Position Purpose Serial UseMark Vintage Whole parse_itmo_block
+    """,
+}
+
+
+def modules() -> list[str]:
+    found = (path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
+    return sorted(f"{path.parent.name}.{path.stem}" for path in found if path.stem != "__init__")
+
+
+def imports(path: Path) -> Iterator[tuple[str, str]]:
+    """The names that a file takes from the modules of `schemas` and `ledger`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module in PUBLIC:
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def test_every_module_is_pinned() -> None:
+    assert modules() == sorted(PUBLIC)
+
+
+@pytest.mark.parametrize("name", modules())
+def test_a_modules_public_names_are_those_pinned(name: str) -> None:
+    listed = list(importlib.import_module(name).__all__)
+    assert sorted(listed) == sorted(PUBLIC.get(name, "").split()), " ".join(sorted(listed))
+    assert len(listed) == len(set(listed))
+
+
+@pytest.mark.parametrize("name", modules())
+def test_every_public_name_exists(name: str) -> None:
+    module = importlib.import_module(name)
+    assert [public for public in module.__all__ if not hasattr(module, public)] == []
+
+
+def test_other_packages_take_public_names_alone() -> None:
+    taken = {
+        (str(path.relative_to(ROOT)), module, name)
+        for path in ROOT.glob("[a-z]*/**/*.py")
+        if path.relative_to(ROOT).parts[0] not in {"tests", *PACKAGES}
+        for module, name in imports(path)
+        if name not in importlib.import_module(module).__all__
+    }
+    assert sorted(taken) == []
