@@ -185,7 +185,7 @@ def _flow(flow: FlowLine, start: float, end: float, most: int) -> str:
 
 # --- holdings -----------------------------------------------------------------------------------
 
-_PANEL, _LABELS, _BARS, _ROW = 560, 125, 335, 36
+_PANEL, _LABELS, _BARS, _ROW = 560, 140, 320, 36
 
 
 def draw_holdings(

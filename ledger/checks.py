@@ -432,9 +432,19 @@ def _issuance_fits(ask: Ask) -> Found:
 
 def _levies_fit(ask: Ask, total: int) -> Found:
     policy, sums = ask.facts.policy, dict.fromkeys(Kind, 0)
-    for line in ask.proposal.lines:
-        if line.target is not None:
-            sums[KIND_CODES[line.target.kind_code]] += line.last - line.first + 1
+    for i, line in enumerate(ask.proposal.lines):
+        assert line.target is not None
+        assert line.attributes is not None
+        kind, where = KIND_CODES[line.target.kind_code], f"body/lines/{i}/attributes"
+        sums[kind] += line.last - line.first + 1
+        if line.attributes.use is not None:
+            detail = "nothing is used before it is issued"
+            yield finding(Reason.MEMBER_SUPERFLUOUS, detail, field=f"{where}/use")
+        if line.attributes.first_transferred and kind is Kind.PENDING:
+            detail = "pending units leave by a first transfer, which is yet to be authorized"
+            yield finding(
+                Reason.ALREADY_FIRST_TRANSFERRED, detail, field=f"{where}/first_transferred"
+            )
     share = levy(total, policy.share_of_proceeds_permille)
     if sums[Kind.SHARE_OF_PROCEEDS] != share:
         detail = f"{sums[Kind.SHARE_OF_PROCEEDS]} units; {share} of {total} are due"
@@ -505,15 +515,17 @@ def _units_fit_the_action(ask: Ask) -> Found:
         return
     for i, line in enumerate(ask.proposal.lines):
         for row in ask.facts.holdings.find(line.key.series, line.first, line.last):
-            for reason in _row_problems(action, row):
+            for reason in _row_problems(ask, row):
                 units = (row.key, row.first, row.last)
                 yield finding(reason, field=f"body/lines/{i}", units=units)
             if action in {"use", "cancellation"}:
                 yield from _use_is_authorized(ask, row, f"body/lines/{i}")
 
 
-def _row_problems(action: str, row: Block) -> Iterator[Reason]:
+def _row_problems(ask: Ask, row: Block) -> Iterator[Reason]:
+    action, acquirer = ask.proposal.action, ask.proposal.acquirer
     done, itmo = row.attributes.first_transferred, row.key.layer is Layer.ITMO
+    leaves = acquirer is not None and acquirer.participant != ask.author.participant
     if action == "first-transfer":
         if done:
             yield Reason.ALREADY_FIRST_TRANSFERRED
@@ -523,6 +535,8 @@ def _row_problems(action: str, row: Block) -> Iterator[Reason]:
             yield Reason.NOT_AUTHORIZED_UNITS
     elif action in {"transfer", "use"} and not done:
         yield Reason.NOT_FIRST_TRANSFERRED
+    elif action == "transfer" and leaves and row.attributes.designation == "MCU":
+        yield Reason.CONTRIBUTION_STAYS  # such as the share of proceeds of an issuance of MCUs
 
 
 def _use_is_authorized(ask: Ask, row: Block, where: str) -> Found:

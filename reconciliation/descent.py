@@ -59,13 +59,16 @@ class Ours:
 @dataclass(frozen=True, slots=True)
 class Named:
     """The end of a drill-down: every range that differs, and the actor's trail of them up to its
-    delivery number `delivered`; `cut` when there was more of it than an answer can hold.
+    delivery number `delivered`; `cut` when there was more of it than an answer can hold. `missing`
+    and `surplus` are the points that we have and the actor has not, and the reverse.
     """
 
     rows: tuple[Row, ...]
     trail: tuple[AuditLine, ...]
     delivered: int
-    cut: bool
+    cut: bool = False
+    missing: tuple[PointLine, ...] = ()
+    surplus: tuple[PointLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +208,7 @@ def _explain(drill: Drill) -> Drill | Broken:
         return Broken(str(error), false=not drill.moved)
     if not rows:
         return Broken("the differences cancel out", false=not drill.moved)
-    return drill.but(
-        question="trail", level=0, now=(), missing=(), surplus=(), rows=rows, ranges=units
-    )
+    return drill.but(question="trail", level=0, now=(), rows=rows, ranges=units)
 
 
 def _trail(drill: Drill, answer: Answer) -> Drill | Named:
@@ -215,7 +216,8 @@ def _trail(drill: Drill, answer: Answer) -> Drill | Named:
     cut = drill.cut or len(answer.trail) >= TRAIL_LINES_MAX
     if rest:
         return drill.but(trail=trail, ranges=rest, cut=cut)
-    return Named(drill.rows, trail, answer.delivered.size, cut)
+    size = answer.delivered.size
+    return Named(drill.rows, trail, size, cut, drill.missing, drill.surplus)
 
 
 def _held(label: tree.Label | None) -> Held | None:

@@ -2,9 +2,10 @@
 """Examining what actors state: compare, drill down, open and close cases.
 
 An actor's replica is brought forward to the very position that its word speaks of, and compared
-there. Where the roots are equal that is all: no question is asked. Where they differ a drill-down
-begins, one per actor at a time, and runs on the actor's answers; statements that arrive meanwhile
-are compared like any others, and end it when they agree.
+there. Where the roots are equal that is all: no question is asked. Where they differ, and otherwise
+than is known already (`known`), a drill-down begins, one per actor at a time, and runs on the
+actor's answers; statements that arrive meanwhile are compared like any others, and end it when they
+agree.
 
 Answers come directly and can overtake the hub's entries. One that speaks of deliveries which have
 not come yet is kept until they have; one that speaks of a past which the replica has left is asked
@@ -29,6 +30,7 @@ from reconciliation.classify import Classified, classify
 from reconciliation.descent import Broken, Named, Ours, step
 from reconciliation.drill import Drill
 from reconciliation.follow import check_delivered, moved_by, raise_alarm
+from reconciliation.known import Known, expected_of, sum_of
 from reconciliation.state import Facts, Standing, Stated
 from runtime import books, events
 from runtime.program import Batch
@@ -110,12 +112,23 @@ class Examination(NamedTuple):
             self._agreed(actor)
             return
         kept.standings[actor] = replace(standing, equal=False)
-        pair = _pair(body.holdings, standing.expected)
-        if actor not in kept.drills and pair != standing.explained:
+        if actor not in kept.drills and not await self._is_known(actor, body.holdings):
             begun = drills.begin(
                 actor, body.holdings, standing.expected, [stated.digest], self.batch.now
             )
             self._ask(begun)
+
+    async def _is_known(self, actor: Actor, stated: Digest) -> bool:
+        """Whether what an actor states differs just as it did when that was last looked into."""
+        kept = self.facts.kept
+        standing, known = kept.standing(actor), kept.known.get(actor)
+        pair = _pair(stated, standing.expected)
+        if pair == standing.explained:
+            return True
+        if known is None or await expected_of(self.session, known) != stated:
+            return False
+        kept.standings[actor] = replace(standing, explained=pair)
+        return True
 
     async def _advance(self, actor: Actor, size: int) -> Standing:
         """Bring the replica to a number of deliveries; gives its standing, with the root there."""
@@ -151,6 +164,7 @@ class Examination(NamedTuple):
             kept.standings[actor] = replace(standing, equal=True, explained=None)
             self.facts.totals[actor] = ()
         kept.drills.pop(actor, None)
+        kept.known.pop(actor, None)
         close_cases(self.facts, self.batch, kept.cases_of(actor))
 
     # --- drilling down --------------------------------------------------------------------------
@@ -225,7 +239,7 @@ class Examination(NamedTuple):
             return
         if broken.false:
             await self._sweep(drill, "tampered-rows")
-            self._explained(drill)
+            self._explained(drill, None)
         del self.facts.kept.drills[drill.actor]
 
     async def _named(self, drill: Drill, named: Named, evidence: tuple[Digest, ...]) -> None:
@@ -240,14 +254,18 @@ class Examination(NamedTuple):
             self.facts, self.batch, actor, found, evidence, freeze=self.settings.freeze
         )
         if whole:
-            self._explained(drill)
+            self._explained(drill, sum_of(actor, named))
         del kept.drills[actor]
 
-    def _explained(self, drill: Drill) -> None:
-        standing = self.facts.kept.standing(drill.actor)
-        self.facts.kept.standings[drill.actor] = replace(
-            standing, equal=False, explained=_pair(drill.stated, drill.expected)
+    def _explained(self, drill: Drill, known: Known | None) -> None:
+        """The difference is accounted for, as long as it stays the same."""
+        kept, actor = self.facts.kept, drill.actor
+        kept.standings[actor] = replace(
+            kept.standing(actor), equal=False, explained=_pair(drill.stated, drill.expected)
         )
+        kept.known.pop(actor, None)
+        if known is not None:
+            kept.known[actor] = known
 
     # --- no answer ------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from ledger import tree
 from ledger.directory import Directory
 from ledger.growth import Growth
 from reconciliation.drill import DifferingTotal, Drill, Held
+from reconciliation.known import Known
 from runtime.program import Heard
 from schemas.directory import SignedAct
 from schemas.effects import Cause
@@ -44,7 +45,7 @@ class Standing:
     """How an actor's ledger stands: our replica at `applied` deliveries digests to `expected`; its
     newest statement, and whether the two are equal there (None: not compared yet).
 
-    `explained` is the pair of roots, theirs and ours, that the last drill-down has accounted for.
+    `explained` is the last pair of roots, theirs and ours, whose difference is accounted for.
     """
 
     actor: Actor
@@ -144,6 +145,7 @@ class Kept:
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
     standings: dict[Actor, Standing] = field(default_factory=dict)
     drills: dict[Actor, Drill] = field(default_factory=dict)
+    known: dict[Actor, Known] = field(default_factory=dict)
     cases: dict[int, Case] = field(default_factory=dict)
     last_case: int = 0
     alarms: frozenset[tuple[str, str]] = frozenset()
@@ -155,6 +157,7 @@ class Kept:
             deliveries=dict(self.deliveries),
             standings=dict(self.standings),
             drills=dict(self.drills),
+            known=dict(self.known),
             cases=dict(self.cases),
         )
 

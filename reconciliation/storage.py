@@ -7,7 +7,7 @@ Elsewhere: tables (`tables`), what the facts mean (`state`), questions about the
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -17,11 +17,13 @@ from ledger.directory import Directory
 from ledger.growth import Growth
 from reconciliation import tables
 from reconciliation.drill import Drill, Held
+from reconciliation.known import Known
 from reconciliation.state import Alarm, Case, Facts, Kept, NewEntry, Standing
 from runtime.store import Session
 from schemas.directory import SignedAct
 from schemas.effects import Move, Restate
 from schemas.identifiers import Actor, Digest, Instant
+from schemas.units import Frozen
 
 __all__ = ["load_kept", "save_cases", "save_kept", "save_log"]
 
@@ -50,6 +52,8 @@ async def load_kept(session: Session, genesis: SignedAct) -> Kept:
         kept.standings[Actor(row.actor)] = _standing(row)
     for row in await session.execute(select(tables.drills)):
         kept.drills[Actor(row.actor)] = Drill.model_validate_json(row.body)
+    for row in await session.execute(select(tables.known)):
+        kept.known[Actor(row.actor)] = Known.model_validate_json(row.body)
     opened = select(tables.cases).where(tables.cases.c.state == "open")
     for row in await session.execute(opened.order_by(tables.cases.c.number)):
         kept.cases[row.number] = _case(row)
@@ -112,7 +116,7 @@ def _upserts(table: Any) -> dict[str, Any]:
 
 _UPSERTS = {
     table.name: _upserts(table)
-    for table in (tables.trees, tables.standings, tables.drills, tables.cases)
+    for table in (tables.trees, tables.standings, tables.drills, tables.known, tables.cases)
 }
 
 
@@ -195,11 +199,8 @@ async def save_kept(session: Session, facts: Facts, before: Kept, now: Instant) 
     kept = facts.kept
     standings = [s for a, s in kept.standings.items() if s is not before.standings.get(a)]
     await _write(session, tables.standings, [_standing_row(s) for s in standings])
-    drills = [d for a, d in kept.drills.items() if d is not before.drills.get(a)]
-    rows = [{"actor": str(d.actor), "body": d.model_dump_json()} for d in drills]
-    await _write(session, tables.drills, rows)
-    for actor in before.drills.keys() - kept.drills.keys():
-        await session.execute(delete(tables.drills).where(tables.drills.c.actor == actor))
+    await _save_bodies(session, tables.drills, before.drills, kept.drills)
+    await _save_bodies(session, tables.known, before.known, kept.known)
     opened = [_case_row(c, None) for n, c in kept.cases.items() if c is not before.cases.get(n)]
     closed = [_case_row(case, now) for case in facts.closed]
     await _write(session, tables.cases, opened + closed)
@@ -210,6 +211,16 @@ async def save_kept(session: Session, facts: Facts, before: Kept, now: Instant) 
         )
     alarms = [_alarm_row(alarm, now) for alarm in facts.alarms]
     await _write(session, tables.alarms, alarms)
+
+
+async def _save_bodies(
+    session: Session, table: Any, before: Mapping[Actor, Frozen], after: Mapping[Actor, Frozen]
+) -> None:
+    changed = {a: body for a, body in after.items() if body is not before.get(a)}
+    rows = [{"actor": str(a), "body": body.model_dump_json()} for a, body in changed.items()]
+    await _write(session, table, rows)
+    for actor in before.keys() - after.keys():
+        await session.execute(delete(table).where(table.c.actor == actor))
 
 
 async def save_cases(session: Session, cases: Iterable[Case], closed_at: Instant | None) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "deliveries",
     "drills",
     "entries",
+    "known",
     "metadata",
     "movements",
     "standings",
@@ -104,7 +105,7 @@ standings = Table(
     Column("explained", Text),
 )
 """Per actor: how far its replica is, the newest statement, and how the two compare. `place` orders
-an actor's statements; `explained` is the pair of roots that the last drill-down accounted for."""
+an actor's statements; `explained` is the last pair of roots whose difference is accounted for."""
 
 drills = Table(
     "drills",
@@ -113,6 +114,14 @@ drills = Table(
     Column("body", Text, nullable=False),
 )
 """Drill-downs under way (`reconciliation.drill.Drill`)."""
+
+known = Table(
+    "known",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+"""The difference that the last drill-down has found (`reconciliation.known.Known`)."""
 
 totals = Table(
     "totals",

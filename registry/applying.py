@@ -8,7 +8,7 @@ effects are carried out on those actors' rows, and the transaction takes the sta
 Applying never fails: rows that cannot carry an effect are disputed and stated as they are. An entry
 without our consent is not applied at all: it is kept as proof, and the node halts.
 
-Elsewhere: carrying out effects (`ledger.effects`), checkpoints (`witness`), what to answer (`desk`).
+Elsewhere: carrying out effects (`ledger.effects`), checkpoints (`witness`), answers (`desk`).
 """
 
 from collections.abc import Sequence

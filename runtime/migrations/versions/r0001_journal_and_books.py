@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The first tables of every program, and the rules that the database itself keeps.
 
-Overlap: on PostgreSQL an exclusion constraint over (book, series, serial range); on SQLite, which
-has none, triggers that look at the one neighbour that could overlap (rows of a series never do, so
-one probe of the primary key decides). Dirty buckets: triggers on both, for every row written,
+Overlap: on PostgreSQL an exclusion constraint over a hash of book and series and the serial range;
+on SQLite, which has none, triggers that look at the one neighbour that could overlap (rows of a
+series never do, so one probe of the primary key decides). Dirty buckets: triggers on both, for every row written,
 whoever writes it.
 """
 
@@ -30,7 +30,8 @@ def _postgresql() -> None:
     op.execute("create extension if not exists btree_gist")
     op.execute(
         "alter table blocks add constraint blocks_disjoint exclude using gist "
-        "(book with =, series with =, int8range(first, last, '[]') with &&)"
+        "(hashtextextended(book || ' ' || series, 0) with =, "
+        "int8range(first, last, '[]') with &&)"
     )
     mark = (
         "insert into dirty (actor, bucket) "

@@ -545,8 +545,14 @@ CASES: dict[str, Case] = {
     "another registry forwards": Case(
         GHA,
         move("forwarding", I, 1, 2, account(GHA, "PEN"), HLD[CHE]),
-        [at(R.ADMINISTRATOR_ONLY)],
+        [at(R.ADMINISTRATOR_ONLY), at(R.ACQUIRER_WRONG, "body/acquirer")],
         connected(GHA, CHE, Profile.UNIT),
+    ),
+    "A6.4ERs are forwarded to another registry": Case(
+        ADM,
+        move("forwarding", A, 61, 70, account(ADM, "PEN"), HLD[KOR]),
+        [at(R.ACQUIRER_WRONG, "body/acquirer")],
+        connected(ADM, KOR, Profile.UNIT),
     ),
     "the vintage is before 2021": Case(
         *line("issuance", key=U.model_copy(update={"vintage": 2020})),
@@ -671,6 +677,15 @@ CASES: dict[str, Case] = {
         *line("first transfer of A6.4ERs", key=B, first=101, last=110),
         [at(R.CONTRIBUTION_STAYS, "body/lines/0", B, 101, 110)],
     ),
+    "a mitigation contribution leaves from the share of proceeds": Case(
+        ADM,
+        move("transfer", B, 194, 198, account(ADM, "SOP"), HLD[KOR]),
+        [at(R.CONTRIBUTION_STAYS, "body/lines/0", B, 194, 198)],
+        then(
+            changed(B, 194, 198, first_transferred=True),
+            connected(ADM, KOR, Profile.UNIT),
+        ),
+    ),
     "A6.4ERs leave that nobody authorized": Case(
         *line("first transfer of A6.4ERs", key=B, first=201, last=210),
         [at(R.NOT_AUTHORIZED_UNITS, "body/lines/0", B, 201, 210)],
@@ -680,6 +695,14 @@ CASES: dict[str, Case] = {
         move("use", A, 50, 51, HLD[KOR], account(KOR, "USE"), use=NDC_KOREA),
         [at(R.NOT_AUTHORIZED_UNITS, "body/lines/0", A, 50, 51)],
         changed(A, 50, 51, first_transferred=True, position=Position.of(HLD[KOR])),
+    ),
+    "pending units are issued as first-transferred": Case(
+        *line("issuance of A6.4ERs", attributes=Attributes(first_transferred=True)),
+        [at(R.ALREADY_FIRST_TRANSFERRED, "body/lines/0/attributes/first_transferred")],
+    ),
+    "units are issued as used": Case(
+        *line("issuance of A6.4ERs", 2, attributes=Attributes(use=FLIGHT)),
+        [at(R.MEMBER_SUPERFLUOUS, "body/lines/2/attributes/use")],
     ),
     "ITMOs are first-transferred again": Case(
         CHE,
@@ -975,3 +998,10 @@ def settled_copy() -> World:
         for key, one in SETTLED.authorizations.items()
     }
     return replace(SETTLED, holdings=holdings, authorizations=known)
+
+
+def test_a_share_of_proceeds_may_be_sold_inside_the_mechanism_registry() -> None:
+    world = settled()
+    changed(B, 194, 198, first_transferred=True)(world)
+    sold = move("transfer", B, 194, 198, account(ADM, "SOP"), account(MMR, "HLD"))
+    assert world.examine(ADM, sold) == []

@@ -174,9 +174,23 @@ async def test_an_open_range_is_not_opened_twice_and_a_new_one_is(world: World) 
     assert await world.feed(await world.stated(GHANA)) == []  # the same roots: nothing is asked
     await node.sql("update blocks set last = 980")
     assert brief(await world.examine(GHANA)) == [("missing", 981, 990)]
-    await issue(world, GHANA, 2_001, 2_010)  # trading goes on, the difference stays
-    assert await world.examine(GHANA) == []
     assert len(await world.discrepancies()) == 2
+
+
+async def test_a_known_difference_is_not_asked_about_again_while_trade_goes_on(
+    world: World,
+) -> None:
+    await issue(world, GHANA, 1, 1_000)
+    await world.nodes[GHANA].sql("update blocks set last = 1100")
+    assert len(await world.examine(GHANA)) == 1
+    await issue(world, GHANA, 2_001, 2_010)
+    await hand_over(world, 1, 500)
+    assert await world.feed(await world.stated(GHANA), await world.stated(SWISS)) == []
+    await world.restart()
+    await issue(world, GHANA, 1_101, 1_200)  # right beside what it should not hold
+    assert await world.feed(await world.stated(GHANA)) == []
+    await world.nodes[GHANA].sql("update blocks set last = 2009 where first = 2001")
+    assert brief(await world.examine(GHANA)) == [("missing", 2_010, 2_010)]
 
 
 async def test_cases_close_when_the_ledger_agrees_again_and_not_before(world: World) -> None:
