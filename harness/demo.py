@@ -86,7 +86,9 @@ async def run_demo(
     with tempfile.TemporaryDirectory(prefix="a6hub-") as folder:
         estate = prepare(scenario, Path(folder), clock)
         async with make(estate) as fleet:
-            with console.Progress(len(scenario.steps) + len(scenario.after.steps)) as progress:
+            stages = 3  # admission, accounts, reconciliation
+            total = len([*scenario.steps, *scenario.after.steps, *scenario.plants]) + stages
+            with console.Progress(total) as progress:
                 run = await run_scenario(scenario, estate, fleet, progress, disturb)
             await compare(run)
             outcome = await gather(run, str(started), str(clock.now()))

@@ -274,7 +274,7 @@ def _says(message: Message) -> str:
     if isinstance(body, Entry):
         return f"entry {body.position}: {body.state or 'recorded'}"
     if isinstance(body, Proposal):
-        return f"proposes {body.action} of {body.quantity}"
+        return f"proposes {body.action} of {body.quantity:,}"
     words = {
         "acceptance": "accepts the proposal",
         "rejection": "rejects the proposal",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from harness.scenario import Scenario
+from harness.scenario import ProfileModel, Scenario
 from ledger.directory import sign_act
 from runtime import keys
 from runtime.clock import Clock
@@ -29,7 +29,15 @@ from schemas.directory import (
 )
 from schemas.identifiers import Actor, Participant
 
-__all__ = ["Estate", "Member", "prepare"]
+__all__ = [
+    "Estate",
+    "Member",
+    "admission_act",
+    "genesis_act",
+    "make_member",
+    "prepare",
+    "profile_act",
+]
 
 HUB, REC = Participant("HUB"), Participant("REC")
 OPERATOR = "demonstration"
@@ -69,15 +77,19 @@ def prepare(scenario: Scenario, folder: Path, clock: Clock) -> Estate:
     """Make keys, genesis and acts for a scenario."""
     folder.mkdir(parents=True, exist_ok=True)
     members = {
-        HUB: _member(folder, HUB, "hub", [Actor("HUB")]),
-        REC: _member(folder, REC, "reconcile", [Actor("REC")]),
+        HUB: make_member(_place(folder, HUB), HUB, "hub", [Actor("HUB")]),
+        REC: make_member(_place(folder, REC), REC, "reconcile", [Actor("REC")]),
     }
     for registry in scenario.registries:
-        members[registry.id] = _member(
-            folder, registry.id, registry.program, list(registry.actors), accept=registry.accept
+        members[registry.id] = make_member(
+            _place(folder, registry.id),
+            registry.id,
+            registry.program,
+            list(registry.actors),
+            accept=registry.accept,
         )
     administrators = [jws.SoftwareSigner(Ed25519PrivateKey.generate()) for _ in range(3)]
-    genesis = _genesis(scenario, members[HUB], administrators, clock)
+    genesis = genesis_act(scenario.log, members[HUB], administrators, clock)
     signer = jws.SoftwareSigner(Ed25519PrivateKey.generate())
     operator = Operator(name=OPERATOR, role="administrator", key=signer.public.to_text())
     estate = Estate(folder, genesis, members, operator=operator, signer=signer)
@@ -85,41 +97,45 @@ def prepare(scenario: Scenario, folder: Path, clock: Clock) -> Estate:
     for member in members.values():
         if member.participant != HUB:
             status = statuses.get(member.participant, Status.ACTIVE)
-            estate.acts.append(_admission(member, status, administrators[:2], clock))
-    for profile in scenario.profiles:
-        act = ProfileChange(actors=tuple(profile.actors), profile=profile.profile, at=clock.now())
-        signers = [members[actor.participant].keyring.actors[actor][0] for actor in profile.actors]
-        estate.acts.append(sign_act(act.model_dump_json(), signers))
+            estate.acts.append(admission_act(member, status, administrators[:2], clock))
+    estate.acts += [profile_act(profile, members, clock) for profile in scenario.profiles]
     (folder / "genesis.json").write_text(genesis.model_dump_json() + "\n")
     return estate
 
 
-def _member(
-    folder: Path,
+def _place(folder: Path, participant: Participant) -> Path:
+    """The key folder of a participant, marked as what it is."""
+    place = folder / "keys" / str(participant)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "DEMONSTRATION").write_text("Generated for a demonstration; never for real use.\n")
+    return place
+
+
+def make_member(
+    place: Path,
     participant: Participant,
     program: str,
     actors: list[Actor],
     *,
     accept: bool = True,
 ) -> Member:
-    place = folder / "keys" / str(participant)
-    place.mkdir(parents=True, exist_ok=True)
+    """A program's member, with new keys in its key folder."""
     for actor in actors:
         keys.save(keys.generate(), place / keys.file_name(actor))
     keys.save(keys.generate(), place / "witness.pem")
     if participant == HUB:
         keys.save(keys.generate(), place / "checkpoint.pem")
-    (place / "DEMONSTRATION").write_text("Generated for a demonstration; never for real use.\n")
     return Member(participant, program, actors, keys.load_keyring(place, actors), accept)
 
 
-def _genesis(
-    scenario: Scenario, hub: Member, administrators: list[jws.SoftwareSigner], clock: Clock
+def genesis_act(
+    log: str, hub: Member, administrators: list[jws.SoftwareSigner], clock: Clock
 ) -> SignedAct:
+    """The genesis of a log, signed by the hub and every administrator; two of them decide."""
     hub_signer = hub.keyring.actors[Actor("HUB")][0]
     assert hub.keyring.checkpoint is not None
     genesis = Genesis(
-        log=scenario.log,
+        log=log,
         hub_key=hub_signer.public.to_text(),
         checkpoint_key=jws.PublicKey.of(hub.keyring.checkpoint).to_text(),
         administrators=tuple(
@@ -132,9 +148,10 @@ def _genesis(
     return sign_act(genesis.model_dump_json(), [hub_signer, *administrators])
 
 
-def _admission(
+def admission_act(
     member: Member, status: Status, administrators: list[jws.SoftwareSigner], clock: Clock
 ) -> SignedAct:
+    """The admission of a participant, signed by these administrators and each of its actors."""
     signers = {actor: member.keyring.actors[actor][0] for actor in member.actors}
     act = Admission(
         participant=member.participant,
@@ -146,3 +163,12 @@ def _admission(
         at=clock.now(),
     )
     return sign_act(act.model_dump_json(), [*administrators, *signers.values()])
+
+
+def profile_act(
+    profile: ProfileModel, members: dict[Participant, Member], clock: Clock
+) -> SignedAct:
+    """A profile of two actors, signed by both."""
+    act = ProfileChange(actors=tuple(profile.actors), profile=profile.profile, at=clock.now())
+    signers = [members[actor.participant].keyring.actors[actor][0] for actor in profile.actors]
+    return sign_act(act.model_dump_json(), signers)

@@ -8,15 +8,19 @@ that differs from an expectation is a line in `expectations_failed`; nothing is 
 Elsewhere: the fleet (`fleet`), its databases (`remote`), the figures (`gather`).
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from harness.fleet import Fleet
 from harness.prepare import Estate
 from harness.remote import Overdue, Remote, wait_for
 from harness.scenario import Plant, Planted, Scenario, Step, read_account
-from schemas.identifiers import Participant
+from runtime.clock import SystemClock
+from schemas.effects import Move
+from schemas.identifiers import Instant, Participant
 from schemas.messages import Entry, parse_message
 from schemas.units import parse_itmo_block
 
@@ -27,6 +31,8 @@ COMMAND_SECONDS = 60.0
 STEP_SECONDS = 60.0
 SETTLE_SECONDS = 60.0
 NAMED_SECONDS = 60.0
+QUIET_SECONDS = 4.0
+"""Statements come about once a second; what several of them do not show is not there."""
 
 
 class Watcher(Protocol):
@@ -163,11 +169,18 @@ async def _plant(run: Run, plant: Plant) -> None:
 async def _named(run: Run) -> None:
     """Wait until the reconciliation has named what the scenario expects, and nothing else."""
     wanted = {_expected(planted) for planted in run.scenario.expect.discrepancies}
+    quiet = Instant.of(SystemClock().now().moment() + timedelta(seconds=QUIET_SECONDS))
 
     async def all_named() -> bool | None:
+        """All of them, or nothing more to come: newer statements were compared, no question is
+        open.
+        """
         frozen = await run.remote.rows(HUB, "select 1 from overlays where kind = 'frozen'")
-        done = wanted <= await named(run.remote) and len(frozen) >= len(wanted)
-        return True if done else None
+        if wanted <= await named(run.remote) and len(frozen) >= len(wanted):
+            return True
+        old = await run.remote.rows(HUB, "select 1 from statements where at < :at", at=quiet)
+        asking = await run.remote.rows(REC, "select 1 from drills")
+        return None if old or asking else True
 
     try:
         await wait_for(all_named, NAMED_SECONDS, "the naming of the planted errors")
@@ -218,3 +231,25 @@ async def compare(run: Run) -> None:
     counts = {row.state: row.n for row in states}
     if counts != expect.transactions:
         run.failed.append(f"transactions {counts}, expected {expect.transactions}")
+    await _conserved(run)
+
+
+async def _conserved(run: Run) -> None:
+    """Units issued are what is expected, and the log's rows hold exactly these."""
+    issued: Counter[str] = Counter()
+    for row in await run.remote.rows(HUB, "select line from log_entries"):
+        body = parse_message(bytes(row.line)).body
+        assert isinstance(body, Entry)
+        for effect in body.effects:
+            if isinstance(effect, Move) and effect.source is None:
+                issued[effect.key.layer] += effect.quantity
+    held: Counter[str] = Counter()
+    for row in await run.remote.rows(HUB, "select series, first, last from blocks"):
+        held[row.series.partition(":")[0]] += row.last - row.first + 1
+    expected = run.scenario.expect.units_issued
+    if dict(issued) != expected:
+        run.failed.append(f"units issued {dict(issued)}, expected {expected}")
+    if issued != held:
+        run.failed.append(
+            f"units held {dict(held)}, issued {dict(issued)}: units were lost or made"
+        )

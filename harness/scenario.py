@@ -217,11 +217,24 @@ def _check(scenario: Scenario) -> None:
     for step in steps:
         if step.by not in actors:
             raise ValueError(f"step {step.name}: {step.by} is not an actor of this scenario")
-        step.arguments()
+        if step.acquirer is not None and step.acquirer not in actors:
+            raise ValueError(f"step {step.name}: {step.acquirer} is not an actor of this scenario")
+        try:
+            step.arguments()
+        except ValueError as error:
+            raise ValueError(f"step {step.name}: {error}") from None
     for plant in scenario.plants:
         if plant.after not in names:
             raise ValueError(f"plant after {plant.after}: there is no such step")
+        if plant.delete == (plant.set_last is not None):
+            raise ValueError(f"plant after {plant.after}: either delete or set_last")
         parse_itmo_block(plant.first, plant.last)
+    named = [a for p in scenario.profiles for a in p.actors]
+    named += [plant.actor for plant in scenario.plants]
+    named += [planted.actor for planted in scenario.expect.discrepancies]
+    for actor in named:
+        if actor not in actors:
+            raise ValueError(f"{actor} is not an actor of this scenario")
     for account in scenario.accounts:
         read_account(account.account)
 

@@ -8,7 +8,7 @@ most, whatever becomes of the cause: what a new finding adds to them is opened b
 Elsewhere: what the cause is (`classify`), when cases open and close (`examine`).
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 
 from ledger.blocks import Range, normalize, subtract
@@ -48,11 +48,13 @@ def open_cases(
     cases = facts.kept.cases_of(actor)
     taken = _by_key((case.key, case.first, case.last) for case in cases)
     for one in found:
-        near = _near(taken.get(one.key, []), one.first, one.last)
+        ranges = taken.setdefault(one.key, [])
+        near = _near(ranges, one.first, one.last)
         for first, last in subtract((one.first, one.last), near):
             if opened == CASES_MAX:
                 return False
             _open(facts, batch, actor, one, (first, last), evidence, freeze=freeze)
+            insort(ranges, (first, last))
             opened += 1
     return True
 

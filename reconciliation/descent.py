@@ -203,12 +203,19 @@ def _explain(drill: Drill) -> Drill | Broken:
             for r in found
         )
         ranges = sorted({(row.key, row.first, row.last) for row in rows})
-        units = tuple(Units(key=Key.parse(k), first=f, last=x) for k, f, x in ranges)
+        units = tuple(Units(key=_key(k), first=f, last=x) for k, f, x in ranges)
     except ValueError as error:
         return Broken(str(error), false=not drill.moved)
     if not rows:
         return Broken("the differences cancel out", false=not drill.moved)
     return drill.but(question="trail", level=0, now=(), rows=rows, ranges=units)
+
+
+def _key(text: str) -> Key:
+    key = Key.parse(text)
+    if key.text != text:
+        raise ValueError(f"{text!r:.80} is not how a key is written")
+    return key
 
 
 def _trail(drill: Drill, answer: Answer) -> Drill | Named:

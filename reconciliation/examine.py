@@ -199,6 +199,7 @@ class Examination(NamedTuple):
             if drill.held != line:
                 kept.drills[actor] = drill.but(held=line)
             return
+        kept.drills[actor] = drill = drill.but(held=None)
         check_delivered(self.facts, actor, size, answer.delivered.root, self.batch)
         if size < kept.standing(actor).applied:
             if drill.tries < ASKED_MAX:
@@ -280,20 +281,18 @@ class Examination(NamedTuple):
         self._ask(drill)
 
     async def _sweep(self, drill: Drill, cause: Cause) -> None:
-        """Open cases about all that the actor should hold in the slots that differ."""
-        places = [*drill.now, *drill.todo, *drill.found]
-        below = drill.level - 3
-        slots = {place.node >> 4 * below for place in places} if below >= 0 else set()
-        spans = await past.load_spans(self.session, drill.actor, slots)
-        found = [Classified(s.key.text, s.first, s.last, cause, None, None) for s in spans]
-        open_cases(
-            self.facts,
-            self.batch,
-            drill.actor,
-            found,
-            drill.evidence,
-            freeze=self.settings.freeze,
-        )
+        """Open cases about all that the actor should hold in the slots that differ, or about what
+        differs, if that is known and only the trail is not.
+        """
+        spans = [(row.key, row.first, row.last) for row in drill.rows]
+        if not spans:
+            places, below = [*drill.now, *drill.todo, *drill.found], drill.level - 3
+            slots = {place.node >> 4 * below for place in places} if below >= 0 else set()
+            units = await past.load_spans(self.session, drill.actor, slots)
+            spans = [(one.key.text, one.first, one.last) for one in units]
+        found = [Classified(*span, cause, None, None) for span in spans]
+        evidence, freeze = drill.evidence, self.settings.freeze
+        open_cases(self.facts, self.batch, drill.actor, found, evidence, freeze=freeze)
 
 
 def _pair(stated: Digest, expected: Digest) -> str:

@@ -56,6 +56,9 @@ CHANGES = {
     "an expected discrepancy is removed": lambda text: text[: text.rindex(EXPECTED.strip())],
     "a planted figure is changed": lambda text: text.replace("set_last = 1960", "set_last = 1959"),
     "a transaction count is changed": lambda text: text.replace("completed = 4", "completed = 5"),
+    "a figure of issued units is changed": lambda text: text.replace(
+        "underlying = 2016", "underlying = 2017"
+    ),
     "a planted error is left out": lambda text: text.replace("delete = true", "set_last = 2016"),
 }
 

@@ -4,6 +4,7 @@
 import pytest
 
 from reconciliation import report
+from reconciliation.cases import CASES_MAX
 from schemas.effects import Restate
 from schemas.identifiers import Actor
 from schemas.units import Key
@@ -48,6 +49,21 @@ async def test_equal_ledgers_ask_no_question(world: World) -> None:
     assert positions[GHANA].equal
     assert not positions[GHANA].drilling
     assert world.rec.seen == world.hub.log.size
+
+
+async def test_a_statement_that_agrees_costs_a_handful_of_queries(world: World) -> None:
+    for first in range(1, 500, 10):
+        await issue(world, GHANA, first, first + 9)
+    await world.feed(await world.stated(GHANA))
+    world.queries = 0
+    await world.feed(await world.stated(GHANA))
+    assert world.queries <= 8
+    for first in range(501, 800, 10):
+        await issue(world, GHANA, first, first + 9)
+    stated = await world.stated(GHANA)
+    world.queries = 0
+    await world.feed(stated)  # thirty deliveries later: one load, one write, one walk up the tree
+    assert world.queries <= 60
 
 
 async def test_44_units_too_many_are_held_without_issuance(world: World) -> None:
@@ -222,6 +238,17 @@ async def test_units_may_be_split_and_joined_at_will(world: World) -> None:
     await issue(world, GHANA, 1, 1_000)
     await world.nodes[GHANA].sql("update blocks set last = 400")
     await world.nodes[GHANA].sql(ADD, first=401, last=1_000)
+    assert await world.feed(await world.stated(GHANA)) == []
+
+
+async def test_more_cases_than_may_be_opened_at_once_go_on_at_the_next_statement(
+    world: World,
+) -> None:
+    effects = [move(i * 10 + 1, i * 10 + 5, holding(GHANA)) for i in range(CASES_MAX + 20)]
+    await world.log(*effects, to=[GHANA])
+    await world.nodes[GHANA].sql("delete from blocks")
+    assert len(await world.examine(GHANA)) == CASES_MAX
+    assert len(await world.examine(GHANA)) == 20
     assert await world.feed(await world.stated(GHANA)) == []
 
 

@@ -187,6 +187,21 @@ async def test_overdue_covers_the_differing_keys_alone_once_these_are_known(worl
         assert [p.drilling for p in await report.positions(session) if p.actor == GHANA] == [True]
 
 
+async def test_without_a_trail_the_case_is_about_the_exact_range(world: World) -> None:
+    world.settings = ReconcilerSettings(inquiry_seconds=10, overdue_seconds=15)
+    await world.restart()
+    asked = await differ(world)
+    while asked.message.body.question != "trail":
+        asked = inquiry(await world.feed(await world.nodes[GHANA].answer(asked)))
+    world.later(11)
+    await world.tick()
+    world.later(11)
+    cases = [s.message.body for s in await world.tick() if s.message.type == "case"]
+    assert brief(cases) == [("statement-overdue", 91, 100)]
+    notices = await world.settle(await world.feed(await world.nodes[GHANA].answer(asked)))
+    assert [(n.cause, n.open) for n in notices] == [("statement-overdue", False), ("missing", True)]
+
+
 # --- lies ---------------------------------------------------------------------------------------
 
 

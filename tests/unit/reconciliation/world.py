@@ -6,14 +6,15 @@ answers inquiries from them, as `runtime.books` gives them. What they say reache
 handler would hand it over, one transaction per batch. Nothing is patched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import text
+from sqlalchemy import CursorResult, Executable, text
 
 from ledger import log, note
 from ledger.directory import sign_act
@@ -26,7 +27,7 @@ from runtime.clock import Ids
 from runtime.keys import Keyring
 from runtime.program import Batch, Heard, Item, Said, Tick
 from runtime.schema import migrate
-from runtime.store import Session, Store, open_store
+from runtime.store import Rows, Session, Store, open_store
 from schemas import jws
 from schemas.directory import ActorKey, Administrator, Admission, Genesis, SignedAct
 from schemas.effects import DirectoryEffect, Effect, Move, Restate
@@ -340,6 +341,19 @@ class FakeNode:
         }
 
 
+class Counting:
+    """A session that counts statements."""
+
+    def __init__(self, session: Session) -> None:
+        self.session, self.dialect, self.queries = session, session.dialect, 0
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Rows | None = None
+    ) -> CursorResult[*tuple[Any, ...]]:
+        self.queries += 1
+        return await self.session.execute(statement, parameters)
+
+
 class Crash(Exception):
     """The process ends here."""
 
@@ -356,6 +370,7 @@ class World:
         self.findings: list[Finding] = []
         self.events: list[str] = []
         self.inbox: list[Item] = []
+        self.queries = 0
         self.rec = self.reconciler()
 
     @classmethod
@@ -390,11 +405,13 @@ class World:
     async def feed(self, *items: Item, crash: bool = False) -> list[Said]:
         """One batch; gives what the service said. With `crash` it ends just before the commit."""
         batch = Batch(now=self.now, ids=self.ids)
-        async with self.store.transaction() as session:
+        async with self.store.transaction() as plain:
+            session = Counting(plain)
             facts = await self.rec.load(session, items, batch)
             for item in items:
                 self.findings += self.rec.decide(facts, item, batch)
             await self.rec.finish(session, facts, batch)
+            self.queries += session.queries
             if crash:
                 raise Crash
         self.rec.committed(facts)
