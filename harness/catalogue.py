@@ -4,12 +4,13 @@
     python -m harness.catalogue            write them
     python -m harness.catalogue --check    say which files differ, and fail if one does
 
-`docs/findings.md` is made whole, from `schemas.findings.RULES`. In `docs/protocol.md` the text
-between `<!-- generated: name -->` and `<!-- end -->` is replaced: limits, who says what, the states
-of a transaction, what each action has. The tables stay where the program reads them, and the page
-cannot drift from them: a test runs the check.
+`docs/findings.md` is made whole, from `schemas.findings.RULES`. In two pages the text between
+`<!-- generated: name -->` and `<!-- end -->` is replaced. `docs/protocol.md`: limits, who says
+what, the states of a transaction, what each action has. `docs/operating.md`: see `manual`. The
+tables stay where the program reads them, and the pages cannot drift from them: a test runs the
+check.
 
-Elsewhere: everything else on those pages is written by hand.
+Elsewhere: the blocks of the operators' page (`manual`). All else there is written by hand.
 """
 
 import argparse
@@ -17,11 +18,12 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
+from harness.manual import operating_blocks, table
 from ledger.checks import MOVES, SHAPES
 from ledger.transactions import TRANSITIONS, mermaid
 from schemas import limits
@@ -34,6 +36,7 @@ __all__ = ["blocks", "findings_page", "outdated", "with_blocks", "write"]
 ROOT = Path(__file__).resolve().parents[1]
 FINDINGS = Path("docs/findings.md")
 PROTOCOL = Path("docs/protocol.md")
+OPERATING = Path("docs/operating.md")
 BLOCK = re.compile(
     r"(?P<begin><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
 )
@@ -97,8 +100,9 @@ def outdated() -> list[Path]:
 
 
 def _pages() -> dict[Path, str]:
-    protocol = (ROOT / PROTOCOL).read_text(encoding="utf-8")
-    return {FINDINGS: findings_page(), PROTOCOL: with_blocks(protocol, blocks())}
+    made = {PROTOCOL: blocks(), OPERATING: operating_blocks()}
+    pages = {p: with_blocks((ROOT / p).read_text(encoding="utf-8"), b) for p, b in made.items()}
+    return {FINDINGS: findings_page(), **pages}
 
 
 def with_blocks(page: str, made: dict[str, str]) -> str:
@@ -140,8 +144,8 @@ def findings_page() -> str:
             )
             for reason in reasons
         )
-        table = _table(("Code", "Reason", "Kind", "Retry", "Source", "What it means"), rows)
-        parts.append(f"## {head}\n\n{CLASS_TEXTS[check_class]}\n\n{table}\n")
+        rules = table(("Code", "Reason", "Kind", "Retry", "Source", "What it means"), rows)
+        parts.append(f"## {head}\n\n{CLASS_TEXTS[check_class]}\n\n{rules}\n")
     parts.append(f"{len(RULES)} reasons.\n")
     return "\n".join(parts)
 
@@ -166,7 +170,7 @@ def _limits() -> str:
         name = statement.target.id
         reason = " ".join(str(after.value.value).split())
         rows.append((f"`{name}`", f"{getattr(limits, name):,}".replace(",", " "), reason))
-    return _table(("Limit", "Value", "Reason"), rows)
+    return table(("Limit", "Value", "Reason"), rows)
 
 
 def _said_by() -> str:
@@ -180,7 +184,7 @@ def _said_by() -> str:
         first = text.partition("\n\n")[0].replace("\n", " ").removeprefix("Control: ")
         envelope = "control" if name in CONTROL_TYPES else "sequenced"
         rows.append((f"`{name}`", "; ".join(said), envelope, first[:1].upper() + first[1:]))
-    return _table(("Type", "Said by and to", "Envelope", "What it says"), rows)
+    return table(("Type", "Said by and to", "Envelope", "What it says"), rows)
 
 
 def _way(by: str, to: str) -> str:
@@ -192,7 +196,7 @@ def _transitions() -> str:
         (f"`{before}`" if before else "none", event, f"`{after}`")
         for (before, event), after in TRANSITIONS.items()
     )
-    return _table(("State", "Event", "Next state"), rows)
+    return table(("State", "Event", "Next state"), rows)
 
 
 def _actions() -> str:
@@ -205,16 +209,11 @@ def _actions() -> str:
         source = _kinds(moves.source) if moves else ""
         target = _kinds(moves.target) if moves else ""
         rows.append((action, ", ".join(members), line, source, target))
-    return _table(("Action", "Members", "Of each line", "From accounts", "To accounts"), rows)
+    return table(("Action", "Members", "Of each line", "From accounts", "To accounts"), rows)
 
 
 def _kinds(kinds: frozenset[Kind]) -> str:
     return ", ".join(kind for kind in Kind if kind in kinds)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 if __name__ == "__main__":

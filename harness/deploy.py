@@ -14,8 +14,8 @@ by the same commands (`docs/operating.md`).
     compose.env                the variables of compose.yaml; .env.example explains them
 
 Paths in the written files are those inside the containers. Secrets are readable by their owner
-alone. The images of RabbitMQ and PostgreSQL read under users of their own, so their files are open,
-inside a folder that is not; except PostgreSQL's first password they hold hashes of random passwords.
+alone. The images of RabbitMQ and PostgreSQL read under users of their own, so their files are open
+inside a folder that is not; but for PostgreSQL's first password they hold hashes of random ones.
 """
 
 import json
@@ -52,6 +52,7 @@ BROKER, DATABASE = "rabbitmq:5672", "postgresql:5432"
 HTTP_PORT = 8080
 OPERATOR = "operator"
 IMAGE_USER = 10001
+FEDERATION = Path(__file__).resolve().parent / "federation.toml"
 ADMISSION_SECONDS = 120
 
 app = typer.Typer()
@@ -92,7 +93,7 @@ def command(
     folder: Annotated[Path, typer.Argument(help="The folder to make; it must not exist.")],
     participants: Annotated[
         Path, typer.Option(help="Who takes part: a list, or a scenario that has one.")
-    ] = Path(__file__).resolve().parent / "federation.toml",
+    ] = FEDERATION,
 ) -> None:
     """Write keys, acts, settings and credentials for compose.yaml, all fresh."""
 
@@ -124,9 +125,10 @@ def deploy(federation: Federation, folder: Path, clock: Clock) -> None:
     programs = {HUB: ("hub", [Actor("HUB")]), REC: ("reconcile", [Actor("REC")])}
     programs |= {r.id: (r.program, list(r.actors)) for r in federation.registries}
     accepts = {registry.id: registry.accept for registry in federation.registries}
+    place = _folder(folder / "programs")
     members = {
         participant: make_member(
-            _folder(folder / "programs" / participant / "keys"),
+            _folder(_folder(place / participant) / "keys"),
             participant,
             program,
             actors,
@@ -295,8 +297,7 @@ def _give_away(folder: Path) -> None:
 
 
 def _folder(path: Path) -> Path:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o700)
+    path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 

@@ -52,7 +52,9 @@ class Remote:
         """Give a command and wait until it is handled: whether it was done, and the result."""
         operator, signer = self._estate.order
         now = self._clock.now()
-        line, signature = write_order(command, arguments, operator.name, signer, now, self._ids)
+        line, signature = write_order(
+            participant, command, arguments, operator.name, signer, now, self._ids
+        )
         store = self.stores[participant]
         async with store.transaction() as session:
             number = await submit(session, line, signature, now)

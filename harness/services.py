@@ -195,22 +195,28 @@ def start_postgres(folder: Path) -> PrivatePostgres:
     )
 
 
-def start_rabbitmq(folder: Path) -> PrivateRabbitMQ:
-    """Makes a single-node broker with its management API in `folder` and serves it."""
+def start_rabbitmq(
+    folder: Path, *, configuration: str = "", login: tuple[str, str] | None = None
+) -> PrivateRabbitMQ:
+    """Makes a single-node broker with its management API in `folder` and serves it.
+
+    `configuration` is added to its own; where that brings users, `login` is an administrator.
+    """
     script, mapper = rabbitmq_script(), shutil.which("epmd")
     if script is None or mapper is None:
         raise ServiceError(what_is_missing(["rabbitmq-server"]))
     home = folder_for(None, folder, "home")
     amqp, admin, distribution, names = (free_port() for _ in range(4))
-    password = secrets.token_hex(16)
+    user, password = login or ("a6hub", secrets.token_hex(16))
     settings = folder / "rabbitmq.conf"
     settings.touch(mode=0o600)
     settings.write_text(
         f"listeners.tcp.1 = 127.0.0.1:{amqp}\n"
         f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {admin}\n"
-        f"default_user = a6hub\ndefault_pass = {password}\n"
+        f"default_user = {user}\ndefault_pass = {password}\n"
         "default_user_tags.administrator = true\n"
         f"log.console = false\nlog.file = {folder.absolute() / 'rabbitmq.log'}\n"
+        f"{configuration}"
     )
     (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
     environment = {
@@ -235,7 +241,7 @@ def start_rabbitmq(folder: Path) -> PrivateRabbitMQ:
         log=folder / "epmd.log",
         ready=lambda: accepts(names),
     )
-    url = f"http://a6hub:{password}@127.0.0.1:{admin}"
+    url = f"http://{user}:{password}@127.0.0.1:{admin}"
     probe = RabbitMQ("", url)
     broker = Server(
         command=[script],
@@ -251,7 +257,7 @@ def start_rabbitmq(folder: Path) -> PrivateRabbitMQ:
         port_mapper.stop()
         raise
     return PrivateRabbitMQ(
-        f"amqp://a6hub:{password}@127.0.0.1:{amqp}/", url, _mapper=port_mapper, _broker=broker
+        f"amqp://{user}:{password}@127.0.0.1:{amqp}/", url, _mapper=port_mapper, _broker=broker
     )
 
 

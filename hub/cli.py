@@ -2,6 +2,7 @@
 """`a6hub hub`: the hub's daemon and its operator's verbs."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -13,13 +14,19 @@ from hub import tables
 from hub.genesis import begin_log
 from hub.program import Hub, HubSettings
 from ledger.checks import Policy
-from runtime.clock import Ids, SystemClock
+from ledger.directory import Directory
+from runtime.clock import Ids, SystemClock, system_entropy
+from runtime.definitions import definitions, hash_password
+from runtime.errors import LocalProtocolError
 from runtime.settings import DaemonSettings, load_settings, secret
 from runtime.store import open_store
 from runtime.verbs import Settings, add_verbs, guarded, show_rows
 from schemas.directory import SignedAct
+from schemas.identifiers import Participant
 
 __all__ = ["HubDaemonSettings", "app"]
+
+HUB = Participant("HUB")
 
 
 class HubDaemonSettings(DaemonSettings):
@@ -31,7 +38,7 @@ class HubDaemonSettings(DaemonSettings):
     """Everybody is shown a checkpoint at least this often."""
     mechanism: str = "UN01"
     """The mechanism registry's participant."""
-    international: list[str] = ["UN02"]
+    international: tuple[str, ...] = ("UN02",)
     """Participants that are international registries: their sections do not issue."""
     share_of_proceeds_permille: Annotated[int, Field(ge=0, le=1000)] = 50
     """Share of proceeds of an issuance, in permille, rounded up."""
@@ -93,3 +100,64 @@ def transactions(settings: Settings, state: str | None = None, most: int = 50) -
     for row in show_rows(HubDaemonSettings, settings, statement):
         to = f" → {row.acquirer}" if row.acquirer else ""
         typer.echo(f"{row.changed_at}  {row.id}  {row.state}  {row.action}  {row.proposer}{to}")
+
+
+@app.command("directory")
+def directory(settings: Settings) -> None:
+    """List who is admitted: status, actors with the ids of their keys, and profiles of pairs."""
+    known = _directory(settings)
+    for participant, member in sorted(known.members.items()):
+        typer.echo(f"{participant}  {member.status}")
+        for actor in member.actors:
+            newest = known.keys[actor][-1]
+            state = "current" if newest.closes is None else "withdrawn"
+            typer.echo(f"  {actor}  {newest.key.key_id}  {state}")
+    for pair, profile in sorted((sorted(p), v) for p, v in known.profiles.items()):
+        typer.echo(f"{'  '.join(pair)}  {profile}")
+
+
+@app.command("definitions")
+def broker_definitions(
+    settings: Settings,
+    passwords: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with a file for each user to make or change, its password in it."
+        ),
+    ] = None,
+    vhost: Annotated[str, typer.Option(help="The broker's virtual host.")] = "/",
+) -> None:
+    """Print the broker's definitions, made from the directory; other users are left out of them."""
+
+    def work() -> None:
+        known = _directory(settings)
+        files = sorted(passwords.iterdir()) if passwords else []
+        hashes = {f.name: hash_password(secret(f), system_entropy(4)) for f in files}
+        admitted = [HUB, *known.members]
+        strangers = sorted(hashes.keys() - set(admitted))
+        if strangers:
+            raise LocalProtocolError(f"{passwords}: {strangers[0]} is not admitted")
+        links = [(a.participant, b.participant) for a, b in map(tuple, known.profiles)]
+        links = [pair for pair in links if pair[0] != pair[1]]
+        document = definitions(admitted, links, hashes, vhost=vhost)
+        # A user with an empty password would overwrite the one that is there.
+        document["users"] = [user for user in document["users"] if user["name"] in hashes]
+        typer.echo(json.dumps(document, indent=1))
+
+    guarded(work)
+
+
+def _directory(settings: Path) -> Directory:
+    """The directory as the log has it."""
+    statement = select(tables.acts).order_by(tables.acts.c.position)
+    acts = [
+        SignedAct(act=row.act, signatures=tuple(json.loads(row.signatures)))
+        for row in show_rows(HubDaemonSettings, settings, statement)
+    ]
+    if not acts:
+        typer.echo("a6hub: there is no log yet; begin one with `a6hub hub begin`", err=True)
+        raise typer.Exit(2)
+    known = Directory.begin(acts[0])
+    for act in acts[1:]:
+        known = known.apply(act)
+    return known

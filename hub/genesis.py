@@ -5,9 +5,9 @@ Elsewhere: the act and its signatures (`schemas.directory`, `ledger.directory`);
 (`program`).
 """
 
-from hub import storage
+from hub import saving, storage
 from hub.entries import Logging
-from hub.state import HubFacts
+from hub.state import HubFacts, Kept
 from ledger.checks import Policy
 from ledger.directory import Directory
 from ledger.holdings import Holdings
@@ -44,5 +44,5 @@ async def begin_log(store: Store, genesis: SignedAct, now: Instant, ids: Ids) ->
         )
         effect = DirectoryEffect(act=genesis.act, signatures=genesis.signatures)
         Logging(facts, batch).entry("directory", None, addressed=(), effects=[effect])
-        await storage.save_facts(session, facts)
+        await saving.save_facts(session, facts, Kept(directory=directory))
     return digest(facts.entries[0].line)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hub's facts: what a batch has loaded and changes in memory before it is written.
 
-`HubFacts` holds the rows, transactions, authorizations and directory that a batch touches; `Kept` is what the hub
-keeps between batches. Facts are made from what is kept and replace it only once they are durable.
+`HubFacts` holds the rows, transactions, authorizations and directory that a batch touches; `Kept`
+is what the hub keeps between batches. Facts are made from what is kept and replace it only once
+they are durable.
 
 Elsewhere: the rules (`rules`), loading and writing (`storage`).
 """
@@ -75,12 +76,13 @@ class Kept:
     log: Growth = field(default_factory=Growth)
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
     checkpoint_size: int = 0
-    checkpoint_at: Instant | None = None
     shown: dict[Participant, int] = field(default_factory=dict)
     shown_at: dict[Participant, Instant] = field(default_factory=dict)
     owed: frozenset[Participant] = frozenset()
     next_deadline: Instant | None = None
     last_turn: Instant | None = None
+    away: bool = True
+    """Whether the hub was not consuming at some time since the last look at the clock."""
 
 
 @dataclass
@@ -98,7 +100,7 @@ class HubFacts(Facts):
     log_id: str = ""
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
     entries: list[NewEntry] = field(default_factory=list)
-    earlier: list[tuple[bytes, Message]] = field(default_factory=list)
+    earlier: list[tuple[Message, bytes]] = field(default_factory=list)
     changed: set[TransactionId] = field(default_factory=set)
     versions: list[tuple[PartyCode, AuthorizationId, int]] = field(default_factory=list)
     statements: dict[Actor, StatementRow] = field(default_factory=dict)
@@ -106,8 +108,10 @@ class HubFacts(Facts):
     checkpoint_roots: dict[int, Digest] = field(default_factory=dict)
     cosigned: dict[tuple[int, Participant], str] = field(default_factory=dict)
     owed: set[Participant] = field(default_factory=set)
-    deadlines: dict[TransactionId, Instant] = field(default_factory=dict)
+    open: dict[TransactionId, tuple[Instant, Instant]] = field(default_factory=dict)
+    moved: dict[TransactionId, Instant] = field(default_factory=dict)
     last_turn: Instant | None = None
+    away: bool = False
     ticked: bool = False
     next_deadline: Instant | None = None
     shown: list[Participant] = field(default_factory=list)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hub's facts in and out of its database: a handful of queries per batch, whatever its size.
+"""The hub's facts out of its database: a handful of queries per batch, whatever its size.
 
-Elsewhere: tables (`tables`), what the facts mean (`state`), ledger rows (`runtime.books`).
+Elsewhere: writing them (`saving`), tables (`tables`), what the facts mean (`state`), ledger rows
+(`runtime.books`).
 """
 
 import json
@@ -9,11 +10,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, and_, bindparam, cast, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BigInteger, Text, and_, bindparam, cast, func, select
 
 from hub import tables
-from hub.state import HubFacts, Kept, StatementRow, Transaction
+from hub.state import Kept, StatementRow, Transaction
 from ledger import log
 from ledger.checks import Authorization
 from ledger.directory import Directory
@@ -34,15 +34,19 @@ from schemas.identifiers import (
 from schemas.messages import Message, Proposal, parse_message
 
 __all__ = [
+    "BOOK",
     "load_authorizations",
+    "load_checkpoint_roots",
     "load_delivered_roots",
     "load_due",
     "load_earlier",
     "load_kept",
     "load_nodes",
+    "load_open",
+    "load_previous",
     "load_statements",
     "load_transactions",
-    "save_facts",
+    "next_deadline",
 ]
 
 BOOK = "log"
@@ -71,7 +75,7 @@ async def load_kept(session: Session) -> Kept | None:
         select(tables.checkpoints).order_by(tables.checkpoints.c.size.desc()).limit(1)
     )
     for row in newest:
-        kept.checkpoint_size, kept.checkpoint_at = row.size, Instant(row.at)
+        kept.checkpoint_size = row.size
     for participant in kept.directory.members:
         kept.shown[participant] = await get_mark(session, f"shown {participant}")
     kept.owed = frozenset(p for p, shown in kept.shown.items() if shown < kept.log.size)
@@ -174,12 +178,16 @@ async def load_due(session: Session, now: Instant, most: int) -> dict[Transactio
     return {TransactionId(r.id): _transaction(r) for r in await session.execute(statement)}
 
 
-async def load_deadlines(session: Session) -> dict[TransactionId, Instant]:
-    """The deadlines of all transactions that wait for an answer."""
-    statement = select(tables.transactions.c.id, tables.transactions.c.deadline).where(
-        tables.transactions.c.state == State.CLEARED
+async def load_open(session: Session) -> dict[TransactionId, tuple[Instant, Instant]]:
+    """All transactions that wait for an answer: their deadlines, and since when they wait."""
+    table = tables.transactions
+    statement = select(table.c.id, table.c.deadline, table.c.changed_at).where(
+        table.c.state == State.CLEARED
     )
-    return {TransactionId(r.id): Instant(r.deadline) for r in await session.execute(statement)}
+    return {
+        TransactionId(r.id): (Instant(r.deadline), Instant(r.changed_at))
+        for r in await session.execute(statement)
+    }
 
 
 def _transaction(row: Any) -> Transaction:
@@ -265,156 +273,53 @@ async def load_checkpoint_roots(session: Session, sizes: Sequence[int]) -> dict[
     return {row.size: Digest(row.root) for row in rows}
 
 
+_DELIVERED = (
+    select(tables.deliveries)
+    .select_from(_asked)
+    .join(
+        tables.deliveries,
+        and_(
+            tables.deliveries.c.actor == _text("a"),
+            tables.deliveries.c.number == _number("n"),
+        ),
+    )
+)
+
+
 async def load_delivered_roots(
     session: Session, wanted: Iterable[tuple[Actor, int]]
 ) -> dict[tuple[Actor, int], bytes]:
-    """The roots of delivery trees at sizes."""
-    clauses = [
-        and_(tables.deliveries.c.actor == actor, tables.deliveries.c.number == size - 1)
-        for actor, size in wanted
-        if size > 0
-    ]
-    if not clauses:
-        return {}
-    rows = await session.execute(select(tables.deliveries).where(or_(*clauses)))
+    """The roots of delivery trees at sizes above nought; absent where so much was not delivered."""
+    asked = json.dumps([{"a": actor, "n": size - 1} for actor, size in wanted if size > 0])
+    rows = await session.execute(_DELIVERED, {"asked": asked})
     return {(Actor(r.actor), r.number + 1): bytes(r.root) for r in rows}
 
 
-async def load_earlier(session: Session) -> list[tuple[bytes, Message]]:
-    """Every entry so far, in order; read only when somebody is admitted."""
-    rows = await session.execute(
-        select(tables.log_entries.c.line).order_by(tables.log_entries.c.position)
+async def load_previous(session: Session, size: int) -> tuple[str | None, tuple[str, ...]]:
+    """The checkpoint before the one of a size, and the cosignatures that it has gathered."""
+    found = await session.execute(
+        select(tables.checkpoints.c.size, tables.checkpoints.c.note)
+        .where(tables.checkpoints.c.size < size)
+        .order_by(tables.checkpoints.c.size.desc())
+        .limit(1)
     )
-    return [(bytes(row[0]), parse_message(bytes(row[0]))) for row in rows]
+    row = found.one_or_none()
+    if row is None:
+        return None, ()
+    lines = await session.execute(
+        select(tables.cosignatures.c.line)
+        .where(tables.cosignatures.c.size == row.size)
+        .order_by(tables.cosignatures.c.participant)
+    )
+    return row.note, tuple(line[0] for line in lines)
 
 
-# --- writing ------------------------------------------------------------------------------------
-
-_UPSERTS = {
-    table.name: {
-        name: dialect.insert(table).on_conflict_do_update(
-            index_elements=[c.name for c in table.primary_key],
-            set_={
-                c.name: dialect.insert(table).excluded[c.name]
-                for c in table.columns
-                if not c.primary_key
-            },
+async def load_earlier(session: Session, *, whole: bool) -> list[tuple[Message, bytes]]:
+    """The entries so far, in order: all, or those with acts; read only to welcome a newcomer."""
+    statement = select(tables.log_entries.c.line).order_by(tables.log_entries.c.position)
+    if not whole:
+        statement = statement.join(
+            tables.acts, tables.acts.c.position == tables.log_entries.c.position
         )
-        for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
-    }
-    for table in (
-        tables.transactions,
-        tables.authorization_use,
-        tables.statements,
-        tables.cosignatures,
-    )
-}
-
-
-async def save_facts(session: Session, facts: HubFacts) -> None:
-    """Write what a batch has changed, ledger rows excepted."""
-    await _save_entries(session, facts)
-    await _upsert(
-        session, tables.transactions, [_row(facts.transactions[i]) for i in facts.changed]
-    )
-    versions = [
-        {
-            "party": party,
-            "id": id_,
-            "version": version,
-            "terms": facts.authorizations[party, id_].versions[version].model_dump_json(),
-        }
-        for party, id_, version in facts.versions
-    ]
-    if versions:
-        await session.execute(tables.authorizations.insert(), versions)
-    used = [
-        {"party": party, "id": id_, "used": known.used}
-        for (party, id_), known in facts.authorizations.items()
-        if known.used
-    ]
-    await _upsert(session, tables.authorization_use, used)
-    statements = [
-        {
-            "actor": s.actor,
-            "size": s.size,
-            "delivered": s.delivered,
-            "holdings": s.holdings,
-            "message": s.message,
-            "at": s.at,
-        }
-        for s in facts.statements.values()
-    ]
-    await _upsert(session, tables.statements, statements)
-    cosigned = [
-        {"size": size, "participant": participant, "line": line}
-        for (size, participant), line in facts.cosigned.items()
-    ]
-    await _upsert(session, tables.cosignatures, cosigned)
-
-
-async def _upsert(session: Session, table: Any, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        await session.execute(_UPSERTS[table.name][session.dialect], rows)
-
-
-async def _save_entries(session: Session, facts: HubFacts) -> None:
-    if not facts.entries:
-        return
-    await session.execute(
-        tables.log_entries.insert(),
-        [
-            {
-                "position": new.message.body.position,
-                "line": new.line,
-                "conversation": new.message.conversation,
-                "at": new.message.body.at,
-            }
-            for new in facts.entries
-        ],
-    )
-    nodes = [{"level": v, "node": n, "hash": h} for (v, n), h in facts.log.fresh.items()]
-    await session.execute(tables.log_nodes.insert(), nodes)
-    delivered = [
-        {"actor": actor, "number": number, "position": new.message.body.position, "root": root}
-        for new in facts.entries
-        for actor, number, root in new.addressed
-    ]
-    if delivered:
-        await session.execute(tables.deliveries.insert(), delivered)
-    grown = [
-        {"actor": actor, "level": v, "node": n, "hash": h}
-        for actor, growth in facts.deliveries.items()
-        for (v, n), h in growth.fresh.items()
-    ]
-    if grown:
-        await session.execute(tables.delivery_nodes.insert(), grown)
-    acts = [
-        {
-            "position": new.message.body.position,
-            "act": effect.act,
-            "signatures": json.dumps(effect.signatures),
-        }
-        for new in facts.entries
-        for effect in new.message.body.effects
-        if effect.effect == "directory"
-    ]
-    if acts:
-        await session.execute(tables.acts.insert(), acts)
-
-
-def _row(state: Transaction) -> dict[str, Any]:
-    return {
-        "id": state.id,
-        "state": str(state.state),
-        "action": state.proposal.action,
-        "proposer": state.proposer,
-        "acquirer": state.acquirer,
-        "proposal": state.line,
-        "manifest": state.manifest,
-        "message": state.message,
-        "deadline": state.deadline,
-        "position": state.position,
-        "opened_at": state.opened_at,
-        "changed_at": state.changed_at,
-    }
+    lines = [bytes(row[0]) for row in await session.execute(statement)]
+    return [(parse_message(line), line) for line in lines]

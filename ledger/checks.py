@@ -7,6 +7,8 @@ proposal; a node runs the same functions on its own rows before it proposes, whe
 the hub has (`Facts.whole`) are not asked for. Codes, policy marks and decision paragraphs stand
 with each reason in `schemas.findings`.
 
+Some 600 lines, because the order of the checks is a rule too, and is read best in one place.
+
 Elsewhere: authenticity and viability (`runtime`), checks of the acquiring registry's own accounts
 (`registry`), what an action does (`actions`).
 """

@@ -6,6 +6,9 @@ genesis by the hub and all administrators; an admission by the threshold of admi
 each new actor; a rotation by the old and the new key; a revocation or a change of status by the
 threshold of administrators (two at least); a profile by both actors.
 
+An act counts once, and not after a newer one on the same subject: what everybody holds and could
+say again must not undo what was decided since.
+
 Keys are valid for sequences: a rotation or revocation says, per recipient, the last sequence that
 the old key is good for. What lies above never authenticated. Old signatures verify for ever.
 
@@ -32,7 +35,7 @@ from schemas.directory import (
 )
 from schemas.envelope import digest
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor, Participant
+from schemas.identifiers import Actor, Instant, Participant
 
 __all__ = ["Directory", "DirectoryError", "KeyRecord", "Member", "act_signature", "sign_act"]
 
@@ -80,6 +83,8 @@ class Directory:
     members: Mapping[Participant, Member] = field(default_factory=dict)
     keys: Mapping[Actor, tuple[KeyRecord, ...]] = field(default_factory=dict)
     profiles: Mapping[frozenset[Actor], Profile] = field(default_factory=dict)
+    recorded: frozenset[str] = field(default=frozenset(), compare=False)
+    newest: Mapping[frozenset[str], Instant] = field(default_factory=dict, compare=False)
 
     @classmethod
     def begin(cls, signed: SignedAct) -> "Directory":
@@ -94,7 +99,17 @@ class Directory:
 
     def apply(self, signed: SignedAct) -> "Directory":
         """The directory after an act; `DirectoryError` when the act does not count."""
-        act = _parse(signed)
+        act, line = _parse(signed), digest(signed.act.encode())
+        if line in self.recorded:
+            raise DirectoryError(Reason.COMMAND_INVALID, "this act is recorded already")
+        subject = _subject(act)
+        if subject and act.at < self.newest.get(subject, act.at):
+            detail = f"an act of {self.newest[subject]} on the same subject is newer"
+            raise DirectoryError(Reason.COMMAND_INVALID, detail)
+        newest = {**self.newest, subject: act.at} if subject else self.newest
+        return replace(self._after(act, signed), recorded=self.recorded | {line}, newest=newest)
+
+    def _after(self, act: Act, signed: SignedAct) -> "Directory":
         if isinstance(act, Admission):
             return self._admit(act, signed)
         if isinstance(act, Rotation | Revocation):
@@ -223,6 +238,15 @@ def _parse(signed: SignedAct) -> Act:
         return parse_act(signed.act)
     except ValueError as error:
         raise DirectoryError(Reason.COMMAND_INVALID, f"not an act: {error}") from None
+
+
+def _subject(act: Act) -> frozenset[str]:
+    """What an act decides about anew, and another one may decide later; empty where a key or an
+    admission shows by itself that it is not said twice.
+    """
+    if isinstance(act, StatusChange):
+        return frozenset({act.participant})
+    return frozenset(act.actors) if isinstance(act, ProfileChange) else frozenset()
 
 
 def _key(text: str) -> jws.PublicKey:

@@ -1,45 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """Applying entries: how what the log decided becomes rows of this registry.
 
-For each entry, in order: it is the next delivery of every actor of ours that it is addressed to;
-each of those actors whose rows it moves has consented, by a message that it really said; then its
-effects are carried out on those actors' rows, and the transaction takes the state it names.
+For each entry, in order: it is of our log; it is the next delivery of every actor of ours that it
+is addressed to; it takes its transaction to a state that can follow; those of our actors that it
+concerns have agreed to all that it does to them. Then its effects are carried out on those actors'
+rows, and the transaction takes the state it names.
 
 Applying never fails: rows that cannot carry an effect are disputed and stated as they are. An entry
-without our consent is not applied at all: it is kept as proof, and the node halts.
+that is not what it must be is not applied at all: it is kept as proof, and the node halts.
 
-Elsewhere: carrying out effects (`ledger.effects`), checkpoints (`witness`), answers (`desk`).
+Elsewhere: consent (`consent`), carrying out effects (`ledger.effects`), checkpoints (`witness`),
+what else the hub says (`hearing`).
 """
 
 from collections.abc import Sequence
 
 from ledger import log
-from ledger.blocks import overlaps
 from ledger.checks import Authorization
 from ledger.directory import DirectoryError
 from ledger.effects import apply
 from ledger.growth import Growth
 from ledger.holdings import Overlay, OverlayKind
-from ledger.transactions import State
+from ledger.transactions import EVENT_OF, IllegalStep, State, step
+from registry.consent import moved_by, not_agreed
 from registry.state import Delivery, Movement, RegistryFacts, Transaction
 from runtime import events
-from runtime.journal import Kept
 from runtime.program import Batch, Heard
-from schemas.directory import SignedAct
-from schemas.effects import (
-    AuthorizationEffect,
-    DirectoryEffect,
-    Effect,
-    Move,
-    Restate,
-    Units,
-)
+from schemas.directory import SignedAct, parse_act
+from schemas.effects import AuthorizationEffect, DirectoryEffect, Move, Restate
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor, Digest, TransactionId
-from schemas.messages import Entry, Proposal
-from schemas.units import Layer
+from schemas.identifiers import Actor, TransactionId
+from schemas.messages import Entry, Message
 
-__all__ = ["apply_entry", "release_locally"]
+__all__ = ["apply_entry", "keep_proof", "release_locally"]
 
 
 def apply_entry(
@@ -47,115 +40,113 @@ def apply_entry(
 ) -> list[Finding]:
     """Carry out one entry of the log."""
     entry: Entry = heard.message.body
-    _learn(facts, entry, batch)
-    addressed = [one for one in entry.addressed if one.actor in mine]
-    if not addressed:
-        return []
-    for one in addressed:
-        if one.index != facts.deliveries.get(one.actor, Growth()).size:
-            return _halt(
-                facts, heard, batch, f"delivery {one.index} of {one.actor} is not the next"
-            )
-    actors = {one.actor for one in addressed}
-    without = _without_consent(facts, entry, actors, heard.message.conversation)
-    if without:
-        batch.log(events.CONSENT_MISSING, position=entry.position, actor=without)
-        return _halt(
-            facts, heard, batch, f"entry {entry.position} moves units of {without} unasked"
-        )
-    for one in addressed:
-        grown = facts.deliveries.get(one.actor, Growth()).append(log.leaf_hash(heard.line))
-        facts.deliveries[one.actor] = grown
-        facts.new_deliveries.append(
-            Delivery(one.actor, one.index, entry.position, heard.digest, heard.message.conversation)
-        )
-    _carry_out(facts, entry, heard, {one.actor: one.index for one in addressed}, batch)
-    if entry.state is not None:
-        _step(facts, entry, heard, batch)
+    addressed = {one.actor: one.index for one in entry.addressed if one.actor in mine}
+    problem = _not_of_the_log(facts, entry, mine) or _learn(facts, entry, batch)
+    if problem is None and addressed:
+        problem = _out_of_place(facts, entry, addressed)
+    if problem is None and addressed and entry.state is not None:
+        problem = _contradicts(facts, heard.message)
+    if problem is not None:
+        return keep_proof(facts, heard, batch, finding(Reason.LOG_DIFFERS, problem))
+    if addressed:
+        problem = not_agreed(facts, heard.message, set(addressed))
+        if problem is not None:
+            batch.log(events.CONSENT_MISSING, position=entry.position, problem=problem)
+            return keep_proof(facts, heard, batch, finding(Reason.CONSENT_MISSING, problem))
+        _deliver(facts, heard, addressed)
+        _carry_out(facts, heard, addressed, batch)
+        if entry.state is not None:
+            _step(facts, heard, batch)
     return []
 
 
-def _halt(facts: RegistryFacts, heard: Heard, batch: Batch, why: str) -> list[Finding]:
-    found = finding(Reason.NOT_CONCERNED, why)
+def keep_proof(facts: RegistryFacts, heard: Heard, batch: Batch, found: Finding) -> list[Finding]:
+    """The hub broke the protocol: what it said is kept as it was signed, and the node halts."""
     facts.buried.append((heard.manifest + b"\n" + heard.line, found))
-    batch.halt = f"the hub broke the protocol: {why}"
+    batch.halt = f"the hub broke the protocol: {found}"
     return [found]
 
 
-def _learn(facts: RegistryFacts, entry: Entry, batch: Batch) -> None:
-    """Directory acts, whoever they are addressed to; each is verified here once more."""
-    for effect in entry.effects:
-        if not isinstance(effect, DirectoryEffect) or entry.position <= facts.known_acts:
-            continue
-        signed = SignedAct(act=effect.act, signatures=effect.signatures)
-        if entry.position > 0:
-            try:
-                facts.directory = facts.directory.apply(signed)
-            except DirectoryError as error:
-                batch.halt = f"the hub logged an act that does not count: {error}"
-                return
-            facts.new_acts.append((entry.position, signed))
-        facts.known_acts = entry.position
-        batch.log(events.DIRECTORY_CHANGED, position=entry.position)
+# --- what an entry must be ----------------------------------------------------------------------
 
 
-def _without_consent(
-    facts: RegistryFacts, entry: Entry, actors: set[Actor], conversation: str
-) -> Actor | None:
-    """An actor of ours whose rows the entry moves without a message of its own that allows it.
+def _not_of_the_log(facts: RegistryFacts, entry: Entry, mine: Sequence[Actor]) -> str | None:
+    genesis = facts.directory.genesis
+    if entry.log != genesis.log:
+        return f"an entry of the log {entry.log}, not of {genesis.log}"
+    if entry.position == 0:
+        acts = [e.act for e in entry.effects if isinstance(e, DirectoryEffect)]
+        try:
+            if [parse_act(act) for act in acts] != [genesis]:
+                return "the log begins with another genesis than ours"
+        except ValueError as error:
+            return f"the log begins with no genesis: {error}"
+    actors = [one.actor for one in entry.addressed if one.actor in mine]
+    return "an actor is addressed twice" if len(set(actors)) != len(actors) else None
 
-    An actor may have consented by several: units that were locked by two first transfers and are
-    now used together, or ITMOs that their own first transferring Party uses.
-    """
-    listed: dict[Actor, list[Digest]] = {}
-    for consent in entry.consents:
-        listed.setdefault(consent.actor, []).append(consent.message)
-    for effect in entry.effects:
-        for actor in _moved(effect) & actors:
-            said = [facts.said.get(message) for message in listed.get(actor, ())]
-            if not any(
-                one is not None
-                and one.author == actor
-                and _allows(facts, one, effect, conversation)
-                for one in said
-            ):
-                return actor
+
+def _learn(facts: RegistryFacts, entry: Entry, batch: Batch) -> str | None:
+    """Acts on the directory, whoever they are addressed to; each is verified here once more."""
+    acts = [effect for effect in entry.effects if isinstance(effect, DirectoryEffect)]
+    if not acts or entry.position <= facts.known_acts:
+        return None
+    if len(acts) > 1:
+        return f"entry {entry.position} carries {len(acts)} acts"
+    signed = SignedAct(act=acts[0].act, signatures=acts[0].signatures)
+    try:
+        facts.directory = facts.directory.apply(signed)
+    except DirectoryError as error:
+        return f"entry {entry.position} carries an act that does not count: {error}"
+    facts.new_acts.append((entry.position, signed))
+    facts.known_acts = entry.position
+    batch.log(events.DIRECTORY_CHANGED, position=entry.position)
     return None
 
 
-def _allows(facts: RegistryFacts, said: Kept, effect: Effect, conversation: str) -> bool:
-    """Whether what an actor said consents to an effect on its rows."""
-    if said.conversation == conversation and said.type in {"proposal", "acceptance"}:
-        return True
-    return _standing(facts.said_proposals.get(said.digest), effect)
+def _out_of_place(facts: RegistryFacts, entry: Entry, addressed: dict[Actor, int]) -> str | None:
+    """Each delivery is the next one; one that is missing was withheld."""
+    for actor, index in addressed.items():
+        expected = facts.deliveries.get(actor, Growth()).size
+        if index != expected:
+            return f"entry {entry.position} is delivery {index} of {actor}, {expected} is the next"
+    return None
 
 
-def _moved(effect: Effect) -> set[Actor]:
-    if isinstance(effect, Restate):
-        return {effect.position.actor}
-    if isinstance(effect, Move):
-        return {effect.target.actor} | ({effect.source.actor} if effect.source else set())
-    return set()
+def _contradicts(facts: RegistryFacts, message: Message) -> str | None:
+    """A transaction's states follow one another as the one table says, at the hub as here."""
+    entry: Entry = message.body
+    try:
+        id_ = TransactionId(message.conversation)
+    except ValueError as error:
+        return f"entry {entry.position} steps no transaction: {error}"
+    known = facts.transactions.get(id_)
+    if known is None:
+        return None
+    assert entry.state is not None
+    state = State(entry.state)
+    try:
+        after = step(known.state, EVENT_OF[state])
+    except (IllegalStep, KeyError):
+        return f"entry {entry.position} makes {id_} {state}, which is {known.state}"
+    assert after is state
+    return None
 
 
-def _standing(proposal: Proposal | None, effect: Effect) -> bool:
-    """A first transfer under `information` consents to what later happens to the locked units."""
-    if proposal is None or proposal.action != "first-transfer":
-        return False
-    if not isinstance(effect, Units) or effect.key.layer is not Layer.UNDERLYING:
-        return False
-    return any(
-        line.key == effect.key
-        and overlaps((line.first, line.last), (effect.first, effect.last))
-        and line.first <= effect.first
-        and effect.last <= line.last
-        for line in proposal.lines
-    )
+# --- carrying out -------------------------------------------------------------------------------
 
 
-def _carry_out(
-    facts: RegistryFacts, entry: Entry, heard: Heard, numbers: dict[Actor, int], batch: Batch
-) -> None:
+def _deliver(facts: RegistryFacts, heard: Heard, addressed: dict[Actor, int]) -> None:
+    entry: Entry = heard.message.body
+    for actor, index in addressed.items():
+        grown = facts.deliveries.get(actor, Growth()).append(log.leaf_hash(heard.line))
+        facts.deliveries[actor] = grown
+        facts.new_deliveries.append(
+            Delivery(actor, index, entry.position, heard.digest, heard.message.conversation)
+        )
+
+
+def _carry_out(facts: RegistryFacts, heard: Heard, numbers: dict[Actor, int], batch: Batch) -> None:
+    entry: Entry = heard.message.body
     for index, effect in enumerate(entry.effects):
         disputes = apply(facts.holdings, effect, numbers, reference=str(heard.digest))
         for units, actor in disputes:
@@ -171,19 +162,16 @@ def _carry_out(
             terms = effect.terms
             known = facts.authorizations.setdefault((terms.party, terms.id), Authorization())
             known.versions[terms.version] = terms
-            facts.new_versions.append(
-                (terms.party, terms.id, terms.version, terms.model_dump_json(), entry.position)
-            )
-        for actor in sorted(_moved(effect) & set(numbers)):
+            facts.new_versions.append((terms, entry.position))
+        for actor in sorted(moved_by(effect) & set(numbers)):
             assert isinstance(effect, Move | Restate)
-            facts.new_movements.append(
-                _movement(actor, numbers[actor], index, entry, heard, effect)
-            )
+            facts.new_movements.append(_movement(actor, numbers[actor], index, heard, effect))
 
 
 def _movement(
-    actor: Actor, number: int, index: int, entry: Entry, heard: Heard, effect: Move | Restate
+    actor: Actor, number: int, index: int, heard: Heard, effect: Move | Restate
 ) -> Movement:
+    entry: Entry = heard.message.body
     if isinstance(effect, Move):
         source, target = effect.source, effect.target
     else:
@@ -206,8 +194,9 @@ def _movement(
     )
 
 
-def _step(facts: RegistryFacts, entry: Entry, heard: Heard, batch: Batch) -> None:
+def _step(facts: RegistryFacts, heard: Heard, batch: Batch) -> None:
     """The transaction takes the state that the entry names; the hub's word decides."""
+    entry: Entry = heard.message.body
     id_ = TransactionId(heard.message.conversation)
     assert entry.state is not None
     state = State(entry.state)
@@ -221,7 +210,7 @@ def _step(facts: RegistryFacts, entry: Entry, heard: Heard, batch: Batch) -> Non
             acquirer=None,
             proposal=None,
             line=None,
-            message=_cause(heard) if state is State.CLEARED else None,
+            message=heard.message.answers if state is State.CLEARED else None,
             position=entry.position,
             opened_at=entry.at,
             changed_at=entry.at,
@@ -236,16 +225,12 @@ def _step(facts: RegistryFacts, entry: Entry, heard: Heard, batch: Batch) -> Non
     batch.log(events.TRANSACTION_STEPPED, transaction=id_, state=state)
 
 
-def _cause(heard: Heard) -> Digest | None:
-    return heard.message.answers
-
-
 def release_locally(facts: RegistryFacts, known: Transaction) -> None:
     """Lift this registry's own reservation for a transaction that is over."""
     if known.proposal is None:
         return
     for line in known.proposal.lines:
-        if line.first <= line.last:
+        if line.source is not None:
             facts.holdings.lift(
                 Overlay(
                     OverlayKind.RESERVED,

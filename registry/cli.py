@@ -26,14 +26,14 @@ class RegistryDaemonSettings(DaemonSettings):
     """Whether clearances are accepted at once, or wait for an operator's `accept` or `reject`."""
     mechanism: str = "UN01"
     """The mechanism registry's participant; the same at every program."""
-    international: list[str] = ["UN02"]
+    international: tuple[str, ...] = ("UN02",)
     """Participants that are international registries; the same at every program."""
 
 
 def registry_app(
     help_text: str,
     kind: type[Registry] = Registry,
-    check: Callable[[RegistryDaemonSettings], str | None] = lambda settings: None,
+    check: Callable[[RegistryDaemonSettings], str | None] = lambda _: None,
 ) -> typer.Typer:
     """A registry's command; `check` says what is wrong with settings for this kind of registry."""
     app = typer.Typer(help=help_text, no_args_is_help=True)

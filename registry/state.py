@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A registry's facts: what a batch has loaded and changes in memory before it is written.
 
-Elsewhere: loading and writing (`storage`), what happens to them (`applying`, `desk`, `witness`).
+Elsewhere: loading and writing (`storage`, `saving`), what happens to them (`applying`, `hearing`,
+`desk`, `witness`).
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from ledger.growth import Growth
 from ledger.transactions import State
 from runtime.journal import Kept as KeptMessage
 from schemas.directory import SignedAct
+from schemas.effects import AuthorizationTerms
 from schemas.findings import Finding
 from schemas.identifiers import (
     AccountNumber,
@@ -126,12 +128,12 @@ class RegistryFacts(Facts):
     said_proposals: dict[Digest, Proposal] = field(default_factory=dict)
     answered: set[Digest] = field(default_factory=set)
     changed: set[TransactionId] = field(default_factory=set)
-    new_accounts: list[Account] = field(default_factory=list)
-    closed: list[AccountNumber] = field(default_factory=list)
+    occupied: set[AccountNumber] = field(default_factory=set)
+    changed_accounts: set[AccountNumber] = field(default_factory=set)
     new_acts: list[tuple[int, SignedAct]] = field(default_factory=list)
     new_deliveries: list[Delivery] = field(default_factory=list)
     new_movements: list[Movement] = field(default_factory=list)
-    new_versions: list[tuple[str, str, int, str, int]] = field(default_factory=list)
+    new_versions: list[tuple[AuthorizationTerms, int]] = field(default_factory=list)
     inquiries: list[Inquired] = field(default_factory=list)
     witnessed: bool = False
     buried: list[tuple[bytes, Finding]] = field(default_factory=list)

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A registry's facts in and out of its database.
+"""A registry's facts out of its database.
 
-Elsewhere: tables (`tables`), facts (`state`), ledger rows (`runtime.books`).
+Elsewhere: writing them (`saving`), tables (`tables`), facts (`state`), ledger rows
+(`runtime.books`).
 """
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import BigInteger, Text, and_, bindparam, cast, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.checks import Authorization
 from ledger.directory import Directory
@@ -18,11 +17,11 @@ from ledger.growth import Growth
 from ledger.log import EMPTY_ROOT
 from ledger.transactions import State
 from registry import tables
-from registry.state import Account, Kept, RegistryFacts, Transaction
+from registry.state import Account, Kept, Transaction
 from runtime.journal import Kept as KeptMessage
-from runtime.journal import bury, get_mark, kept_line, set_mark
+from runtime.journal import get_mark, kept_line
 from runtime.store import Session, each
-from runtime.tables import messages
+from runtime.tables import blocks, messages
 from schemas.directory import SignedAct
 from schemas.effects import AuthorizationTerms
 from schemas.findings import Finding
@@ -36,21 +35,23 @@ from schemas.identifiers import (
     TransactionId,
 )
 from schemas.messages import Proposal, parse_message
-from schemas.units import KIND_CODES
 
 __all__ = [
+    "LOG",
+    "answer_sequence",
     "answered",
     "load_accounts",
     "load_authorizations",
     "load_kept",
     "load_transactions",
+    "occupied",
     "overlapping_movements",
     "said_proposals",
-    "save_facts",
     "unstated_expiries",
 ]
 
 LOG = "log"
+"""The subject of the row in `witness` that is about the log."""
 
 
 async def load_kept(session: Session, genesis: SignedAct, actors: Sequence[Actor]) -> Kept:
@@ -156,6 +157,12 @@ async def load_accounts(session: Session) -> dict[AccountNumber, Account]:
     }
 
 
+async def occupied(session: Session, numbers: Iterable[str]) -> set[AccountNumber]:
+    """Which of these accounts hold units."""
+    statement = select(blocks.c.account).where(blocks.c.account.in_(list(numbers))).distinct()
+    return {AccountNumber(row[0]) for row in await session.execute(statement)}
+
+
 async def load_authorizations(
     session: Session,
 ) -> dict[tuple[PartyCode, AuthorizationId], Authorization]:
@@ -195,14 +202,6 @@ async def answer_sequence(session: Session, message: Digest | None, actor: Actor
     return None
 
 
-async def mark_stated(session: Session, ids: Sequence[TransactionId]) -> None:
-    """These expiries are covered by a statement."""
-    if ids:
-        await session.execute(
-            tables.transactions.update().where(tables.transactions.c.id.in_(ids)).values(stated=1)
-        )
-
-
 async def overlapping_movements(
     session: Session, actor: Actor, series: str, first: int, last: int, most: int
 ) -> list[Any]:
@@ -222,106 +221,3 @@ async def overlapping_movements(
         .limit(most)
     )
     return list(await session.execute(statement))
-
-
-# --- writing ------------------------------------------------------------------------------------
-
-
-def _upserts(table: Any) -> dict[str, Any]:
-    return {
-        name: dialect.insert(table).on_conflict_do_update(
-            index_elements=[c.name for c in table.primary_key],
-            set_={
-                c.name: dialect.insert(table).excluded[c.name]
-                for c in table.columns
-                if not c.primary_key
-            },
-        )
-        for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
-    }
-
-
-_UPSERT_TRANSACTION = _upserts(tables.transactions)
-_UPSERT_WITNESS = _upserts(tables.witness)
-
-
-async def save_facts(session: Session, facts: RegistryFacts, kept: Kept) -> None:
-    """Write what a batch has changed, ledger rows excepted."""
-    changed = [_row(facts.transactions[id_]) for id_ in sorted(facts.changed)]
-    if changed:
-        await session.execute(_UPSERT_TRANSACTION[session.dialect], changed)
-    for table, rows in (
-        (tables.accounts, [_account_row(a) for a in facts.new_accounts]),
-        (
-            tables.acts,
-            [
-                {"position": p, "act": s.act, "signatures": json.dumps(s.signatures)}
-                for p, s in facts.new_acts
-            ],
-        ),
-        (tables.deliveries, [{**asdict(d), "applied_at": facts.now} for d in facts.new_deliveries]),
-        (tables.movements, [asdict(m) for m in facts.new_movements]),
-        (
-            tables.authorizations,
-            [
-                {"party": p, "id": i, "version": v, "terms": t, "position": n}
-                for p, i, v, t, n in facts.new_versions
-            ],
-        ),
-    ):
-        if rows:
-            await session.execute(table.insert(), rows)
-    witnessed = [
-        _witness_row(str(actor), growth.size, growth.root(), growth)
-        for actor, growth in facts.deliveries.items()
-        if growth is not kept.deliveries.get(actor)
-    ]
-    if facts.log_size != kept.log_size:
-        witnessed.append(_witness_row(LOG, facts.log_size, facts.log_root, None))
-    if witnessed:
-        await session.execute(_UPSERT_WITNESS[session.dialect], witnessed)
-    for actor, number in facts.numbers.items():
-        if number != kept.numbers.get(actor):
-            await set_mark(session, f"number {actor}", number)
-    if facts.closed:
-        await session.execute(
-            tables.accounts.update()
-            .where(tables.accounts.c.number.in_(facts.closed))
-            .values(state="closed")
-        )
-    for body, found in facts.buried:
-        await bury(session, found, body, "HUB", facts.now)
-
-
-def _witness_row(subject: str, size: int, root: bytes, growth: Growth | None) -> dict[str, Any]:
-    nodes = [[v, n, h.hex()] for (v, n), h in growth.nodes.items()] if growth else []
-    return {"subject": subject, "size": size, "root": root.hex(), "nodes": json.dumps(nodes)}
-
-
-def _account_row(account: Account) -> dict[str, Any]:
-    return {
-        "number": account.number,
-        "actor": account.actor,
-        "kind": str(KIND_CODES[account.number.kind_code]),
-        "name": account.name,
-        "state": "open" if account.open else "closed",
-        "opened_at": account.opened_at,
-    }
-
-
-def _row(state: Transaction) -> dict[str, Any]:
-    return {
-        "id": state.id,
-        "state": str(state.state),
-        "action": state.action,
-        "proposer": state.proposer,
-        "acquirer": state.acquirer,
-        "proposal": state.line,
-        "message": state.message,
-        "position": state.position,
-        "findings": json.dumps([f.model_dump_json() for f in state.findings]),
-        "waiting": int(state.waiting),
-        "stated": int(state.stated),
-        "opened_at": state.opened_at,
-        "changed_at": state.changed_at,
-    }

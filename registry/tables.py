@@ -61,8 +61,8 @@ transactions = Table(
     Index("transactions_waiting", "waiting"),
     Index("transactions_stated", "state", "stated"),
 )
-"""Transactions that concern this registry, as far as it knows. `waiting` is 1 while an operator must
-answer a clearance; `stated` is 1 once a statement has covered an expiry."""
+"""Transactions that concern this registry, as far as it knows. `waiting` is 1 while an operator
+must answer a clearance; `stated` is 1 once a statement has covered an expiry."""
 
 deliveries = Table(
     "deliveries",
@@ -125,4 +125,5 @@ witness = Table(
     Column("root", Text, nullable=False),
     Column("nodes", Text, nullable=False),
 )
-"""The last checkpoint of the log that was witnessed, and each actor's delivery tree (its frontier)."""
+"""The last checkpoint of the log that was witnessed, and the frontier of each actor's delivery
+tree."""

@@ -5,15 +5,17 @@ A checkpoint counts when the hub's checkpoint key signed it, when the log that i
 one seen before, and when the hub's delivery trees are the ones that this registry has built from
 what it received. Anything else is kept as proof, and the node halts.
 
-The statement says, from one database snapshot: the checkpoint seen, the deliveries applied, what the
-rows hold, the last sequences sent, and for each newly covered expiry whether this actor had answered.
+The statement says, from one database snapshot: the checkpoint seen, the deliveries applied, what
+the rows hold, the last sequences sent, and for each newly covered expiry whether this actor had
+answered.
 """
 
 from collections.abc import Sequence
 
 from ledger import log, note
 from ledger.growth import Growth
-from registry import storage
+from registry import saving, storage
+from registry.applying import keep_proof
 from registry.state import RegistryFacts
 from runtime import books, events
 from runtime.keys import Keyring
@@ -35,15 +37,17 @@ def witness_checkpoint(
 ) -> list[Finding]:
     """Check a checkpoint; a statement is owed when it counts."""
     body: Checkpoint = heard.message.body
-    problem = _problem(facts, body, mine)
+    problem = _problem(facts, body, _admitted(facts, mine))
     if problem:
         batch.log(events.CHECKPOINT_REFUSED, problem=problem)
-        found = finding(Reason.SIGNATURE_INVALID, problem)
-        facts.buried.append((heard.manifest + b"\n" + heard.line, found))
-        batch.halt = f"the hub broke the protocol: {problem}"
-        return [found]
+        return keep_proof(facts, heard, batch, finding(Reason.LOG_DIFFERS, problem))
     facts.witnessed = True
     return []
+
+
+def _admitted(facts: RegistryFacts, mine: Sequence[Actor]) -> list[Actor]:
+    """Our actors as far as the directory has them: the others have nothing to state yet."""
+    return [actor for actor in mine if actor in facts.directory.keys]
 
 
 def _problem(facts: RegistryFacts, body: Checkpoint, mine: Sequence[Actor]) -> str | None:
@@ -86,7 +90,7 @@ async def make_statements(
     text = note.Checkpoint(facts.directory.genesis.log, facts.log_size, facts.log_root).to_text()
     cosignature = note.cosign(text, str(participant), keyring.witness, _seconds(batch.now))
     expired = await storage.unstated_expiries(session, EXPIRIES)
-    for actor in mine:
+    for actor in _admitted(facts, mine):
         own = facts.deliveries.get(actor, Growth())
         root = await books.holdings_root(session, actor)
         answers = [
@@ -109,7 +113,7 @@ async def make_statements(
         )
         batch.say(actor, HUB, "statement", "statement", statement)
         batch.log(events.STATEMENT_MADE, actor=actor, size=facts.log_size, holdings=root.hex())
-    await storage.mark_stated(session, [id_ for id_, _, _ in expired])
+    await saving.mark_stated(session, [id_ for id_, _, _ in expired])
 
 
 def _seconds(now: Instant) -> int:

@@ -12,11 +12,13 @@ Elsewhere: ordinary envelopes (`intake`), sealing and storing (`node`).
 
 from dataclasses import dataclass, field
 
+from ledger.directory import Directory
 from runtime import journal as journals
 from runtime.journal import Journal, Sealed
 from runtime.store import Session
 from schemas import limits
-from schemas.envelope import Opened
+from schemas.envelope import EnvelopeError, Opened, open_envelope, verify
+from schemas.findings import Reason, finding
 from schemas.identifiers import Actor, Participant
 from schemas.messages import Hello, Message, ResendRequest, Returned
 from schemas.units import Frozen
@@ -34,7 +36,9 @@ class Replies:
 
     say: list[tuple[Actor, Participant, str, Frozen, str | None]] = field(default_factory=list)
     resend: list[Sealed] = field(default_factory=list)
-    returned: list[bytes] = field(default_factory=list)
+    returned: list[Opened] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)
+    missing: dict[Greeting, int] = field(default_factory=dict)
     greeted: list[Greeting] = field(default_factory=list)
     behind: str | None = None
 
@@ -82,14 +86,18 @@ class Control:
         """Greetings that have no answer yet, or whose lost envelopes are still on their way."""
         return sorted(self._open)
 
-    def reopen(self, greets: tuple[Participant, ...]) -> None:
-        """The link was lost: exchange sequences again (nothing is held up by it this time)."""
-        self._nonces.clear()
-
     async def handle(
-        self, session: Session, opened: Opened, message: Message, replies: Replies
+        self,
+        session: Session,
+        opened: Opened,
+        message: Message,
+        directory: Directory,
+        replies: Replies,
     ) -> None:
-        """One authentic control message."""
+        """One authentic control message; only `committed` changes what is remembered here.
+
+        `EnvelopeError` for a returned envelope that is not one of ours.
+        """
         author, body = opened.manifest.sender, message.body
         if isinstance(body, Hello) and not body.answer:
             self._answer(author, body, opened.manifest.nonce, replies)
@@ -98,7 +106,7 @@ class Control:
         elif isinstance(body, ResendRequest):
             await self._resend(session, author, body, replies)
         elif isinstance(body, Returned):
-            replies.returned.append(body.envelope.encode())
+            self._take_back(author, body, directory, replies)
 
     def _answer(self, author: Actor, hello: Hello, nonce: str | None, replies: Replies) -> None:
         ours = self._actors[0]
@@ -121,13 +129,14 @@ class Control:
     async def _compare(
         self, session: Session, author: Actor, hello: Hello, nonce: str | None, replies: Replies
     ) -> None:
-        greeting = self._nonces.pop(nonce or "", None)
+        greeting = self._nonces.get(nonce or "")
         if greeting is None or greeting[1] != author.participant or greeting[0] != hello.actor:
             return
+        replies.answered.append(nonce or "")
         actor, peer = greeting
         sent = self._journal.sent(actor, peer)
         if hello.sent > sent:  # the other end has envelopes of ours that we lost
-            self._missing[greeting] = hello.sent
+            replies.missing[greeting] = hello.sent
             replies.say.append((actor, peer, "resend", _resend(actor, sent + 1, hello.sent), None))
             return
         if hello.sent < sent:
@@ -139,18 +148,32 @@ class Control:
         if hello.received > received:
             ask = _resend(author, received + 1, hello.received)
             replies.say.append((actor, peer, "resend", ask, None))
-        self._close(greeting, replies)
+        if greeting in self._open:
+            replies.greeted.append(greeting)
 
-    def caught_up(self, replies: Replies) -> None:
-        """Close the greetings whose lost envelopes are all back."""
+    def _take_back(
+        self, author: Actor, body: Returned, directory: Directory, replies: Replies
+    ) -> None:
+        """An envelope of our own that was lost, if we miss any there and it is ours indeed."""
+        opened = open_envelope(body.envelope.encode())
+        sender = opened.manifest.sender
+        key = directory.any_key(sender, opened.token.kid)
+        if sender not in self._actors or key is None:
+            found = finding(Reason.SENDER_UNKNOWN, f"{sender} is no actor of this program")
+            raise EnvelopeError(found)
+        verify(opened.token, key)
+        if (sender, author.participant) in self._missing:  # nobody asked for it otherwise
+            replies.returned.append(opened)
+
+    def committed(self, replies: Replies) -> None:
+        """The batch is durable: greetings that were answered are closed."""
+        for nonce in replies.answered:
+            self._nonces.pop(nonce, None)
+        self._open -= set(replies.greeted)
+        self._missing |= replies.missing
         for greeting, target in list(self._missing.items()):
             if self._journal.sent(*greeting) >= target:
                 del self._missing[greeting]
-
-    def _close(self, greeting: Greeting, replies: Replies) -> None:
-        if greeting in self._open:
-            self._open.discard(greeting)
-            replies.greeted.append(greeting)
 
     async def _resend(
         self, session: Session, author: Actor, ask: ResendRequest, replies: Replies
@@ -173,5 +196,5 @@ def _resend(sender: Actor, first: int, last: int) -> ResendRequest:
 
 
 def _voice(peer: Participant) -> Actor:
-    """The actor by which a program that others greet speaks: the hub and the reconciler have one."""
+    """The actor by which a program that others greet speaks; hub and reconciler have one."""
     return Actor(str(peer))

@@ -28,7 +28,7 @@ from runtime.program import Batch, Heard, Item, Order, Program, Tick
 from runtime.sealing import Sealer
 from runtime.store import Session, Store
 from schemas import limits
-from schemas.envelope import Opened, digest, open_envelope
+from schemas.envelope import EnvelopeError, Opened, digest
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import Actor, Digest, Instant, Participant
 from schemas.messages import CONTROL_TYPES, SAID_BY, Malformed, Notice, parse_message, role
@@ -113,7 +113,7 @@ class Handler:
         self.program.committed(facts)
         for actor in batch.rotations:
             self.sealer.rotated(actor)
-        self.control.caught_up(done.replies)
+        self.control.committed(done.replies)
         return done
 
     async def _inside(
@@ -126,9 +126,16 @@ class Handler:
         if done.replies.returned:
             changed.update(await self._recall(session, done))
         arranged = await arrange(
-            session, self.journal, work.sequenced, self.control.waiting, work.resume
+            session,
+            self.journal,
+            self.program.directory,
+            work.sequenced,
+            self.control.waiting,
+            work.resume,
         )
         done.refused += arranged.refused
+        for refused in done.refused:
+            self._tell_sender(refused, batch)
         heard, kept = await self._hear(session, arranged.ready, done, culprits)
         items: list[Item] = [*heard, *await self._orders(session, work, batch, culprits, done)]
         if work.tick and "tick" not in culprits:
@@ -160,7 +167,12 @@ class Handler:
                 done.refused.append(Refused(authentic.unit, error.finding))
                 continue
             if message.type in CONTROL_TYPES:
-                await self.control.handle(session, authentic.opened, message, done.replies)
+                try:
+                    await self.control.handle(
+                        session, authentic.opened, message, self.program.directory, done.replies
+                    )
+                except EnvelopeError as error:
+                    done.refused.append(Refused(authentic.unit, error.finding))
 
     async def _hear(
         self, session: Session, ready: Sequence[Opened], done: Done, culprits: frozenset[str]
@@ -243,7 +255,7 @@ class Handler:
         orders: list[Order] = []
         roles = {**self.program.roles, **dict.fromkeys(OWN_COMMANDS, "administrator")}
         for row in await journals.open_commands(session, 50):
-            order = check_order(row, self._operators, roles)
+            order = check_order(row, self.program.participant, self._operators, roles)
             if isinstance(order, Order) and order.name in culprits:
                 order = finding(Reason.INTERNAL)
             if isinstance(order, Finding):
@@ -317,7 +329,7 @@ class Handler:
         self,
         to: Actor,
         about: Digest,
-        sequence: int,
+        sequence: int | None,
         found: Sequence[Finding],
         batch: Batch,
         conversation: str = "notice",
@@ -329,27 +341,32 @@ class Handler:
             self.program.actors[0], to.participant, "notice", conversation, body, answers=about
         )
 
+    def _tell_sender(self, refused: Refused, batch: Batch) -> None:
+        """Who signed an envelope that is refused all the same learns why."""
+        if refused.authentic and refused.claimed is not None:
+            told = digest(refused.unit.body.partition(b"\n")[0])
+            self._notice(refused.claimed, told, None, [refused.finding], batch)
+
     async def _recall(self, session: Session, done: Done) -> dict[tuple[Actor, Participant], int]:
         """Envelopes of our own that came back: stored as sent, and told to the program."""
         changed: dict[tuple[Actor, Participant], int] = {}
         said: list[Heard] = []
         kept: list[Sealed] = []
-        for body in done.replies.returned:
-            opened = open_envelope(body)
+        for opened in done.replies.returned:
             manifest = opened.manifest
             place = (manifest.sender, manifest.to)
             last = changed.get(place, self.journal.sent(*place))
-            if manifest.sender not in self.program.actors or manifest.sequence != last + 1:
+            if manifest.sequence != last + 1:
                 continue
             changed[place] = last + 1
-            kept.append(Sealed(manifest.sender, manifest.to, last + 1, body))
+            kept.append(Sealed(manifest.sender, manifest.to, last + 1, opened.body))
             for index, line in enumerate(opened.lines):
                 self._parse(opened, index, line, done.batch, said)
         await journals.keep_sealed(session, kept, done.batch.now)
         await journals.mark_confirmed(session, kept)
         await journals.keep_messages(session, [_kept(h, _to(kept, h)) for h in said])
         await self.program.recall(session, said, done.batch)
-        for row in await journals.open_commands(session, 1000):
+        for row in await journals.open_commands(session, 1000) if kept else ():
             why = "the node was restored from an older backup; see what was sent, then ask anew"
             await journals.close_command(session, row.id, done=False, result=why)
         return changed
@@ -385,6 +402,9 @@ class Handler:
         for sender, last in arranged.last.items():
             kept = early.get(sender, set(self.journal.early.get(sender, ())))
             early[sender] = {sequence for sequence in kept if sequence > last}
+        for sender, first in arranged.forgotten.items():
+            kept = early.get(sender, set(self.journal.early.get(sender, ())))
+            early[sender] = {sequence for sequence in kept if sequence < first}
         for sender, sequences in early.items():
             if sequences and sender.participant not in self.control.waiting:
                 last = arranged.last.get(sender, self.journal.received(sender))

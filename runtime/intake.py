@@ -46,16 +46,17 @@ class Authentic:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Bytes that are put aside."""
+    """Bytes that are put aside; `authentic` when the claimed actor did sign them."""
 
     unit: Unit
     finding: Finding
     claimed: Actor | None = None
+    authentic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An envelope that may be fine later; `due` is when its time comes, if time is what it needs."""
+    """An envelope that may be fine later; `due` is when its time comes, if it lacks but time."""
 
     unit: Unit
     finding: Finding
@@ -97,7 +98,7 @@ def _in_time(authentic: Authentic, now: Instant) -> Authentic | Refused | Held:
     found = finding(Reason.CLOCK_AHEAD, f"sent at {sent_at}, it is {now}")
     if sent_at <= Instant.of(moment + timedelta(seconds=limits.CLOCK_AHEAD_SECONDS_MAX)):
         return Held(authentic.unit, found, due=sent_at)
-    return Refused(authentic.unit, found, authentic.opened.manifest.sender)
+    return Refused(authentic.unit, found, authentic.opened.manifest.sender, authentic=True)
 
 
 def _refused(unit: Unit, reason: Reason, detail: str, claimed: Actor) -> Refused:
@@ -114,11 +115,14 @@ class Arranged:
     refused: list[Refused] = field(default_factory=list)
     last: dict[Actor, int] = field(default_factory=dict)
     """Where each sender's sequence stands after the ready ones."""
+    forgotten: dict[Actor, int] = field(default_factory=dict)
+    """From which sequence on stored early envelopes were dropped: their key was withdrawn."""
 
 
 async def arrange(
     session: Session,
     journal: Journal,
+    directory: Directory,
     arrived: Iterable[Authentic],
     waiting: frozenset[Participant],
     resume: Iterable[Actor] = (),
@@ -127,21 +131,22 @@ async def arrange(
 
     Those of participants in `waiting` (sequences not yet exchanged with them) are all early. The
     stored early ones of the senders in `resume` are looked at again. `ready` holds, in order, the
-    new envelopes and the stored ones that may now be applied; `stored` are those of them that are in
-    the inbox already.
+    new envelopes and the stored ones that may now be applied; `stored` are those of them that are
+    in the inbox already.
     """
     by_sender: dict[Actor, list[Authentic]] = {sender: [] for sender in resume}
     for authentic in arrived:
         by_sender.setdefault(authentic.opened.manifest.sender, []).append(authentic)
     result = Arranged()
     for sender, envelopes in by_sender.items():
-        await _arrange_sender(session, journal, sender, envelopes, waiting, result)
+        await _arrange_sender(session, journal, directory, sender, envelopes, waiting, result)
     return result
 
 
 async def _arrange_sender(
     session: Session,
     journal: Journal,
+    directory: Directory,
     sender: Actor,
     envelopes: list[Authentic],
     waiting: frozenset[Participant],
@@ -164,11 +169,13 @@ async def _arrange_sender(
             last += 1
             result.ready.append(fresh.pop(last).opened)
         elif last + 1 in kept:
-            first, last = last + 1, _run_end(kept, last + 1)
-            bodies = await journals.take_early(session, sender, first, last)
-            opened = [open_envelope(body) for body in bodies]
+            opened = await _stored(session, journal, directory, sender, last + 1)
             result.ready += opened
             result.stored += opened
+            last += len(opened)
+            if last + 1 in kept:  # its key was withdrawn meanwhile: it never authenticated
+                result.forgotten[sender] = last + 1
+                kept = {sequence for sequence in kept if sequence <= last}
         else:
             break
     if last != journal.received(sender):
@@ -180,7 +187,24 @@ async def _arrange_sender(
         else:
             detail = f"sequence {sequence} waits for {last + 1}"
             found = finding(Reason.TOO_MANY_EARLY, detail)
-            result.refused.append(Refused(fresh[sequence].unit, found, sender))
+            result.refused.append(Refused(fresh[sequence].unit, found, sender, authentic=True))
+
+
+async def _stored(
+    session: Session, journal: Journal, directory: Directory, sender: Actor, first: int
+) -> list[Opened]:
+    """The run of stored early envelopes from a sequence on, as far as their keys are still good."""
+    end = _run_end(journal.early[sender], first)
+    bodies = await journals.received_range(session, sender, first, end)
+    good: list[Opened] = []
+    for opened in map(open_envelope, bodies):
+        sequence = opened.manifest.sequence
+        if directory.key_for(sender, opened.token.kid, journal.participant, sequence) is None:
+            await journals.forget_early(session, sender, first + len(good))
+            break
+        good.append(opened)
+    await journals.mark_applied(session, sender, first, first + len(good) - 1)
+    return good
 
 
 def _compare(authentic: Authentic, known: str | None, result: Arranged) -> None:
@@ -189,7 +213,7 @@ def _compare(authentic: Authentic, known: str | None, result: Arranged) -> None:
         sender = authentic.opened.manifest.sender
         detail = f"sequence {_sequence(authentic)} was {known}"
         found = finding(Reason.SEQUENCE_EQUIVOCATION, detail)
-        result.refused.append(Refused(authentic.unit, found, sender))
+        result.refused.append(Refused(authentic.unit, found, sender, authentic=True))
 
 
 def _sequence(authentic: Authentic) -> int:

@@ -21,7 +21,7 @@ from schemas.envelope import Opened, digest
 from schemas.findings import Finding
 from schemas.identifiers import Actor, Digest, Instant, Participant
 
-__all__ = ["Journal", "Kept", "Sealed", "find_message", "get_mark", "kept_line", "set_mark"]
+__all__ = ["Journal", "Kept", "Sealed", "get_mark", "kept_line", "set_mark"]
 
 
 class Sealed(NamedTuple):
@@ -127,13 +127,10 @@ async def keep_received(
         await session.execute(inbox.insert(), rows)
 
 
-async def take_early(session: Session, sender: Actor, first: int, last: int) -> list[bytes]:
-    """Stored early envelopes of a sender in a range of sequences, now to be applied, in order."""
+async def mark_applied(session: Session, sender: Actor, first: int, last: int) -> None:
+    """Stored early envelopes of a sender are applied now."""
     where = and_(inbox.c.sender == sender, inbox.c.sequence.between(first, last))
-    rows = await session.execute(select(inbox.c.body).where(where).order_by(inbox.c.sequence))
-    bodies = [bytes(row[0]) for row in rows]
     await session.execute(update(inbox).where(where).values(applied=1))
-    return bodies
 
 
 async def signed_of(session: Session, sender: Actor, sequence: int) -> Digest | None:
@@ -190,11 +187,6 @@ async def messages_by_digest(session: Session, digests: Iterable[Digest]) -> dic
     """Which of these lines were said or heard here, by their digest."""
     asked = json.dumps([{"d": d} for d in digests])
     return {k.digest: k for k in map(_kept, await session.execute(_BY_DIGEST, {"asked": asked}))}
-
-
-async def find_message(session: Session, wanted: Digest) -> Kept | None:
-    """A message by the digest of its line."""
-    return (await messages_by_digest(session, [wanted])).get(wanted)
 
 
 def _kept(row: Any) -> Kept:

@@ -26,7 +26,7 @@ from runtime.broker import Broker, LinkState
 from runtime.clock import Clock, Ids
 from runtime.errors import LocalProtocolError, Unavailable
 from runtime.handler import Culprit, Done, Handler, Work
-from runtime.intake import Authentic, Held, Refused, Unit, authenticate
+from runtime.intake import Authentic, Refused, Unit, authenticate
 from runtime.keys import Keyring
 from runtime.orders import Operator
 from runtime.program import Program
@@ -42,7 +42,7 @@ from schemas.units import Frozen
 __all__ = ["Node", "NodeSettings"]
 
 HUB = Participant("HUB")
-"""Nothing of one's own is begun before sequences are exchanged with the hub; the others may be down."""
+"""Nothing of one's own is begun before sequences are exchanged with the hub."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ class Node:
         self._log = structlog.get_logger().bind(participant=str(program.participant))
         self._stopping = asyncio.Event()
         self._again: list[Unit] = []
-        self._held: list[tuple[float, Held]] = []
+        self._held: list[tuple[float, Unit]] = []
         self._resume: set[Actor] = set()
         self._asked: dict[str, float] = {}
         self._loaded = False
@@ -137,12 +137,14 @@ class Node:
                     await journals.mark_confirmed(session, self.relay.confirmed())
 
     async def _turn(self) -> None:
-        """One turn: load if need be, take what arrived, work, and look after the periodic things."""
+        """One turn: load if need be, take what arrived, work, look after the periodic things."""
         try:
             if not self._loaded:
                 await self._handler.load()
                 self._loaded = True
             await self._reseal()
+            if HUB not in self._handler.control.waiting:  # exchanged, or it is the hub
+                self.ready.set()
             self._watch_link()
             self._greet()
             await self._sweep()
@@ -182,7 +184,7 @@ class Node:
 
     async def _work(self, units: Sequence[Unit]) -> None:
         now = self._clock.now()
-        work = self._sorted([*units, *self._due(now)], now)
+        work = self._sorted(units, now)
         commands = HUB not in self._handler.control.waiting and self._every(
             "desk", self.settings.tick_seconds
         )
@@ -201,7 +203,7 @@ class Node:
         except Unavailable:
             self._again = [*_units(whole), *self._again]
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a bug of ours: find the item, keep the rest
             self._log.error(events.BATCH_FAILED, error=repr(error), cause=repr(error.__cause__))
             self._loaded = False
             await self._one_by_one(whole)
@@ -229,7 +231,7 @@ class Node:
     async def _persist(self, part: Work) -> None:
         """Run one part, each time without the culprits found so far."""
         culprits: frozenset[str] = frozenset()
-        for _ in range(64):
+        while True:
             await self._handler.load()
             self._loaded = True
             try:
@@ -242,21 +244,26 @@ class Node:
                     events.CULPRIT_SET_ASIDE, item=error.name, error=repr(error.__cause__)
                 )
                 culprits |= {error.name}
-            except Exception as error:  # not one item's decision: everything in the part is suspect
+            except Exception as error:  # noqa: BLE001 - not in a decision: all items are suspect
                 names = _names(part)
                 self._log.error(events.CULPRIT_SET_ASIDE, item=sorted(names), error=repr(error))
                 if names <= culprits:
                     break
                 culprits |= names
         self._loaded = False
-        self._bury_what_fails(part)
+        await self._set_aside(part)
 
-    def _bury_what_fails(self, part: Work) -> None:
-        """Nothing in the part can be handled: it waits, and is tried again like new arrivals."""
-        deadline = asyncio.get_running_loop().time() + self.settings.hold_seconds
-        for unit in _units(part):
-            held = Held(unit, finding(Reason.INTERNAL), due=None)
-            self._held.append((deadline, held))
+    async def _set_aside(self, part: Work) -> None:
+        """A part that fails whatever is left out of it. A control envelope is put aside as a dead
+        letter; one in a sequence is tried again with what arrives next, because leaving it out
+        would leave a gap for ever.
+        """
+        self._again += [a.unit for a in part.sequenced]
+        await self._pause(self.settings.retry_seconds if part.sequenced else 0)
+        dead = [Refused(a.unit, finding(Reason.INTERNAL)) for a in part.control]
+        if dead:
+            await self._handler.load()
+            await self._run(Work(refused=dead), frozenset())
 
     async def _run(self, work: Work, culprits: frozenset[str]) -> None:
         confirmed = self.relay.confirmed()
@@ -285,8 +292,6 @@ class Node:
         for sender, (first, last) in done.gaps.items():
             self._ask_for(sender, first, last)
         self._again += done.again
-        if HUB not in self._handler.control.waiting:
-            self.ready.set()
         if done.replies.behind:
             self._log.error(events.NODE_BEHIND, detail=done.replies.behind)
         await self._acknowledge(work, done)
@@ -317,40 +322,35 @@ class Node:
     # --- intake ---------------------------------------------------------------------------------
 
     def _sorted(self, units: Sequence[Unit], now: Instant) -> Work:
+        """What arrived, and what was held and may be fine or overdue now, by what it is."""
         sequenced: list[Authentic] = []
         control: list[Authentic] = []
         refused: list[Refused] = []
-        deadline = asyncio.get_running_loop().time() + self.settings.hold_seconds
-        for unit in units:
+        clock = asyncio.get_running_loop().time()
+        held = self._due()
+        fresh = [(clock + self.settings.hold_seconds, unit) for unit in units]
+        for number, (deadline, unit) in enumerate([*held, *fresh]):
             found = authenticate(unit, self.program.participant, self.program.directory, now)
             if isinstance(found, Authentic):
                 (control if found.opened.manifest.control else sequenced).append(found)
             elif isinstance(found, Refused):
                 refused.append(found)
+            elif found.due is None and clock >= deadline:
+                refused.append(Refused(found.unit, found.finding))
             elif len(self._held) < self.settings.held_max:
-                self._log.info(events.ENVELOPE_HELD, finding=str(found.finding))
-                self._held.append((deadline, found))
+                if number >= len(held):
+                    self._log.info(events.ENVELOPE_HELD, finding=str(found.finding))
+                self._held.append((deadline, unit))
             else:
                 refused.append(Refused(found.unit, found.finding))
         return Work(sequenced, control, refused, tuple(self._resume))
 
-    def _due(self, now: Instant) -> list[Unit]:
-        """Held envelopes to look at again; those whose patience is over come last, as refused."""
-        if not self._held or not self._every("held", self.settings.tick_seconds):
+    def _due(self) -> list[tuple[float, Unit]]:
+        """Held envelopes, to be looked at again every tick; each keeps its first deadline."""
+        if not self._every("held", self.settings.tick_seconds):
             return []
         held, self._held = self._held, []
-        clock = asyncio.get_running_loop().time()
-        units: list[Unit] = []
-        for deadline, one in held:
-            if one.due is not None and one.due > now:
-                self._held.append((deadline, one))
-                continue
-            found = authenticate(one.unit, self.program.participant, self.program.directory, now)
-            if isinstance(found, Held) and clock < deadline:
-                self._held.append((deadline, one))
-            else:
-                units.append(one.unit)
-        return units
+        return held
 
     # --- periodic -------------------------------------------------------------------------------
 

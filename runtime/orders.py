@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operators' commands: signed lines in a desk inbox, handled like any other item.
 
-A command is one line of JSON with `command`, `arguments`, `operator`, `at` and `nonce`; its
-signature is a JWS over `{"act": "<sha-256 of the line>"}` with the operator's key. Names, roles and
-public keys of operators are the node's own settings. No command writes ledger tables: it waits at
-the desk until the node's one writer takes it.
+A command is one line of JSON with `participant`, `command`, `arguments`, `operator`, `at` and
+`nonce`, and is good once, at that participant's desk; its signature is a JWS over
+`{"act": "<sha-256 of the line>"}` with the operator's key. Names, roles and public keys of
+operators are the node's own settings. No command writes ledger tables: it waits at the desk until
+the node's one writer takes it.
 
-Elsewhere: what a command does (each program's `decide`), the tool that writes it (`harness.cli`).
+Elsewhere: what a command does (each program's `decide`), the tool that writes it (`verbs`).
 """
 
 import json
@@ -23,7 +24,7 @@ from schemas import jws
 from schemas.directory import KeyText
 from schemas.envelope import digest
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Instant
+from schemas.identifiers import Instant, Participant
 from schemas.messages import strict_json
 from schemas.units import Frozen
 
@@ -41,6 +42,7 @@ class Operator(Frozen):
 
 
 class _Line(Frozen):
+    participant: Participant
     command: Annotated[str, Field(pattern=r"^[a-z-]{2,40}$")]
     arguments: dict[str, Any]
     operator: str
@@ -49,6 +51,7 @@ class _Line(Frozen):
 
 
 def write_order(
+    participant: Participant,
     command: str,
     arguments: dict[str, Any],
     operator: str,
@@ -56,9 +59,10 @@ def write_order(
     now: Instant,
     ids: Ids,
 ) -> tuple[str, str]:
-    """A command's line and its signature."""
+    """The line of a command for one participant, and its signature."""
     line = json.dumps(
         {
+            "participant": participant,
             "command": command,
             "arguments": arguments,
             "operator": operator,
@@ -71,15 +75,21 @@ def write_order(
 
 
 async def submit(session: Session, line: str, signature: str, now: Instant) -> int:
-    """Put a command into the desk inbox; gives its number."""
+    """Put a command into the desk inbox; gives its number.
+
+    The same command twice is refused by the database (`IntegrityError`): its nonce is used.
+    """
+    nonce = json.loads(line)["nonce"]
     inserted = await session.execute(
         desk.insert().returning(desk.c.id),
-        {"submitted_at": str(now), "command": line, "signature": signature},
+        {"submitted_at": str(now), "nonce": nonce, "command": line, "signature": signature},
     )
     return int(inserted.scalar_one())
 
 
-def check_order(row: Any, operators: dict[str, Operator], roles: dict[str, str]) -> Order | Finding:
+def check_order(
+    row: Any, participant: Participant, operators: dict[str, Operator], roles: dict[str, str]
+) -> Order | Finding:
     """A desk row as an order, if its operator signed it and may give it."""
     try:
         strict_json(row.command)
@@ -89,6 +99,8 @@ def check_order(row: Any, operators: dict[str, Operator], roles: dict[str, str])
         if json.loads(token.payload) != {"act": digest(row.command.encode())}:
             return finding(Reason.SIGNATURE_INVALID, "the signature is over another command")
         jws.verify(token, jws.PublicKey.from_text(operator.key))
+        if line.participant != participant or line.nonce != row.nonce:
+            return finding(Reason.COMMAND_NOT_ALLOWED, "the command was given to another desk")
     except KeyError:
         return finding(Reason.COMMAND_NOT_ALLOWED, "no such operator here")
     except jws.JWSError as error:

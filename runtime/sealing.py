@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sealing: what was said is bundled, numbered and signed, once, in the batch that writes it.
 
-An envelope's bytes never change after. Two things stand beside that: a *rotation*, the last envelope
-under an actor's old key, which says so itself; and *sealing anew* what a key that was revoked had
-sealed beyond what the others accepted (protocol rule 4), with the same messages and sequences.
+An envelope's bytes never change after. Two things stand beside that: a *rotation*, the last
+envelope under an actor's old key, which says so itself; and *sealing anew* what a key that was
+revoked had sealed beyond what the others accepted, with the same messages and sequences.
 
 Elsewhere: the batch (`handler`), sending (`relay`), keys (`keys`).
 """

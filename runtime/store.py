@@ -142,7 +142,7 @@ class SqliteStore:
     async def lock_writer(self) -> None:
         path = make_url(self.url).database
         if path and path != ":memory:":
-            self._lock_file = Path(f"{path}.lock").open("w")  # noqa: SIM115 - held until close
+            self._lock_file = Path(f"{path}.lock").open("w")  # noqa: SIM115, ASYNC230 - held until close
             try:
                 fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

@@ -145,6 +145,7 @@ desk = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("submitted_at", Text, nullable=False),
+    Column("nonce", Text, nullable=False, unique=True),
     Column("command", Text, nullable=False),
     Column("signature", Text, nullable=False),
     Column(

@@ -16,15 +16,16 @@ from sqlalchemy import select
 
 from runtime.clock import Ids, SystemClock
 from runtime.daemon import run_daemon
-from runtime.errors import A6HubError
+from runtime.errors import A6HubError, LocalProtocolError
 from runtime.keys import Keyring, load_private
 from runtime.orders import submit, write_order
 from runtime.program import Program
 from runtime.schema import migrate
 from runtime.settings import DaemonSettings, load_settings, secret
 from runtime.store import Store, open_store
-from runtime.tables import dead_letters, desk
+from runtime.tables import dead_letters, desk, sequences
 from schemas import jws
+from schemas.identifiers import Participant
 
 __all__ = ["Settings", "add_verbs", "guarded", "show_rows"]
 
@@ -85,7 +86,9 @@ def add_verbs(
             loaded = load_settings(model, settings)
             store = open_store(secret(loaded.database_file))
             try:
-                return await give_order(store, command, json.loads(text), operator, key, wait)
+                return await give_order(
+                    store, loaded.participant, command, json.loads(text), operator, key, wait
+                )
             finally:
                 await store.close()
 
@@ -94,20 +97,33 @@ def add_verbs(
         if not done:
             raise typer.Exit(1)
 
+    @app.command("sequences")
+    def list_sequences(settings: Settings) -> None:
+        """List the last sequence of each sender to each recipient, as this program knows it."""
+        statement = select(sequences).order_by(sequences.c.sender, sequences.c.recipient)
+        for row in show_rows(model, settings, statement):
+            typer.echo(f"{row.sender}  {row.recipient}  {row.last}")
+
     letters = typer.Typer(help="Dead letters: what was not taken, and why.", no_args_is_help=True)
     app.add_typer(letters, name="letters")
     _add_letters(letters, model)
 
 
 async def give_order(
-    store: Store, command: str, arguments: Any, operator: str, key: Path, wait: float
+    store: Store,
+    participant: Participant,
+    command: str,
+    arguments: Any,
+    operator: str,
+    key: Path,
+    wait: float,
 ) -> tuple[bool, str]:
     """Sign a command, put it into the desk inbox and wait for what becomes of it."""
     if not isinstance(arguments, dict):
-        raise ValueError("the arguments are a JSON object")
+        raise LocalProtocolError("the arguments are a JSON object")
     signer = jws.SoftwareSigner(load_private(key))
     now = SystemClock().now()
-    line, signature = write_order(command, arguments, operator, signer, now, Ids())
+    line, signature = write_order(participant, command, arguments, operator, signer, now, Ids())
     async with store.transaction() as session:
         number = await submit(session, line, signature, now)
     end = asyncio.get_running_loop().time() + wait
@@ -151,9 +167,13 @@ def _add_letter_order(app: typer.Typer, model: type[DaemonSettings], name: str, 
         settings: Settings, operator: OperatorName, key: OperatorKey, number: int
     ) -> None:
         async def work() -> tuple[bool, str]:
-            store = open_store(secret(load_settings(model, settings).database_file))
+            loaded = load_settings(model, settings)
+            store = open_store(secret(loaded.database_file))
+            arguments = {"letter": number}
             try:
-                return await give_order(store, name, {"letter": number}, operator, key, 30.0)
+                return await give_order(
+                    store, loaded.participant, name, arguments, operator, key, 30.0
+                )
             finally:
                 await store.close()
 

@@ -23,8 +23,8 @@ def upgrade() -> None:
         )
         for table in APPEND_ONLY:
             op.execute(
-                f"create trigger {table}_append_only before update or delete or truncate on {table} "
-                "for each statement execute function refuse_change()"
+                f"create trigger {table}_append_only before update or delete or truncate "
+                f"on {table} for each statement execute function refuse_change()"
             )
         return
     for table in APPEND_ONLY:

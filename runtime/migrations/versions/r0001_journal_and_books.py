@@ -3,8 +3,8 @@
 
 Overlap: on PostgreSQL an exclusion constraint over a hash of book and series and the serial range;
 on SQLite, which has none, triggers that look at the one neighbour that could overlap (rows of a
-series never do, so one probe of the primary key decides). Dirty buckets: triggers on both, for every row written,
-whoever writes it.
+series never do, so one probe of the primary key decides). Dirty buckets: triggers on both, for
+every row written, whoever writes it.
 """
 
 from alembic import op

@@ -6,7 +6,9 @@ from itertools import pairwise
 import pytest
 
 from ledger.actions import companion, completion, consents, needs_acceptance, release, reserve
+from ledger.blocks import Block
 from ledger.effects import Everybody, apply
+from ledger.holdings import Overlay, OverlayKind
 from schemas.effects import AuthorizationEffect, Effect, Move, Pledge, Release, Reserve, Restate
 from schemas.envelope import digest
 from schemas.identifiers import Actor, Digest, TransactionId
@@ -356,3 +358,34 @@ def test_units_of_one_line_in_many_rows_are_one_movement() -> None:
     for effect in effects:
         apply(world.holdings, effect, Everybody())
     assert [(b.first, b.last) for b in world.holdings.find(I.series, 1, 10)] == [(1, 10)]
+
+
+def test_a_freeze_is_no_pledge() -> None:
+    world = settled()
+    world.holdings.lay(Overlay(OverlayKind.FROZEN, GHA, U, 1001, 1100, "REC-3"))
+    effects = effects_of(world, "use")
+    assert [told(effect) for effect in effects] == EFFECTS["use"]
+    author, proposal = GOOD["use"]
+    assert len(consents(proposal, author, world.holdings, MESSAGE, None)) == 2
+
+
+def test_only_itmos_over_units_of_their_own_series_take_units_along() -> None:
+    """A registry's units may themselves stand for a programme's, which are none of this log's."""
+    world = settled()
+    programme = Attributes(underlying_registry="VCS", underlying_offset=-1000)
+    world.act(GHA, issuance(GHA, U, 2001, 2100, programme))
+    cancelled = (GHA, 2001, 2010, U, "move U 2001-2010 from GHA01/GHA HLD 1 to GHA01/GHA CAN 1")
+    imported = (CHE, 51, 60, I, "move I 51-60 from CHE01/CHE HLD 1 to CHE01/CHE CAN 1")
+    for block in world.holdings.take(I, 51, 60, Position.of(account(CHE, "HLD"))):
+        world.holdings.put(block._replace(attributes=block.attributes.but(**programme_of(block))))
+    for actor, first, last, key, moved in (cancelled, imported):
+        source, target = account(actor, "HLD"), account(actor, "CAN")
+        wanted = move("cancellation", key, first, last, source, target, use=FLIGHT)
+        effects = completion(wanted, actor, world.holdings, MESSAGE)
+        assert [told(e) for e in effects if isinstance(e, Move)] == [moved]
+        assert [c.actor for c in world.consents(actor, wanted)] == [actor]
+
+
+def programme_of(block: Block) -> dict[str, object]:
+    """As if it stood for the same serials of another registry."""
+    return {"underlying_registry": "VCS", "underlying_offset": block.attributes.underlying_offset}

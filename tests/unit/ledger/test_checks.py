@@ -323,7 +323,7 @@ CASES: dict[str, Case] = {
         [at(R.ACCOUNT_WRONG, "body/lines/0/target")],
     ),
     "the target is of an unknown kind": Case(
-        *line("use", target=account(CHE, "XXX")),
+        *line("use", target=account(CHE, "ZZZ")),
         [at(R.ACCOUNT_WRONG, "body/lines/0/target")],
     ),
     "A6.4ERs are issued into a holding account": Case(
@@ -950,7 +950,7 @@ LINE_CHANGES += [
     (end, account(actor, code))
     for end in ("source", "target")
     for actor in (GHA, CHE, ADM)
-    for code in ("HLD", "PEN", "LCK", "USE", "SOP", "XXX")
+    for code in ("HLD", "PEN", "LCK", "USE", "SOP", "ZZZ")
 ]
 LINE_CHANGES += [("source", None), ("target", None)]
 
@@ -1005,3 +1005,27 @@ def test_a_share_of_proceeds_may_be_sold_inside_the_mechanism_registry() -> None
     changed(B, 194, 198, first_transferred=True)(world)
     sold = move("transfer", B, 194, 198, account(ADM, "SOP"), account(MMR, "HLD"))
     assert world.examine(ADM, sold) == []
+
+
+def test_the_largest_serial_is_one_that_can_be() -> None:
+    last = SERIAL_MAX
+    assert settled().examine(*line("first transfer", itmo_first=last - 49)) == []
+    assert told(settled().examine(*line("first transfer", itmo_first=last - 48))) == [
+        at(R.SERIALS_TAKEN, "body/lines/0/itmo_first")
+    ]
+
+
+def test_years_at_the_edge_of_a_timeframe_are_inside_it() -> None:
+    world = settled()
+    amended(GHA, vintage_from=2023, vintage_to=2023)(world)
+    assert world.examine(*GOOD["first transfer"]) == []
+    for year in (2024, 2030):
+        assert world.examine(*good("use", use=NDC.model_copy(update={"year": year}))) == []
+    assert world.examine(*line("issuance", key=U.model_copy(update={"vintage": 2021}))) == []
+
+
+def test_a_wrong_account_says_which_would_be_right() -> None:
+    (found,) = settled().examine(*line("use", target=account(CHE, "HLD", 2)))
+    assert found.detail.endswith("this needs an account of CHE01/CHE of kind use")
+    (found,) = settled().examine(*line("first transfer", source=account(GHA, "LCK")))
+    assert found.detail.endswith("this needs an account of GHA01/GHA of kind holding, pending")

@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -30,7 +31,7 @@ from schemas.effects import DirectoryEffect
 from schemas.envelope import digest
 from schemas.export import documents
 from schemas.findings import Reason
-from schemas.identifiers import Actor, Participant
+from schemas.identifiers import Actor, Instant, Participant
 from tests.unit.ledger.world import (
     ACTORS,
     ADM,
@@ -287,6 +288,17 @@ def test_a_genesis_that_could_decide_nothing_is_none(changes: dict[str, Any], ma
         genesis(**changes)
 
 
+def test_all_administrators_together_may_be_the_threshold() -> None:
+    strict = founded(threshold=3)
+    act = admission("FRA01", FRANCE)
+    refused(
+        Reason.SIGNATURE_INVALID,
+        "2 of 3 needed",
+        lambda: strict.apply(signed(act, "ada", "ben", FRANCE)),
+    )
+    assert strict.apply(signed(act, "ada", "ben", "cleo", FRANCE)).current_key(FRANCE)
+
+
 @pytest.mark.parametrize(
     ("act", "signers"),
     [
@@ -520,6 +532,68 @@ def test_no_sequence_ever_has_two_keys(steps: list[tuple[int, int]], sequence: i
         assert len(valid) <= 1
 
 
+# --- said again ---------------------------------------------------------------------------------
+
+EARLIER, LATER = (Instant(f"2027-{month}-01T12:00:00.000000Z") for month in ("02", "04"))
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_an_act_counts_once(name: str) -> None:
+    act, needed, others = NEEDED[name]
+    after = directory().apply(signed(act, *needed))
+    for again in (signed(act, *needed), signed(act, *others, *needed)):
+        refused(
+            Reason.COMMAND_INVALID,
+            "recorded already",
+            lambda again=again: after.apply(again),  # type: ignore[misc]
+        )
+
+
+def dated(act: Any, at: Instant) -> Any:
+    return act.model_copy(update={"at": at})
+
+
+@pytest.mark.parametrize(
+    ("newer", "older", "signers"),
+    [
+        (
+            status("GHA01", Status.SUSPENDED),
+            status("GHA01", Status.ACTIVE),
+            ("ada", "ben"),
+        ),
+        (profile(GHA, CHE, Profile.VIEW), profile(CHE, GHA, Profile.UNIT), (GHA, CHE)),
+    ],
+)
+def test_what_was_said_before_does_not_undo_what_was_decided_since(
+    newer: Any, older: Any, signers: tuple[str, ...]
+) -> None:
+    after = directory().apply(signed(newer, *signers))
+    refused(
+        Reason.COMMAND_INVALID,
+        "is newer",
+        lambda: after.apply(signed(dated(older, EARLIER), *signers)),
+    )
+    assert after.apply(signed(dated(older, LATER), *signers)) != after
+
+
+def test_acts_on_other_subjects_need_not_come_in_the_order_of_their_times() -> None:
+    after = directory().apply(signed(status("GHA01", Status.SUSPENDED), "ada", "ben"))
+    for act, signers in (
+        (status("CHE01", Status.SUSPENDED), ("ada", "ben")),
+        (profile(GHA, KOR, Profile.UNIT), (GHA, KOR)),
+        (rotation(), (GHA, "ghana new")),
+    ):
+        after = after.apply(signed(dated(act, EARLIER), *signers))
+    assert after.status(Participant("CHE01")) is Status.SUSPENDED
+
+
+def test_an_act_that_did_not_count_may_still_count_later() -> None:
+    act, needed, _ = NEEDED["status"]
+    before = directory()
+    refused(Reason.SIGNATURE_INVALID, "1 of 2", lambda: before.apply(signed(act, needed[0])))
+    assert before.apply(signed(act, *needed)).status(Participant("GHA01")) is Status.SUSPENDED
+
+
 # --- what the acts add up to --------------------------------------------------------------------
 
 
@@ -533,6 +607,36 @@ def test_a_status_changes_and_changes_back(name: Status) -> None:
     )
     assert after.current_key(GHA) == before.current_key(GHA), "it may still talk"
     assert after.apply(signed(status("GHA01", Status.ACTIVE), "ben", "cleo")) == before
+
+
+def at(minute: int) -> Instant:
+    return Instant(f"2027-03-02T12:{minute:02d}:00.000000Z")
+
+
+def moved(act: Any, minute: int) -> Any:
+    return act.model_copy(update={"at": at(minute)})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "signers"),
+    [
+        (status("GHA01", Status.ACTIVE), status("GHA01", Status.SUSPENDED), ("ada", "ben")),
+        (profile(GHA, CHE, Profile.UNIT), profile(CHE, GHA, Profile.VIEW), (GHA, CHE)),
+    ],
+    ids=["status", "profile"],
+)
+def test_an_act_counts_once_and_not_after_a_newer_one_on_its_subject(
+    first: Any, second: Any, signers: tuple[str, str]
+) -> None:
+    """Everybody holds the old acts; saying one again must not undo what was decided since."""
+    old, new = signed(moved(first, 1), *signers), signed(moved(second, 2), *signers)
+    held_back = signed(moved(first, 1), *reversed(signers))
+    after = directory().apply(old).apply(new)
+    for said_again in (old, new, held_back):
+        refused(Reason.COMMAND_INVALID, "recorded already", partial(after.apply, said_again))
+    never_said = signed(moved(first, 0), *signers)
+    refused(Reason.COMMAND_INVALID, "is newer", partial(after.apply, never_said))
+    assert after.apply(signed(moved(first, 3), *signers)) == directory().apply(old)
 
 
 def test_a_newcomer_may_begin_in_testing() -> None:

@@ -157,6 +157,20 @@ def test_reordered_lines_are_a_mismatch(
     else:
         assert isinstance(found, EnvelopeError)
         assert found.finding.reason is Reason.MANIFEST_MISMATCH
+        assert found.finding.detail == "order"
+
+
+def test_a_mismatch_says_how_many_messages_are_missing_and_not_named() -> None:
+    lines = (LINES[0], LINES[1])
+    first = seal(manifest(lines), lines, KEYS["ghana"]).split(b"\n")[0]
+    for others, detail in (
+        ((LINES[0], LINES[2]), "1 named but absent, 1 present but not named"),
+        ((LINES[0],), "2 named, 1 present"),
+        ((LINES[0], LINES[0]), "1 named but absent, 0 present but not named"),
+    ):
+        found = opened_or_not(b"\n".join((first, *others)))
+        assert isinstance(found, EnvelopeError)
+        assert found.finding.detail == detail
 
 
 def test_an_envelope_that_is_too_large_is_not_even_split() -> None:

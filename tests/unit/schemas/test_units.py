@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from schemas.effects import Units
 from schemas.identifiers import (
     Actor,
     ApproachId,
@@ -149,7 +150,7 @@ def test_a_position_agrees_with_its_account() -> None:
                 {"actor": GHANA, "kind": Kind.HOLDING, "account": account} | wrong
             )
     with pytest.raises(ValueError, match="no kind of account"):
-        Position.of(account_number(GHANA, "XXX", 1))
+        Position.of(account_number(GHANA, "ZZZ", 1))
 
 
 def test_every_kind_has_a_code_and_final_kinds_are_kinds() -> None:
@@ -193,3 +194,18 @@ def test_a_printed_identifier_is_read_with_and_without_commas(serial: int) -> No
     assert ItmoIdentifier.parse(f"CA0007-GHA01-GHA-{serial:,}-2023") == plain
     assert str(plain) == f"CA0007-GHA01-GHA-{serial}-2023"
     assert plain.key() == KEY.on(Layer.ITMO)
+
+
+def test_a_range_of_one_unit_is_in_order_and_a_reversed_one_is_none() -> None:
+    assert Units(key=KEY, first=5, last=5).quantity == 1
+    assert Units(key=KEY, first=5, last=9).quantity == 5
+    with pytest.raises(ValidationError, match="range reversed: 6 comes after 5"):
+        Units(key=KEY, first=6, last=5)
+
+
+def test_positions_are_equal_when_their_accounts_are() -> None:
+    one, again, other = (Position.of(account_number(GHANA, "HLD", n)) for n in (1, 1, 2))
+    assert one == again
+    assert hash(one) == hash(again)
+    assert one != other
+    assert one != one.account

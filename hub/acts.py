@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Acts on the directory: by the hub's administrators at the desk, and rotations by message.
+
+Who must have signed an act is the directory's rule (`ledger.directory`), whoever hands it in. By
+message an actor hands in nothing but the rotation of its own key, in the last envelope under the
+old one, so that the sequences that the act names are the ones that the hub has seen.
+
+A newcomer is sent the directory so far; the reconciliation service the whole log.
+"""
+
+from hub.entries import Logging
+from hub.state import HubFacts
+from ledger.directory import DirectoryError
+from runtime import events
+from runtime.program import Batch, Heard, Order
+from schemas.directory import Admission, Rotation, SignedAct, parse_act
+from schemas.effects import DirectoryEffect
+from schemas.envelope import digest
+from schemas.findings import Finding, Reason, finding
+from schemas.identifiers import Actor, Participant
+from schemas.messages import Entry
+
+__all__ = ["COMMANDS", "decide_order", "handed_in", "rotate"]
+
+HUB = Actor("HUB")
+REC = Participant("REC")
+
+COMMANDS = {"act": "administrator"}
+"""The hub's commands and the role that each needs."""
+
+Findings = list[Finding]
+
+
+def handed_in(order: Order) -> SignedAct | Finding:
+    """The signed act in a command's arguments."""
+    try:
+        return SignedAct.model_validate_json(str(order.arguments.get("act")))
+    except ValueError as error:
+        return finding(Reason.COMMAND_INVALID, str(error), field="act")
+
+
+def decide_order(facts: HubFacts, order: Order, batch: Batch) -> Findings:
+    """Record a signed act on the directory: admission, revocation, status, profile."""
+    signed = handed_in(order)
+    if isinstance(signed, Finding):
+        return [signed]
+    found = _record(facts, signed, None, batch)
+    if not found:
+        batch.results[order.id] = f"logged at {facts.log.size - 1}"
+    return found
+
+
+def rotate(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
+    """An actor changes its own key, with the last envelope that the old one seals."""
+    signed: SignedAct = heard.message.body.act
+    try:
+        act = parse_act(signed.act)
+    except ValueError as error:
+        return [finding(Reason.COMMAND_INVALID, f"not an act: {error}", field="body/act")]
+    if not isinstance(act, Rotation):
+        detail = f"{act.act} is handed in by the hub's administrators"
+        return [finding(Reason.TYPE_NOT_ALLOWED, detail, field="body/act")]
+    if act.actor != heard.author:
+        detail = f"{heard.author} cannot change the key of {act.actor}"
+        return [finding(Reason.AUTHOR_NOT_ACTING, detail, field="body/act")]
+    closes = {pair.to: pair.last for pair in act.closes}
+    if closes.get(HUB.participant) != heard.sequence:
+        detail = f"the old key closes at {closes.get(HUB.participant)}, this is {heard.sequence}"
+        return [finding(Reason.COMMAND_INVALID, detail, field="body/act")]
+    return _record(facts, signed, heard, batch)
+
+
+def _record(facts: HubFacts, signed: SignedAct, heard: Heard | None, batch: Batch) -> Findings:
+    try:
+        facts.directory = facts.directory.apply(signed)
+    except DirectoryError as error:
+        return [error.finding]
+    act = parse_act(signed.act)
+    if isinstance(act, Admission):
+        _welcome(facts, act, batch)
+    Logging(facts, batch).entry(
+        "directory",
+        heard,
+        addressed=facts.directory.actors(),
+        effects=[DirectoryEffect(act=signed.act, signatures=signed.signatures)],
+        everybody=True,
+    )
+    batch.log(events.DIRECTORY_CHANGED, act=act.act, digest=digest(signed.act.encode()))
+    return []
+
+
+def _welcome(facts: HubFacts, act: Admission, batch: Batch) -> None:
+    """A newcomer gets the directory so far; the reconciler gets the whole log."""
+    earlier = [*facts.earlier, *((new.message, new.line) for new in facts.entries)]
+    for message, line in earlier:
+        entry: Entry = message.body
+        if act.participant == REC or any(isinstance(e, DirectoryEffect) for e in entry.effects):
+            batch.repeat(HUB, act.participant, message, line)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a batch can reach: the ranges of units and the authorizations that its items touch.
+
+Everything that a rule may look at is loaded before the first one is asked, so this must never name
+too little. Too much costs a query some rows.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from ledger.blocks import Block
+from schemas.messages import CaseNotice, Proposal
+from schemas.units import Layer
+
+__all__ = ["authorizations_named", "spans_named", "spans_represented"]
+
+Span = tuple[str, int, int]
+
+
+def spans_named(proposals: Iterable[Proposal], bodies: Iterable[object]) -> set[Span]:
+    """The ranges that proposals and cases name, and the serials of ITMOs that would come to be."""
+    spans: set[Span] = set()
+    for proposal in proposals:
+        for line in proposal.lines:
+            spans.add((line.key.series, line.first, line.last))
+            if line.itmo_first is not None:
+                last = line.itmo_first + line.last - line.first
+                spans.add((line.key.on(Layer.ITMO).series, line.itmo_first, last))
+    for body in bodies:
+        if isinstance(body, CaseNotice):
+            spans.add((body.key.series, body.first, body.last))
+    return spans
+
+
+def spans_represented(blocks: Iterable[Block], proposals: Sequence[Proposal]) -> set[Span]:
+    """The ranges of the units that used or cancelled ITMOs represent."""
+    if not any(p.action in {"use", "cancellation"} for p in proposals):
+        return set()
+    return {
+        (
+            block.key.on(Layer.UNDERLYING).series,
+            block.first + block.attributes.underlying_offset,
+            block.last + block.attributes.underlying_offset,
+        )
+        for block in blocks
+        if block.key.layer is Layer.ITMO and block.attributes.underlying_offset is not None
+    }
+
+
+def authorizations_named(
+    proposals: Iterable[Proposal], blocks: Iterable[Block]
+) -> set[tuple[str, str]]:
+    """Party and id of every authorization that is recorded, relied on, or stands on units."""
+    names: set[tuple[str, str]] = set()
+    for proposal in proposals:
+        if proposal.terms is not None:
+            names.add((str(proposal.terms.party), str(proposal.terms.id)))
+        for line in proposal.lines:
+            attributes = line.attributes.authorization if line.attributes else None
+            for ref in (proposal.authorization, attributes):
+                if ref is not None:
+                    names.add((str(line.key.party), str(ref.id)))
+    for block in blocks:
+        if block.attributes.authorization is not None:
+            names.add((str(block.key.party), str(block.attributes.authorization.id)))
+    return names

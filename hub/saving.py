@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hub's facts into its database, inside the transaction of the batch.
+
+The log, its trees, deliveries, acts and checkpoints are only ever added to; the database refuses
+anything else there. Everything but those is written over by key.
+
+Elsewhere: reading (`storage`), tables (`tables`), ledger rows (`runtime.books`).
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub import tables
+from hub.state import HubFacts, Kept, NewEntry, Transaction
+from runtime.journal import set_mark
+from runtime.store import Session
+from schemas.effects import DirectoryEffect
+from schemas.identifiers import Instant
+
+__all__ = ["save_checkpoint", "save_facts"]
+
+_UPSERTS = {
+    table.name: {
+        name: dialect.insert(table).on_conflict_do_update(
+            index_elements=[c.name for c in table.primary_key],
+            set_={
+                c.name: dialect.insert(table).excluded[c.name]
+                for c in table.columns
+                if not c.primary_key
+            },
+        )
+        for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
+    }
+    for table in (
+        tables.transactions,
+        tables.authorization_use,
+        tables.statements,
+        tables.cosignatures,
+    )
+}
+_MOVE_DEADLINE = (
+    tables.transactions.update()
+    .where(tables.transactions.c.id == bindparam("i"))
+    .values(deadline=bindparam("d"))
+)
+
+
+async def save_facts(session: Session, facts: HubFacts, kept: Kept) -> None:
+    """Write what a batch has changed, ledger rows excepted."""
+    if facts.entries:
+        await _save_log(session, facts)
+        await _save_deliveries(session, facts)
+    changed = [_transaction(facts.transactions[id_]) for id_ in sorted(facts.changed)]
+    await _upsert(session, tables.transactions, changed)
+    moved = [{"i": id_, "d": deadline} for id_, deadline in facts.moved.items()]
+    if moved:
+        await session.execute(_MOVE_DEADLINE, moved)
+    await _save_authorizations(session, facts)
+    await _save_statements(session, facts)
+    if facts.last_turn is not None and facts.last_turn != kept.last_turn:
+        await set_mark(session, "last_turn", _microseconds(facts.last_turn))
+
+
+async def save_checkpoint(
+    session: Session, size: int, root: bytes, note: str, now: Instant
+) -> None:
+    """Keep a signed head of the log."""
+    await session.execute(
+        tables.checkpoints.insert(),
+        {"size": size, "root": root.hex(), "note": note, "at": str(now)},
+    )
+
+
+async def _upsert(session: Session, table: Any, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        await session.execute(_UPSERTS[table.name][session.dialect], rows)
+
+
+async def _save_log(session: Session, facts: HubFacts) -> None:
+    await session.execute(tables.log_entries.insert(), [_entry(new) for new in facts.entries])
+    nodes = [{"level": v, "node": n, "hash": h} for (v, n), h in facts.log.fresh.items()]
+    await session.execute(tables.log_nodes.insert(), nodes)
+    acts = [
+        {
+            "position": new.message.body.position,
+            "act": effect.act,
+            "signatures": json.dumps(effect.signatures),
+        }
+        for new in facts.entries
+        for effect in new.message.body.effects
+        if isinstance(effect, DirectoryEffect)
+    ]
+    if acts:
+        await session.execute(tables.acts.insert(), acts)
+
+
+async def _save_deliveries(session: Session, facts: HubFacts) -> None:
+    delivered = [
+        {"actor": actor, "number": number, "position": new.message.body.position, "root": root}
+        for new in facts.entries
+        for actor, number, root in new.addressed
+    ]
+    if delivered:
+        await session.execute(tables.deliveries.insert(), delivered)
+    grown = [
+        {"actor": actor, "level": v, "node": n, "hash": h}
+        for actor, growth in facts.deliveries.items()
+        for (v, n), h in growth.fresh.items()
+    ]
+    if grown:
+        await session.execute(tables.delivery_nodes.insert(), grown)
+
+
+async def _save_authorizations(session: Session, facts: HubFacts) -> None:
+    versions = [
+        {
+            "party": party,
+            "id": id_,
+            "version": version,
+            "terms": facts.authorizations[party, id_].versions[version].model_dump_json(),
+        }
+        for party, id_, version in facts.versions
+    ]
+    if versions:
+        await session.execute(tables.authorizations.insert(), versions)
+    used = [
+        {"party": party, "id": id_, "used": known.used}
+        for (party, id_), known in facts.authorizations.items()
+        if known.used
+    ]
+    await _upsert(session, tables.authorization_use, used)
+
+
+async def _save_statements(session: Session, facts: HubFacts) -> None:
+    statements = [
+        {
+            "actor": s.actor,
+            "size": s.size,
+            "delivered": s.delivered,
+            "holdings": s.holdings,
+            "message": s.message,
+            "at": s.at,
+        }
+        for s in facts.statements.values()
+    ]
+    await _upsert(session, tables.statements, statements)
+    cosigned = [
+        {"size": size, "participant": participant, "line": line}
+        for (size, participant), line in facts.cosigned.items()
+    ]
+    await _upsert(session, tables.cosignatures, cosigned)
+
+
+def _entry(new: NewEntry) -> dict[str, Any]:
+    return {
+        "position": new.message.body.position,
+        "line": new.line,
+        "conversation": new.message.conversation,
+        "at": new.message.body.at,
+    }
+
+
+def _transaction(state: Transaction) -> dict[str, Any]:
+    return {
+        "id": state.id,
+        "state": str(state.state),
+        "action": state.proposal.action,
+        "proposer": state.proposer,
+        "acquirer": state.acquirer,
+        "proposal": state.line,
+        "manifest": state.manifest,
+        "message": state.message,
+        "deadline": state.deadline,
+        "position": state.position,
+        "opened_at": state.opened_at,
+        "changed_at": state.changed_at,
+    }
+
+
+def _microseconds(instant: Instant) -> int:
+    since = instant.moment() - datetime(1970, 1, 1, tzinfo=UTC)
+    return since // timedelta(microseconds=1)

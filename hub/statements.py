@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Statements: what actors say of the log and of their rows, taken, witnessed and passed on.
+
+A statement counts when it is about a checkpoint that the hub made and about deliveries that it
+made: otherwise an actor could settle, by its word alone, what it was never sent. The reconciliation
+service is sent every statement about a checkpoint of ours, whatever it says of deliveries, since
+that is its business to judge.
+
+Elsewhere: checkpoints (`showing`), comparing holdings (the reconciliation service).
+"""
+
+from hub.clearing import pass_on, unfit_to_pass_on
+from hub.state import HubFacts, StatementRow
+from ledger import log, note
+from runtime import events
+from runtime.program import Batch, Heard
+from schemas.findings import Finding, Reason, finding
+from schemas.identifiers import Actor, Participant
+from schemas.messages import Statement
+
+__all__ = ["take_statement"]
+
+REC = Actor("REC")
+
+
+def take_statement(facts: HubFacts, heard: Heard, batch: Batch) -> list[Finding]:
+    """Keep the newest statement of an actor and its participant's cosignature."""
+    statement: Statement = heard.message.body
+    found = unfit_to_pass_on(heard)
+    if found:
+        return found
+    if facts.checkpoint_roots.get(statement.size) != statement.root:
+        detail = f"no checkpoint of size {statement.size} was made with root {statement.root}"
+        return [finding(Reason.LOG_DIFFERS, detail, field="body/root")]
+    participant = heard.author.participant
+    if REC.participant in facts.directory.members and heard.author != REC:
+        pass_on(heard.manifest, heard.line, REC, "statement", batch)
+    if not _delivered(facts, heard.author, statement):
+        detail = f"{statement.delivered.size} deliveries with root {statement.delivered.root}"
+        return [finding(Reason.LOG_DIFFERS, detail, field="body/delivered")]
+    before = facts.statements.get(heard.author)
+    if before is None or statement.delivered.size >= before.delivered:
+        facts.statements[heard.author] = StatementRow(
+            heard.author,
+            statement.size,
+            statement.delivered.size,
+            statement.holdings,
+            heard.digest,
+            batch.now,
+        )
+    problem = _wrong_cosignature(facts, participant, statement)
+    if problem is None:
+        facts.cosigned[statement.size, participant] = statement.cosignature
+    else:
+        batch.log(
+            events.COSIGNATURE_REFUSED,
+            witness=participant,
+            size=statement.size,
+            problem=problem,
+        )
+    return []
+
+
+def _delivered(facts: HubFacts, author: Actor, statement: Statement) -> bool:
+    """Whether so much was delivered to the actor, and this."""
+    size, root = statement.delivered.size, bytes.fromhex(statement.delivered.root)
+    expected = facts.delivered_roots.get((author, size)) if size else log.EMPTY_ROOT
+    return root == expected
+
+
+def _wrong_cosignature(
+    facts: HubFacts, participant: Participant, statement: Statement
+) -> str | None:
+    member = facts.directory.members[participant]
+    text = note.Checkpoint(facts.log_id, statement.size, bytes.fromhex(statement.root)).to_text()
+    try:
+        line = note.SignatureLine.from_text(statement.cosignature)
+        key = note.VerifierKey(str(participant), note.SignatureType.COSIGNATURE, member.witness_key)
+        note.verify_cosignature(text, line, key)
+    except note.NoteError as error:
+        return str(error)
+    return None

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts: opened and closed by command; whatever enters or leaves one must find it open.
+
+An account is closed only while it is empty. Units can still arrive in it, when a transfer that was
+accepted before completes after; then it is opened again. An account's number is never another's.
+
+Elsewhere: the accounts beside one where units are locked or retired, which nobody opens
+(`ledger.actions`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from registry.state import Account, RegistryFacts
+from runtime.program import Batch, Order
+from schemas.findings import Finding, Reason, finding
+from schemas.identifiers import AccountNumber, Actor, account_number
+from schemas.messages import Proposal
+from schemas.units import KIND_CODES
+
+__all__ = ["COMMANDS", "close_account", "not_open", "open_account", "own"]
+
+COMMANDS = {"open-account": "operator", "close-account": "operator"}
+"""Commands about accounts and the role that each needs."""
+
+Findings = list[Finding]
+
+
+def own(actor: object, mine: Sequence[Actor]) -> Actor:
+    """An argument as an actor of this registry; `ValueError` when it is none."""
+    if actor not in mine:
+        raise ValueError(f"{actor} is not an actor of this registry ({', '.join(mine)})")
+    return Actor(str(actor))
+
+
+def open_account(
+    facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Batch
+) -> Findings:
+    """Open an account of a kind, with the next number or the one given; or a closed one again."""
+    arguments = order.arguments
+    actor = own(arguments["actor"], mine)
+    codes = {str(kind): code for code, kind in KIND_CODES.items()}
+    if arguments["kind"] not in codes:
+        raise ValueError(f"{arguments['kind']} is no kind of account; one of {', '.join(codes)}")
+    code = codes[arguments["kind"]]
+    taken = [
+        int(a.number.split("-")[3])
+        for a in facts.accounts.values()
+        if a.actor == actor and a.number.kind_code == code
+    ]
+    number = account_number(actor, code, int(arguments.get("number", max(taken, default=0) + 1)))
+    known = facts.accounts.get(number)
+    if known is not None and known.open:
+        return [finding(Reason.COMMAND_INVALID, f"{number} is open", field="number")]
+    name = str(arguments.get("name", ""))[:80]
+    facts.accounts[number] = Account(
+        number, actor, name or (known.name if known else ""), open=True, opened_at=batch.now
+    )
+    facts.changed_accounts.add(number)
+    batch.results[order.id] = str(number)
+    return []
+
+
+def close_account(
+    facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Batch
+) -> Findings:
+    """Close an empty account: what would enter it from now on is rejected."""
+    number = AccountNumber(order.arguments["account"])
+    account = facts.accounts.get(number)
+    if account is None or not account.open:
+        return [finding(Reason.ACCOUNT_UNKNOWN, str(number), field="account")]
+    if number in facts.occupied:
+        return [finding(Reason.COMMAND_INVALID, f"{number} holds units", field="account")]
+    facts.accounts[number] = replace(account, open=False)
+    facts.changed_accounts.add(number)
+    batch.results[order.id] = f"{number} closed"
+    return []
+
+
+def not_open(facts: RegistryFacts, proposal: Proposal, mine: Sequence[Actor]) -> Findings:
+    """This registry's own accounts in a proposal that do not exist or are closed."""
+    found = []
+    for i, line in enumerate(proposal.lines):
+        for name, number in (("source", line.source), ("target", line.target)):
+            if number is None or number.actor not in mine:
+                continue
+            account = facts.accounts.get(number)
+            if account is None or not account.open:
+                where = f"body/lines/{i}/{name}"
+                found.append(finding(Reason.ACCOUNT_UNKNOWN, str(number), field=where))
+    return found

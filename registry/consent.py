@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Consent: whether an entry does what this registry's actors agreed to, all of it and nothing else.
+
+The hub decides when a transaction completes; what it then does to an actor's rows follows from what
+that actor said, and is checked here effect by effect:
+
+* its *proposal*, or its *acceptance* of another's, in this transaction: units of the lines, from
+  and to the accounts of the lines, with the marks that the action gives, and every line whole;
+* a *pledge*: the first-transfer proposal by which it locked units agrees to their retirement or
+  cancellation beside the account that they are in, together with the ITMOs that represent them.
+
+A consent counts when this actor really said the message, whatever the entry claims. Freezes and
+the end of a reservation need none. Everything here is pure.
+
+Elsewhere: what is done about an entry that fails (`applying`), what actions do (`ledger.actions`).
+"""
+
+from collections.abc import Iterator
+
+from ledger.actions import companion
+from ledger.blocks import subtract
+from registry.state import RegistryFacts
+from runtime.journal import Kept
+from schemas.effects import AuthorizationEffect, Effect, Move, Pledge, Reserve, Restate
+from schemas.identifiers import Actor, Digest, TransactionId
+from schemas.messages import Entry, Line, Message, Proposal
+from schemas.units import FINAL_KINDS, Attributes, Key, Kind, Layer, UseMark
+
+__all__ = ["moved_by", "not_agreed"]
+
+Agreed = tuple[Digest, Proposal]
+"""A proposal that an actor agreed to, and the digest of its line."""
+
+
+def not_agreed(facts: RegistryFacts, message: Message, actors: set[Actor]) -> str | None:
+    """What an entry does to one of `actors` without its agreement; None when all is agreed."""
+    entry: Entry = message.body
+    for actor in sorted(actors):
+        said = [
+            one
+            for consent in entry.consents
+            if consent.actor == actor and (one := facts.said.get(consent.message)) is not None
+            if one.author == actor
+        ]
+        agreed = [a for one in said if (a := _agreed(facts, one, message.conversation))]
+        pledged = [p for one in said if (p := facts.said_proposals.get(one.digest))]
+        for effect in entry.effects:
+            if actor not in _bound_by(effect):
+                continue
+            if isinstance(effect, Reserve):
+                fine = _reserves(facts, message, effect)
+            else:
+                fine = entry.state == "completed" and (
+                    any(_follows_from(a, effect, actor) for a in agreed)
+                    or any(_follows_the_itmos(p, entry, effect) for p in pledged)
+                )
+            if not fine:
+                return f"it binds units or rights of {actor} unasked ({effect.effect})"
+        if entry.state == "completed" and (left := _left_out(facts, message, actor)):
+            return left
+    return None
+
+
+def moved_by(effect: Effect) -> set[Actor]:
+    """The actors whose rows an effect changes."""
+    if isinstance(effect, Restate):
+        return {effect.position.actor}
+    if isinstance(effect, Move):
+        return {effect.target.actor} | ({effect.source.actor} if effect.source else set())
+    return set()
+
+
+def _bound_by(effect: Effect) -> set[Actor]:
+    """The actors whose agreement an effect needs."""
+    if isinstance(effect, Reserve | Pledge | AuthorizationEffect):
+        return {effect.actor}
+    return moved_by(effect)
+
+
+def _agreed(facts: RegistryFacts, said: Kept, conversation: str) -> Agreed | None:
+    """The proposal that a message of ours in this transaction agrees to."""
+    if said.conversation != conversation:
+        return None
+    if said.type == "proposal" and said.digest in facts.said_proposals:
+        return said.digest, facts.said_proposals[said.digest]
+    if said.type == "acceptance":
+        known = facts.transactions.get(TransactionId(conversation))
+        if known and known.message and known.message == said.answers and known.proposal:
+            return known.message, known.proposal
+    return None
+
+
+def _reserves(facts: RegistryFacts, message: Message, effect: Reserve) -> bool:
+    """A clearance reserves what was proposed, for the transaction in which it was."""
+    known = facts.transactions.get(TransactionId(message.conversation))
+    return (
+        known is not None
+        and known.proposal is not None
+        and known.message == message.answers
+        and (known.id, known.proposer) == (effect.transaction, effect.actor)
+        and any(
+            line.source is not None and _within(effect, line.key, line.first, line.last)
+            for line in known.proposal.lines
+        )
+    )
+
+
+# --- what follows from a proposal ---------------------------------------------------------------
+
+
+def _follows_from(agreed: Agreed, effect: Effect, actor: Actor) -> bool:
+    message, proposal = agreed
+    if isinstance(effect, AuthorizationEffect):
+        return (effect.actor, effect.terms) == (actor, proposal.terms)
+    if isinstance(effect, Pledge) and effect.consent != message:
+        return False
+    return any(_follows_from_line(proposal, line, effect) for line in proposal.lines)
+
+
+def _follows_from_line(proposal: Proposal, line: Line, effect: Effect) -> bool:
+    """Whether an effect is one that this line has when the proposal completes."""
+    if isinstance(effect, Move) and effect.source is None and _locks(proposal, line):
+        return _arrives(proposal, line, effect)
+    if not isinstance(effect, Move | Restate | Pledge):
+        return False
+    if not _within(effect, line.key, line.first, line.last):
+        return False
+    if isinstance(effect, Pledge):
+        return _locks(proposal, line)
+    if isinstance(effect, Restate):
+        after = _after(proposal, effect.before)
+        return effect.position.account == line.source and effect.after == after
+    if proposal.action == "issuance":
+        made = (effect.source, effect.target.account, effect.attributes)
+        return made == (None, line.target, line.attributes)
+    if effect.source is None or effect.source.account != line.source:
+        return False
+    if effect.attributes != _after(proposal, effect.attributes):
+        return False
+    if _locks(proposal, line):
+        return effect.target == companion(effect.source, "LCK", Kind.LOCKED)
+    return effect.target.account == line.target
+
+
+def _locks(proposal: Proposal, line: Line) -> bool:
+    """A first transfer of underlying units locks them, and ITMOs come into being."""
+    return (
+        proposal.action == "first-transfer"
+        and line.key.layer is Layer.UNDERLYING
+        and line.itmo_first is not None
+    )
+
+
+def _arrives(proposal: Proposal, line: Line, effect: Move) -> bool:
+    """The ITMOs that represent the locked units of a line."""
+    key, first, last, offset = _represented(line)
+    marks = effect.attributes
+    return (
+        _within(effect, key, first, last)
+        and effect.target.account == line.target
+        and marks == _after(proposal, marks)
+        and (marks.underlying_registry, marks.underlying_offset) == (line.key.registry, offset)
+    )
+
+
+def _represented(line: Line) -> tuple[Key, int, int, int]:
+    """Key and serials of a line's ITMOs, and what is added to a serial to give the unit's."""
+    assert line.itmo_first is not None
+    offset = line.first - line.itmo_first
+    return line.key.on(Layer.ITMO), line.itmo_first, line.last - offset, offset
+
+
+def _after(proposal: Proposal, before: Attributes) -> Attributes:
+    """The attributes of units that the action has marked."""
+    if proposal.action in {"use", "cancellation"}:
+        return before.but(use=proposal.use)
+    if proposal.action == "first-transfer":
+        return before.but(first_transferred=True, authorization=proposal.authorization)
+    return before
+
+
+def _within(effect: Move | Restate | Pledge | Reserve, key: Key, first: int, last: int) -> bool:
+    return effect.key == key and first <= effect.first and effect.last <= last
+
+
+# --- what follows from a pledge -----------------------------------------------------------------
+
+
+def _follows_the_itmos(pledge: Proposal, entry: Entry, effect: Effect) -> bool:
+    """Whether locked units end because, in the same entry, the ITMOs that represent them do."""
+    if isinstance(effect, Move) and effect.source is not None:
+        position, use = effect.source, effect.attributes.use
+        ends = (
+            companion(position, "RET", Kind.RETIREMENT),
+            companion(position, "CAN", Kind.CANCELLATION),
+        )
+        if effect.target not in ends:
+            return False
+    elif isinstance(effect, Restate):
+        position, use = effect.position, effect.after.use
+        if effect.after != effect.before.but(use=use):
+            return False
+    else:
+        return False
+    if position.kind is not Kind.LOCKED or use is None:
+        return False
+    return any(
+        _locks(pledge, line)
+        and _within(effect, line.key, line.first, line.last)
+        and _itmos_end(line, entry, effect, use)
+        for line in pledge.lines
+    )
+
+
+def _itmos_end(line: Line, entry: Entry, effect: Move | Restate, use: UseMark) -> bool:
+    key, _, _, offset = _represented(line)
+    return any(
+        isinstance(other, Move)
+        and other.key == key
+        and other.first <= effect.first - offset
+        and effect.last - offset <= other.last
+        and other.target.kind in FINAL_KINDS
+        and other.attributes.use == use
+        for other in entry.effects
+    )
+
+
+# --- nothing left out ---------------------------------------------------------------------------
+
+
+def _left_out(facts: RegistryFacts, message: Message, actor: Actor) -> str | None:
+    """A completion does all that was agreed: whoever agreed to ten units is not moved five."""
+    known = facts.transactions.get(TransactionId(message.conversation))
+    if known is None or known.proposal is None or actor not in {known.proposer, known.acquirer}:
+        return None
+    entry: Entry = message.body
+    if known.proposal.terms is not None:
+        done = any(
+            isinstance(e, AuthorizationEffect) and e.terms == known.proposal.terms
+            for e in entry.effects
+        )
+        return None if done else "it completes an authorization and records none"
+    for line in known.proposal.lines:
+        for key, first, last in _expected(known.proposal, line):
+            moves = [
+                (e.first, e.last)
+                for e in entry.effects
+                if isinstance(e, Move)
+                and e.key == key
+                and _follows_from_line(known.proposal, line, e)
+            ]
+            if subtract((first, last), moves):
+                return f"it completes {known.id} without all of {key.text} {first}-{last}"
+    return None
+
+
+def _expected(proposal: Proposal, line: Line) -> Iterator[tuple[Key, int, int]]:
+    yield line.key, line.first, line.last
+    if _locks(proposal, line):
+        key, first, last, _ = _represented(line)
+        yield key, first, last
