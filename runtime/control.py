@@ -39,6 +39,7 @@ class Replies:
     returned: list[Opened] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
     missing: dict[Greeting, int] = field(default_factory=dict)
+    asked: set[Actor] = field(default_factory=set)
     greeted: list[Greeting] = field(default_factory=list)
     behind: str | None = None
 
@@ -103,7 +104,8 @@ class Control:
             self._answer(author, body, opened.manifest.nonce, replies)
         elif isinstance(body, Hello):
             await self._compare(session, author, body, opened.manifest.answers_nonce, replies)
-        elif isinstance(body, ResendRequest):
+        elif isinstance(body, ResendRequest) and author not in replies.asked:
+            replies.asked.add(author)  # one a batch: each may load many envelopes
             await self._resend(session, author, body, replies)
         elif isinstance(body, Returned):
             self._take_back(author, body, directory, replies)
@@ -162,6 +164,9 @@ class Control:
             found = finding(Reason.SENDER_UNKNOWN, f"{sender} is no actor of this program")
             raise EnvelopeError(found)
         verify(opened.token, key)
+        if opened.manifest.to != author.participant:
+            found = finding(Reason.RECIPIENT_WRONG, f"it was for {opened.manifest.to}")
+            raise EnvelopeError(found)
         if (sender, author.participant) in self._missing:  # nobody asked for it otherwise
             replies.returned.append(opened)
 

@@ -270,10 +270,11 @@ class Handler:
         return orders
 
     async def _rotation_order(self, session: Session, order: Order, batch: Batch) -> None:
-        actor = Actor(str(order.arguments.get("actor", self.program.actors[0])))
+        named = order.arguments.get("actor", self.program.actors[0])
+        actor = next((a for a in self.program.actors if a == named), Actor("HUB"))
         problem = None
-        if actor not in self.program.actors or actor == Actor("HUB"):
-            problem = f"{actor} is not a registry actor of this program"
+        if actor == Actor("HUB"):
+            problem = f"{named!r:.60} is not a registry actor of this program"
         elif not self.sealer.following(actor):
             problem = (
                 f"the next key of {actor} is not in the key folder; make it with keygen --next"

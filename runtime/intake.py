@@ -157,6 +157,11 @@ async def _arrange_sender(
     fresh: dict[int, Authentic] = {}
     for authentic in envelopes:
         sequence = _sequence(authentic)
+        if sequence in kept and not await _stored(
+            session, journal, directory, sender, sequence, only=True
+        ):
+            result.forgotten[sender] = sequence  # sealed with a key that was withdrawn meanwhile
+            kept = {number for number in kept if number < sequence}
         if sequence <= last or sequence in kept:
             known = await journals.signed_of(session, sender, sequence)
             _compare(authentic, known, result)
@@ -191,10 +196,18 @@ async def _arrange_sender(
 
 
 async def _stored(
-    session: Session, journal: Journal, directory: Directory, sender: Actor, first: int
+    session: Session,
+    journal: Journal,
+    directory: Directory,
+    sender: Actor,
+    first: int,
+    *,
+    only: bool = False,
 ) -> list[Opened]:
-    """The run of stored early envelopes from a sequence on, as far as their keys are still good."""
-    end = _run_end(journal.early[sender], first)
+    """The run of stored early envelopes from a sequence on, as far as their keys are still good;
+    they are applied now. With `only` it is about that one, which stays early.
+    """
+    end = first if only else _run_end(journal.early[sender], first)
     bodies = await journals.received_range(session, sender, first, end)
     good: list[Opened] = []
     for opened in map(open_envelope, bodies):
@@ -203,7 +216,8 @@ async def _stored(
             await journals.forget_early(session, sender, first + len(good))
             break
         good.append(opened)
-    await journals.mark_applied(session, sender, first, first + len(good) - 1)
+    if good and not only:
+        await journals.mark_applied(session, sender, first, first + len(good) - 1)
     return good
 
 

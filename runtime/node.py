@@ -26,7 +26,7 @@ from runtime.broker import Broker, LinkState
 from runtime.clock import Clock, Ids
 from runtime.errors import LocalProtocolError, Unavailable
 from runtime.handler import Culprit, Done, Handler, Work
-from runtime.intake import Authentic, Refused, Unit, authenticate
+from runtime.intake import Authentic, Held, Refused, Unit, authenticate
 from runtime.keys import Keyring
 from runtime.orders import Operator
 from runtime.program import Program
@@ -140,6 +140,7 @@ class Node:
         """One turn: load if need be, take what arrived, work, look after the periodic things."""
         try:
             if not self._loaded:
+                await self.store.lock_writer()
                 await self._handler.load()
                 self._loaded = True
             await self._reseal()
@@ -231,6 +232,7 @@ class Node:
     async def _persist(self, part: Work) -> None:
         """Run one part, each time without the culprits found so far."""
         culprits: frozenset[str] = frozenset()
+        failures = 0
         while True:
             await self._handler.load()
             self._loaded = True
@@ -243,9 +245,16 @@ class Node:
                 self._log.error(
                     events.CULPRIT_SET_ASIDE, item=error.name, error=repr(error.__cause__)
                 )
+                if self._vital(part):
+                    return
                 culprits |= {error.name}
             except Exception as error:  # noqa: BLE001 - not in a decision: all items are suspect
-                names = _names(part)
+                names = _names(part) | await self._commands(part)
+                failures += 1
+                if failures == 1 and names:
+                    continue  # once more: what may pass is not held against an item
+                if self._vital(part):
+                    return
                 self._log.error(events.CULPRIT_SET_ASIDE, item=sorted(names), error=repr(error))
                 if names <= culprits:
                     break
@@ -253,14 +262,38 @@ class Node:
         self._loaded = False
         await self._set_aside(part)
 
+    def _vital(self, part: Work) -> bool:
+        """An entry or a checkpoint that cannot be handled for a fault of ours is never skipped: the
+        node halts and leaves it with the broker, for a version that can.
+        """
+        for authentic in part.sequenced:
+            if str(authentic.opened.manifest.sender) != str(HUB):
+                continue
+            if any(
+                b'"type":"entry"' in x or b'"type":"checkpoint"' in x
+                for x in authentic.opened.lines
+            ):
+                self._halt("internal fault here: an entry or checkpoint could not be handled")
+                return True
+        return False
+
+    async def _commands(self, part: Work) -> frozenset[str]:
+        """The names of the commands in a part that fails before one of them can be blamed."""
+        if not part.commands:
+            return frozenset()
+        async with self.store.snapshot() as session:
+            return frozenset(f"command#{r.id}" for r in await journals.open_commands(session, 50))
+
     async def _set_aside(self, part: Work) -> None:
-        """A part that fails whatever is left out of it. A control envelope is put aside as a dead
-        letter; one in a sequence is tried again with what arrives next, because leaving it out
-        would leave a gap for ever.
+        """A part that fails whatever is left out of it.
+
+        Control envelopes and what was refused are put aside as dead letters; one in a sequence is
+        tried again with what arrives next, because leaving it out would leave a gap for ever.
         """
         self._again += [a.unit for a in part.sequenced]
         await self._pause(self.settings.retry_seconds if part.sequenced else 0)
-        dead = [Refused(a.unit, finding(Reason.INTERNAL)) for a in part.control]
+        units = [a.unit for a in part.control] + [r.unit for r in part.refused]
+        dead = [Refused(unit, finding(Reason.INTERNAL)) for unit in units]
         if dead:
             await self._handler.load()
             await self._run(Work(refused=dead), frozenset())
@@ -330,7 +363,7 @@ class Node:
         held = self._due()
         fresh = [(clock + self.settings.hold_seconds, unit) for unit in units]
         for number, (deadline, unit) in enumerate([*held, *fresh]):
-            found = authenticate(unit, self.program.participant, self.program.directory, now)
+            found = self._authenticated(unit, now)
             if isinstance(found, Authentic):
                 (control if found.opened.manifest.control else sequenced).append(found)
             elif isinstance(found, Refused):
@@ -344,6 +377,13 @@ class Node:
             else:
                 refused.append(Refused(found.unit, found.finding))
         return Work(sequenced, control, refused, tuple(self._resume))
+
+    def _authenticated(self, unit: Unit, now: Instant) -> Authentic | Refused | Held:
+        try:
+            return authenticate(unit, self.program.participant, self.program.directory, now)
+        except Exception as error:  # noqa: BLE001 - whatever a stranger sent must not stop us
+            self._log.error(events.CULPRIT_SET_ASIDE, item="envelope", error=repr(error))
+            return Refused(unit, finding(Reason.INTERNAL))
 
     def _due(self) -> list[tuple[float, Unit]]:
         """Held envelopes, to be looked at again every tick; each keeps its first deadline."""

@@ -8,7 +8,7 @@ Contract of the port (`Store`):
 * One writer: transactions of one `Store` run one after another.
 * `snapshot()` gives a `Session` whose reads are all of one instant; it never writes.
 * `lock_writer()` makes this program the only writer of the database until `close`; a second one
-  gets `LocalProtocolError`.
+  gets `LocalProtocolError`. Called again it makes sure of that after a lost connection.
 * Errors of the database's availability come out as `Unavailable`; those of our own statements
   (a violated constraint) as SQLAlchemy's, since they are faults of ours.
 
@@ -141,7 +141,7 @@ class SqliteStore:
 
     async def lock_writer(self) -> None:
         path = make_url(self.url).database
-        if path and path != ":memory:":
+        if self._lock_file is None and path and path != ":memory:":
             self._lock_file = Path(f"{path}.lock").open("w")  # noqa: SIM115, ASYNC230 - held until close
             try:
                 fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -217,6 +217,9 @@ class PostgresStore:
                     yield _PostgresSession(connection)
 
     async def lock_writer(self) -> None:
+        if self._lock is not None and await _alive(self._lock):
+            return
+        again, self._lock = self._lock is not None, None
         name = make_url(self.url).database or ""
         number = int.from_bytes(hashlib.sha256(f"a6hub {name}".encode()).digest()[:8], signed=True)
         with _translated():
@@ -227,6 +230,10 @@ class PostgresStore:
             held = got.scalar_one()
             await self._lock.commit()
         if not held:
+            await self._lock.close()
+            self._lock = None
+            if again:  # the lost connection's lock may not be released yet
+                raise Unavailable(f"database {name}: the writer's lock is not free again yet")
             raise LocalProtocolError(f"database {name} is in use by another process")
 
     async def close(self) -> None:
@@ -236,6 +243,28 @@ class PostgresStore:
         await self._engine.dispose()
 
 
+async def _alive(connection: AsyncConnection) -> bool:
+    """Whether the connection that holds the writer's lock is still there."""
+    try:
+        await connection.execute(text("select 1"))
+        await connection.commit()
+    except (DBAPIError, OSError):
+        return False
+    return True
+
+
+PASSING = ("08", "25", "40", "53", "55", "57", "58", "XX")
+"""Classes of SQLSTATE that say something of the server's state and nothing of the statement."""
+
+
+def _passes(error: DBAPIError) -> bool:
+    """Whether an error is the database's trouble, which may pass, and not a fault of ours."""
+    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return str(state).startswith(PASSING)
+
+
 class _translated:  # noqa: N801 - a context manager that reads as an adjective
     """Turn a database's unavailability into `Unavailable`; faults of ours pass through."""
 
@@ -243,9 +272,7 @@ class _translated:  # noqa: N801 - a context manager that reads as an adjective
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OperationalError | InterfaceError) or (
-            isinstance(error, DBAPIError) and error.connection_invalidated
-        ):
+        if isinstance(error, DBAPIError) and _passes(error):
             raise Unavailable(f"database: {error.orig}") from error
         if isinstance(error, OSError):
             raise Unavailable(f"database: {error}") from error

@@ -245,10 +245,15 @@ def finding(
     return Finding(
         code=rule.code,
         reason=reason,
-        field=field and field[:120],
+        field=field and _printable(field)[:120],
         key=key,
         first=first,
         last=last,
         case=case,
-        detail=(detail or rule.text)[:400],
+        detail=_printable(detail or rule.text)[:400],
     )
+
+
+def _printable(text: str) -> str:
+    """Text that any terminal, JSON reader and database takes: others' bytes may be quoted in it."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

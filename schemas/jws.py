@@ -23,6 +23,7 @@ how long (the directory), where private keys are kept (`runtime.keys`).
 
 import binascii
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -312,6 +313,9 @@ def _ascii(text: str, part: str) -> bytes:
         raise _malformed(f"{part}: not ASCII; send the compact serialization") from error
 
 
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+
+
 @lru_cache(maxsize=1024)
 def _read_header(encoded: bytes) -> tuple[Algorithm, str]:
     """Return algorithm and key id. Remembered, for a key's header is the same in every token."""
@@ -334,6 +338,10 @@ def _read_header(encoded: bytes) -> tuple[Algorithm, str]:
         raise JWSError(
             JWSReason.ALGORITHM,
             f"header: alg {members['alg']!r:.40} is not accepted; sign with Ed25519 or ES256",
+        )
+    if _THUMBPRINT.fullmatch(members["kid"]) is None:
+        raise _header(
+            f"kid {members['kid']!a:.60} is no RFC 7638 thumbprint; name the key that signed"
         )
     return Algorithm(members["alg"]), members["kid"]
 

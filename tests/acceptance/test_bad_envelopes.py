@@ -11,11 +11,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from harness.remote import wait_for
 from schemas import jws, limits
 from schemas.envelope import digest
 from schemas.findings import RULES, Reason
 from schemas.identifiers import CaseId, TransactionId
-from schemas.messages import CaseNotice, Hello, Proposal, StatusRequest, Withdrawal
+from schemas.messages import CaseNotice, Hello, Proposal, Returned, StatusRequest, Withdrawal
 from schemas.units import parse_itmo_block
 from tests.rogue import CHE, HUB, THA, Rogue, World, world
 
@@ -164,6 +165,14 @@ def _with_header(rogue: Rogue, **members: str) -> bytes:
     return b"\n".join((b".".join((encoded, payload, signature)), *lines))
 
 
+def _with_payload(rogue: Rogue, **members: str) -> bytes:
+    """An envelope whose manifest says more, signed all the same."""
+    first, *lines = rogue.envelope([status(rogue)]).split(b"\n")
+    payload = json.loads(jws.b64url_decode_strict(first.split(b".")[1].decode()))
+    token = jws.sign(json.dumps({**payload, **members}).encode(), rogue.signer)
+    return b"\n".join((token.encode(), *lines))
+
+
 def _flip(body: bytes) -> bytes:
     first, *lines = body.split(b"\n")
     head, payload, signature = first.split(b".")
@@ -180,6 +189,14 @@ ENVELOPES: dict[str, tuple[Callable[[Rogue], bytes], Reason]] = {
     "a critical header": (lambda r: _with_header(r, crit="x"), Reason.ENVELOPE_MALFORMED),
     "no algorithm": (lambda r: _with_header(r, alg="none"), Reason.SIGNATURE_INVALID),
     "another algorithm": (lambda r: _with_header(r, alg="ES256"), Reason.SIGNATURE_INVALID),
+    "a key id that no text can hold": (
+        lambda r: _with_header(r, kid="\ud800"),
+        Reason.ENVELOPE_MALFORMED,
+    ),
+    "an unknown member with a zero byte": (
+        lambda r: _with_payload(r, **{"a\x00b": "c"}),
+        Reason.ENVELOPE_MALFORMED,
+    ),
     "another recipient": (lambda r: _manifest(r, to="REC"), Reason.RECIPIENT_WRONG),
     "another participant's actor": (
         lambda r: r.envelope([status(r)], **{"from": THA}),
@@ -344,3 +361,60 @@ async def test_dead_letters_are_replayed_and_discarded_by_command(running: World
     done, why = await running.order(HUB, "discard", {"letter": 1})
     assert not done
     assert "no open dead letter" in why
+
+
+async def test_a_wrong_argument_does_not_stop_the_desk(running: World) -> None:
+    thailand = THA.participant
+    for name, arguments in (
+        ("rotate-key", {"actor": "che"}),
+        ("rotate-key", {"actor": 7}),
+        ("accept", {"transaction": "\x00"}),
+        ("propose", {"actor": THA, "lines": 5}),
+        ("open-account", {"actor": THA, "kind": "nothing"}),
+    ):
+        done, why = await running.order(thailand, name, arguments)
+        assert not done, why
+    done, why = await running.order(thailand, "open-account", {"actor": THA, "kind": "holding"})
+    assert done, why
+
+
+async def test_envelopes_that_nobody_asked_back_are_not_taken_for_ones_own(running: World) -> None:
+    rogue = running.rogue
+    line = status(rogue)
+    forged = rogue.envelope([line], **{"from": HUB, "to": CHE.participant, "sequence": 99})
+    before = await running.rows(HUB, "select count(*) as n from outbox")
+    for envelope in (forged.decode(), "rubbish"):
+        body = Returned(envelope=envelope)
+        control = rogue.message("returned", "control", body)
+        await rogue.send(rogue.envelope([control], control=True, nonce="0" * 32))
+    assert len(await running.wait_dead(2)) == 2
+    after = await running.rows(HUB, "select count(*) as n from outbox where sequence >= 99")
+    assert after[0].n == 0
+    assert before
+    await goes_on(running)
+
+
+async def test_a_key_is_changed_by_command_and_the_old_one_is_refused_above_its_last(
+    running: World,
+) -> None:
+    thailand = THA.participant
+    keyring = running.estate.members[thailand].keyring
+    old = keyring.actors[THA][0]
+    keyring.add(THA, STRANGER)
+    done, why = await running.order(thailand, "rotate-key", {"actor": THA})
+    assert done, why
+
+    async def known() -> bool | None:
+        keys = running.nodes[HUB].program.directory.keys[THA]
+        return True if keys[-1].key == STRANGER.public else None
+
+    await wait_for(known, 20, "the new key in the directory")
+    done, why = await running.order(thailand, "status", {"transaction": "THA01-THA-1"})
+    records = running.nodes[HUB].program.directory.keys[THA]
+    assert records[0].key == old.public
+    assert records[0].closes is not None
+    last = records[0].closes["HUB"]
+    directory = running.nodes[HUB].program.directory
+    assert directory.key_for(THA, old.public.key_id, "HUB", last) == old.public
+    assert directory.key_for(THA, old.public.key_id, "HUB", last + 1) is None
+    await goes_on(running)

@@ -211,6 +211,7 @@ def test_a_deployment_sets_itself_up_transfers_units_and_stops_cleanly(
         *("REC", "UN01", "UN02", "GHA01", "CHE01")
     }
     assert "CHE01/CHE  GHA01/GHA  information" in admitted
+    assert_the_hub_would_make_the_same_definitions(site)
 
     transfer(site)
 
@@ -290,6 +291,15 @@ def assert_the_definitions_are_in_force(broker: PrivateRabbitMQ) -> None:
     assert {queue["name"] for queue in queues} == {
         f"{kind}.{name}" for kind in ("inbox", "dead") for name in names - {"administrator"}
     }
+
+
+def assert_the_hub_would_make_the_same_definitions(site: Site) -> None:
+    """Those made from the directory are those that the broker has booted with, but for users."""
+    made = json.loads(site.look("hub", "HUB", "definitions"))
+    booted = json.loads((site.folder / "rabbitmq" / "definitions.json").read_text())
+    booted["users"] = []
+    booted["permissions"] = [p for p in booted["permissions"] if p["user"] != "administrator"]
+    assert made == booted
 
 
 def assert_metrics_are_served(site: Site) -> None:

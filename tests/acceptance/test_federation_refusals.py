@@ -321,7 +321,7 @@ CASES: dict[str, Case] = {
             "lines": (line(U, 201, 205, account(GHA, "PEN"), account(CHE)),),
             "acquirer": CHE,
         },
-        [X.ADMINISTRATOR_ONLY],
+        [X.ADMINISTRATOR_ONLY, X.ACQUIRER_WRONG],
     ),
     # --- authorization
     "an authorization nobody gave": Case(
