@@ -135,10 +135,12 @@ class World:
         self.tasks: dict[Participant, asyncio.Task[None]] = {}
         self.rogue = Rogue(estate, exchange)
 
-    async def start(self, participant: Participant, *, fresh: bool = True) -> None:
-        """Start a program."""
+    async def start(
+        self, participant: Participant, *, fresh: bool = True, program: Any = None
+    ) -> None:
+        """Start a program, on a new database or on the one it had."""
         member = self.estate.members[participant]
-        program = build_program(self.estate, member)
+        program = program or build_program(self.estate, member)
         program.greets = tuple(p for p in program.greets if p == HUB)
         url = f"sqlite:///{self.estate.folder / f'{participant}.db'}"
         if fresh:

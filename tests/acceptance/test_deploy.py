@@ -203,8 +203,11 @@ def test_a_deployment_sets_itself_up_transfers_units_and_stops_cleanly(
     site.run(*SERVICES["admit"]["entrypoint"])
     for name in DAEMONS:
         wait_for(lambda name=name: site.is_healthy(name), f"{name} is not ready")  # type: ignore[misc]
-    # `docker compose up` runs both again; they find that everything is done.
-    assert "trust root" not in site.run(*SERVICES["setup"]["entrypoint"])
+    # `docker compose up` runs both again; they find that everything is done. (That a database is
+    # up to date takes seconds to say, six times; only the rest is run.)
+    again = (site.folder / "setup" / "setup.sh").read_text()
+    again = "".join(x for x in again.splitlines(keepends=True) if " migrate " not in x)
+    assert site.run("sh", "-c", again) == ""
     assert site.run(*SERVICES["admit"]["entrypoint"]) == ""
     admitted = site.look("hub", "HUB", "directory")
     assert set(re.findall(r"^(\w+)  active$", admitted, re.MULTILINE)) == {

@@ -810,16 +810,16 @@ async def test_the_same_transaction_or_id_with_other_content_is_refused_and_kept
 async def test_the_hub_tells_a_status_to_those_concerned_alone(federation: Federation) -> None:
     rogue = await federation.voice(ROG)
     transaction, _ = await cleared(federation, rogue)
-    for asked, expected in (
+    for about, expected in (
         (transaction, "cleared"),
         ("ROG01-ROG-1", "completed"),
         ("ROG01-ROG-77", None),
         ("GHA01-GHA-77", None),
     ):
-        body = StatusRequest(transaction=TransactionId(asked))
-        said = await rogue.say("status-request", asked, body)
+        body = StatusRequest(transaction=TransactionId(about))
+        said = await rogue.say("status-request", about, body)
         (answer,) = [m.body for m in await rogue.answers(said)]
-        assert (answer.transaction, answer.state) == (asked, expected)
+        assert (answer.transaction, answer.state) == (about, expected)
         assert answer.closed_to == rogue.sequences[HUB]
     body = StatusRequest(transaction=TransactionId("GHA01-GHA-1"))
     said = await rogue.say("status-request", "GHA01-GHA-1", body)

@@ -1,0 +1,746 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A hub that breaks the protocol, with the hub's own keys: its nodes keep the proof and halt.
+
+The real hub is stopped and spoken for. Each case is an entry or a checkpoint that is authentic,
+next in its sequence, and not what it must be. The node applies nothing of it, keeps it as it was
+signed, alarms and stops. What it had agreed to is applied from the same mouth, so that it is the
+lie that stops the node and not the stranger.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ledger import actions, log, note
+from ledger.growth import Growth
+from ledger.holdings import Holdings
+from runtime import books, events
+from schemas.directory import Status, StatusChange
+from schemas.effects import (
+    AuthorizationEffect,
+    AuthorizationTerms,
+    DirectoryEffect,
+    Effect,
+    Move,
+    Pledge,
+    Release,
+    Reserve,
+    Restate,
+)
+from schemas.envelope import digest
+from schemas.identifiers import Actor, Digest, Instant, Participant, TransactionId
+from schemas.messages import (
+    Addressed,
+    Checkpoint,
+    Consent,
+    DeliveryTree,
+    Entry,
+    Message,
+    Proposal,
+    parse_message,
+)
+from schemas.units import AuthorizationRef, Position, Purpose, UseMark
+from tests.cast import (
+    CHE,
+    GHA,
+    HUB,
+    KOR,
+    LOG,
+    REC,
+    ROG,
+    VUT,
+    A,
+    I,
+    U,
+    account,
+    first_transfer,
+    private,
+    signed,
+    transfer,
+    use,
+)
+from tests.federation import Federation, Settings
+from tests.voice import Voice
+
+DIGEST = Digest("0" * 64)
+OTHER = account(GHA, number=2)
+
+
+@dataclass
+class FalseHub:
+    """Speaks as the hub, whose program is stopped."""
+
+    federation: Federation
+    voice: Voice
+    position: int = 0
+    log: Growth = field(default_factory=Growth)
+
+    @classmethod
+    async def take_over(cls, federation: Federation) -> "FalseHub":
+        await federation.settled()
+        await federation.stop(REC, HUB)
+        hub = cls(federation, await federation.voice(Actor("HUB")))
+        for row in await federation.rows(HUB, "select line from log_entries order by position"):
+            hub.log = hub.log.append(log.leaf_hash(bytes(row.line)))
+        return hub
+
+    async def deliveries(self, actor: Actor) -> Growth:
+        """An actor's delivery tree, as the log has it."""
+        sql = (
+            "select e.line from deliveries d join log_entries e on e.position = d.position "
+            "where d.actor = :actor order by d.number"
+        )
+        grown = Growth()
+        for row in await self.federation.rows(HUB, sql, actor=str(actor)):
+            grown = grown.append(log.leaf_hash(bytes(row.line)))
+        return grown
+
+    async def say_entry(
+        self,
+        to: Sequence[Actor],
+        conversation: str,
+        effects: Sequence[Effect] = (),
+        *,
+        answers: str | None = None,
+        shift: int = 0,
+        **members: Any,
+    ) -> tuple[Digest, bytes]:
+        """An entry of our making to the participant of `to`; gives the digest of its line."""
+        addressed = [
+            Addressed(actor=actor, index=(await self.deliveries(actor)).size + shift)
+            for actor in to
+        ]
+        values: dict[str, Any] = {
+            "log": LOG,
+            "position": self.log.size,
+            "at": self.federation.clock.now(),
+            "manifest": None,
+            "state": None,
+            "action": None,
+            "rules": "false",
+            "addressed": tuple(addressed),
+            "effects": tuple(effects),
+        }
+        body = Entry.model_validate(values | members)
+        said = self.voice.make("entry", conversation, body, answers=answers)
+        return await self.voice.say_line(said, to[0].participant), said
+
+    async def say_checkpoint(self, to: Actor, **members: Any) -> tuple[Digest, bytes]:
+        """A checkpoint of our making; by itself it is right, if nothing new was said."""
+        grown = members.pop("log", self.log)
+        key: Ed25519PrivateKey = members.pop("key", private("checkpoints"))
+        text = note.Checkpoint(
+            members.pop("origin", LOG), grown.size, members.pop("root", grown.root())
+        ).to_text()
+        own = await self.deliveries(to)
+        values: dict[str, Any] = {
+            "note": note.format_note(text, [note.sign_note(text, LOG, key)]),
+            "proof_from": self.log.size,
+            "proof": (),
+            "deliveries": tree(own.size, own.root(), to),
+        }
+        body = Checkpoint.model_validate(values | members)
+        said = self.voice.make("checkpoint", "checkpoint", body)
+        return await self.voice.say_line(said, to.participant), said
+
+    async def completing(self, transaction: str) -> list[Effect]:
+        """The effects that the completion of a transaction has."""
+        sql = "select proposal, message from transactions where id = :id"
+        (row,) = await self.federation.rows(HUB, sql, id=transaction)
+        proposal: Proposal = parse_message(bytes(row.proposal)).body
+        id_ = TransactionId(transaction)
+        holdings = await self.holdings(proposal)
+        return [
+            *actions.release(proposal, id_.proposer, id_),
+            *actions.completion(proposal, id_.proposer, holdings, Digest(row.message)),
+        ]
+
+    async def holdings(self, proposal: Proposal) -> Holdings:
+        spans = {(key.series, 1, 10_000) for x in proposal.lines for key in (U, I, A, x.key)}
+        async with self.federation.store(HUB).snapshot() as session:
+            return await books.load_holdings(session, "log", spans)
+
+    async def consents(self, transaction: str, *actors: Actor) -> tuple[Consent, ...]:
+        """What each of the actors really said in a transaction that consents to it."""
+        found = []
+        for actor in actors:
+            sql = (
+                "select digest from messages where author = :a and conversation = :c "
+                "and type in ('proposal', 'acceptance')"
+            )
+            rows = await self.federation.rows(actor.participant, sql, a=str(actor), c=transaction)
+            found += [Consent(actor=actor, message=Digest(row.digest)) for row in rows]
+        return tuple(found)
+
+
+async def books_of(federation: Federation, participant: Participant) -> dict[str, list[Any]]:
+    """Everything in a registry's database that an entry could change."""
+    tables = ("blocks", "overlays", "transactions", "deliveries", "movements", "authorizations")
+    found = {}
+    for table in (*tables, "acts", "witness"):
+        rows = await federation.rows(participant, f"select * from {table}")
+        found[table] = sorted(map(tuple, rows), key=repr)
+    return found
+
+
+async def keeps_proof_and_halts(
+    federation: Federation, participant: Participant, said: bytes, before: dict[str, list[Any]]
+) -> str:
+    """Holds a node to what it owes a lie; gives why it halted."""
+    why = await federation.halted(participant)
+    assert await books_of(federation, participant) == before
+    (letter,) = await federation.rows(participant, "select reason, body from dead_letters")
+    manifest, _, kept = bytes(letter.body).partition(b"\n")
+    assert kept == said
+    assert manifest.count(b".") == 2, "the signed manifest stands before it"
+    return f"{letter.reason}: {why}"
+
+
+# --- a completion that nobody consented to -------------------------------------------------------
+
+Twist = Callable[[FalseHub, list[Effect]], Awaitable[list[Effect]]]
+
+
+def changed(kind: type[Effect], **changes: Any) -> Twist:
+    """The right effects, with some members of one kind of effect changed."""
+
+    async def twist(hub: FalseHub, effects: list[Effect]) -> list[Effect]:
+        result: list[Effect] = []
+        for effect in effects:
+            mine = isinstance(effect, kind) and GHA in _actors(effect)
+            result.append(effect.model_copy(update=changes) if mine else effect)
+        assert result != effects
+        return result
+
+    return twist
+
+
+def _actors(effect: Any) -> set[Actor]:
+    source = getattr(effect, "source", None) or getattr(effect, "position", None)
+    return {source.actor} if source is not None else {getattr(effect, "actor", None)}
+
+
+async def nothing_at_all(hub: FalseHub, effects: list[Effect]) -> list[Effect]:
+    return []
+
+
+async def half(hub: FalseHub, effects: list[Effect]) -> list[Effect]:
+    """Only half of each range."""
+    return [e.model_copy(update={"last": (e.first + e.last) // 2}) for e in effects]
+
+
+async def without_itmos(hub: FalseHub, effects: list[Effect]) -> list[Effect]:
+    """Locked here, and nothing in exchange."""
+    return [e for e in effects if not (isinstance(e, Move) and e.source is None)]
+
+
+async def and_more(hub: FalseHub, effects: list[Effect]) -> list[Effect]:
+    """All that was agreed, and ten units more."""
+    extra = [e for e in effects if isinstance(e, Move) and e.source is not None]
+    return [*effects, *(e.model_copy(update={"first": 301, "last": 310}) for e in extra)]
+
+
+async def and_a_pledge(hub: FalseHub, effects: list[Effect]) -> list[Effect]:
+    return [*effects, Pledge(key=U, first=301, last=310, actor=GHA, consent=DIGEST)]
+
+
+async def as_agreed(hub: FalseHub, effects: list[Effect]) -> list[Effect]:
+    return effects
+
+
+def position(actor: Actor, code: str = "HLD", number: int = 1) -> Position:
+    return Position.of(account(actor, code, number))
+
+
+TWISTS: dict[str, Twist] = {
+    "nothing happens": nothing_at_all,
+    "half of it": half,
+    "no itmos come to be": without_itmos,
+    "ten units more": and_more,
+    "a pledge of other units": and_a_pledge,
+    "other units": changed(Move, first=401, last=500),
+    "to another actor": changed(Move, target=position(CHE)),
+    "to another account": changed(Move, target=position(GHA, number=2)),
+    "from another account": changed(Move, source=position(GHA, number=2)),
+    "retired instead of locked": changed(Move, target=position(GHA, "RET")),
+    "under another authorization": changed(
+        Restate,
+        after=actions.Attributes(
+            first_transferred=True,
+            authorization=AuthorizationRef.model_validate({"id": "GH-7", "version": 1}),
+        ),
+    ),
+    "pledged for something else": changed(Pledge, consent=DIGEST),
+}
+
+
+@pytest.mark.parametrize("name", TWISTS)
+async def test_a_completion_does_what_was_agreed_and_nothing_else(
+    federation: Federation, name: str
+) -> None:
+    transaction = await federation.propose(GHA, first_transfer(201, 300, 201, ROG))
+    await federation.reached(transaction, "cleared", "GHA01")
+    hub = await FalseHub.take_over(federation)
+    before = await books_of(federation, GHA.participant)
+    effects = await hub.completing(transaction)
+    _, said = await hub.say_entry(
+        [GHA],
+        transaction,
+        await TWISTS[name](hub, effects),
+        state="completed",
+        action="first-transfer",
+        consents=await hub.consents(transaction, GHA),
+        answers=DIGEST,
+    )
+    why = await keeps_proof_and_halts(federation, GHA.participant, said, before)
+    assert why.startswith("consent-missing: the hub broke the protocol: 5009")
+    assert federation.logged(events.CONSENT_MISSING, participant="GHA01")
+    await hub.voice.close()
+
+
+async def test_what_was_agreed_is_applied(federation: Federation) -> None:
+    """The same words without a lie: it is not the stranger that stops the node."""
+    transaction = await federation.propose(GHA, first_transfer(201, 300, 201, ROG))
+    await federation.reached(transaction, "cleared", "GHA01")
+    hub = await FalseHub.take_over(federation)
+    effects = await hub.completing(transaction)
+    await hub.say_entry(
+        [GHA],
+        transaction,
+        effects,
+        state="completed",
+        action="first-transfer",
+        consents=await hub.consents(transaction, GHA),
+        answers=DIGEST,
+    )
+    await federation.reached(transaction, "completed", "GHA01")
+    assert (U.text, 201, 300, account(GHA, "LCK")) in await federation.holdings(GHA)
+    federation.diverged.add(GHA)  # the log knows nothing of it
+    await hub.voice.close()
+
+
+class Claim(NamedTuple):
+    """Consents that an entry lists, and those that they should make believe."""
+
+    transaction: str
+    actors: tuple[Actor, ...]
+    as_actor: Actor | None = None
+
+
+CLAIMS = {
+    "none": None,
+    "somebody else's": Claim("GHA01-GHA-3", (CHE,), GHA),
+    "its own, for another transaction": Claim("GHA01-GHA-1", (GHA,)),
+    "its own, for a first transfer of other units": Claim("GHA01-GHA-3", (GHA,)),
+}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("conversation", ["CHE01-CHE-77", "GHA01-GHA-77"])
+async def test_units_move_by_nobody_else_s_consent(
+    federation: Federation, name: str, conversation: str
+) -> None:
+    claim = CLAIMS[name]
+    hub = await FalseHub.take_over(federation)
+    before = await books_of(federation, GHA.participant)
+    consents: tuple[Consent, ...] = ()
+    if claim is not None:
+        found = await hub.consents(claim.transaction, *claim.actors)
+        assert found
+        consents = tuple(Consent(actor=claim.as_actor or c.actor, message=c.message) for c in found)
+    marks = actions.Attributes()
+    theft = Move(
+        key=U, first=201, last=300, attributes=marks, source=position(GHA), target=position(CHE)
+    )
+    _, said = await hub.say_entry(
+        [GHA], conversation, [theft], state="completed", action="transfer", consents=consents
+    )
+    why = await keeps_proof_and_halts(federation, GHA.participant, said, before)
+    assert why.startswith("consent-missing")
+    await hub.voice.close()
+
+
+async def test_a_consent_is_not_used_twice(federation: Federation) -> None:
+    """Units that came back do not leave again by the old proposal."""
+    assert await federation.transact(CHE, transfer(I, 1, 10, CHE, GHA)) == "completed"
+    assert await federation.transact(GHA, transfer(I, 1, 10, GHA, CHE)) == "completed"
+    hub = await FalseHub.take_over(federation)
+    before = await books_of(federation, CHE.participant)
+    effects = await hub.completing("CHE01-CHE-1")
+    _, said = await hub.say_entry(
+        [CHE],
+        "CHE01-CHE-1",
+        effects,
+        state="completed",
+        action="transfer",
+        consents=await hub.consents("CHE01-CHE-1", CHE),
+    )
+    why = await keeps_proof_and_halts(federation, CHE.participant, said, before)
+    assert "makes CHE01-CHE-1 completed, which is completed" in why
+    await hub.voice.close()
+
+
+# --- an acquirer ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings", [Settings(manual=frozenset({Participant("CHE01")}))])
+@pytest.mark.parametrize("agreed", [True, False])
+async def test_nothing_arrives_that_the_acquirer_did_not_accept(
+    federation: Federation,
+    agreed: bool,  # noqa: FBT001 - a case of the test
+) -> None:
+    """What it waits with is not accepted; what it accepted comes as proposed."""
+    transaction = await federation.propose(GHA, first_transfer(201, 300, 201))
+    await federation.reached(transaction, "cleared", "CHE01")
+    hub = await FalseHub.take_over(federation)
+    if agreed:
+        await federation.order("CHE01", "accept", transaction=transaction)
+    before = await books_of(federation, CHE.participant)
+    effects = await hub.completing(transaction)
+    if agreed:  # and it is given more
+        arriving = next(e for e in effects if isinstance(e, Move) and e.source is None)
+        effects.append(arriving.model_copy(update={"first": 301, "last": 310}))
+    consents = await hub.consents(transaction, CHE) or (Consent(actor=CHE, message=DIGEST),)
+    _, said = await hub.say_entry(
+        [CHE], transaction, effects, state="completed", action="first-transfer", consents=consents
+    )
+    why = await keeps_proof_and_halts(federation, CHE.participant, said, before)
+    assert why.startswith("consent-missing")
+    await hub.voice.close()
+
+
+# --- a pledge ------------------------------------------------------------------------------------
+
+MARK = UseMark(purpose=Purpose.NDC, user="CHE", year=2025)
+LOCKED, RETIRED = position(GHA, "LCK"), position(GHA, "RET")
+
+
+async def used(hub: FalseHub, first: int, last: int) -> list[Effect]:
+    """What a use of ITMOs has for effects, as the log has them now."""
+    proposal = hub.voice.proposal(use(I, first, last, CHE))
+    holdings = await hub.holdings(proposal)
+    return list(actions.completion(proposal, CHE, holdings, DIGEST))
+
+
+async def all_as_pledged(hub: FalseHub) -> list[Effect]:
+    return await used(hub, 1, 10)
+
+
+async def without_the_itmos(hub: FalseHub) -> list[Effect]:
+    return [e for e in await used(hub, 1, 10) if GHA in _actors(e)]
+
+
+async def itmos_that_only_move(hub: FalseHub) -> list[Effect]:
+    return [
+        e.model_copy(update={"target": position(KOR)}) if isinstance(e, Move) and e.key == I else e
+        for e in await used(hub, 1, 10)
+    ]
+
+
+async def more_than_the_itmos(hub: FalseHub) -> list[Effect]:
+    return [
+        e.model_copy(update={"last": 11}) if isinstance(e, Move | Restate) and e.key == U else e
+        for e in await used(hub, 1, 10)
+    ]
+
+
+async def units_that_are_not_pledged(hub: FalseHub) -> list[Effect]:
+    return [
+        e.model_copy(update={"first": 201, "last": 210, "source": position(GHA)})
+        if isinstance(e, Move) and e.key == U
+        else e
+        for e in await used(hub, 1, 10)
+        if not isinstance(e, Restate)
+    ]
+
+
+async def to_somebody_else(hub: FalseHub) -> list[Effect]:
+    return [
+        e.model_copy(update={"target": position(CHE, "RET")})
+        if isinstance(e, Move) and e.key == U
+        else e
+        for e in await used(hub, 1, 10)
+    ]
+
+
+async def back_into_the_holding(hub: FalseHub) -> list[Effect]:
+    return [
+        e.model_copy(update={"target": position(GHA)}) if isinstance(e, Move) and e.key == U else e
+        for e in await used(hub, 1, 10)
+    ]
+
+
+async def with_another_mark(hub: FalseHub) -> list[Effect]:
+    other = MARK.model_copy(update={"user": "KOR"})
+    return [
+        e.model_copy(update={"attributes": e.attributes.but(use=other)})
+        if isinstance(e, Move) and e.key == U
+        else e
+        for e in await used(hub, 1, 10)
+    ]
+
+
+PLEDGES: dict[str, tuple[Callable[[FalseHub], Awaitable[list[Effect]]], bool]] = {
+    "with the itmos": (all_as_pledged, True),
+    "without the itmos": (without_the_itmos, False),
+    "while the itmos only move": (itmos_that_only_move, False),
+    "one unit more than the itmos": (more_than_the_itmos, False),
+    "units that are not pledged": (units_that_are_not_pledged, False),
+    "to somebody else": (to_somebody_else, False),
+    "back into the holding account": (back_into_the_holding, False),
+    "with another mark than the itmos": (with_another_mark, False),
+}
+
+
+@pytest.mark.parametrize("name", PLEDGES)
+async def test_pledged_units_follow_their_itmos_and_nothing_else(
+    federation: Federation, name: str
+) -> None:
+    make, fine = PLEDGES[name]
+    hub = await FalseHub.take_over(federation)
+    before = await books_of(federation, GHA.participant)
+    _, said = await hub.say_entry(
+        [GHA],
+        "CHE01-CHE-1",
+        await make(hub),
+        state="completed",
+        action="use",
+        consents=await hub.consents("GHA01-GHA-3", GHA),
+    )
+    if fine:
+        await federation.reached("CHE01-CHE-1", "completed", "GHA01")
+        assert (U.text, 1, 10, RETIRED.account) in await federation.holdings(GHA)
+        federation.diverged.add(GHA)
+    else:
+        why = await keeps_proof_and_halts(federation, GHA.participant, said, before)
+        assert why.startswith("consent-missing")
+    await hub.voice.close()
+
+
+# --- rights ---------------------------------------------------------------------------------------
+
+
+def terms(**members: Any) -> AuthorizationTerms:
+    values = {"id": "GH-8", "version": 1, "approach": "CA0007", "party": "GHA", "purposes": ["NDC"]}
+    return AuthorizationTerms.model_validate_json(json.dumps(values | members))
+
+
+RIGHTS: dict[str, tuple[str, str | None, list[Effect]]] = {
+    "an authorization": (
+        "GHA01-GHA-77",
+        "completed",
+        [AuthorizationEffect(actor=GHA, terms=terms())],
+    ),
+    "an authorization in a case": ("REC-1", None, [AuthorizationEffect(actor=GHA, terms=terms())]),
+    "a reservation": (
+        "GHA01-GHA-77",
+        "cleared",
+        [Reserve(key=U, first=201, last=210, actor=GHA, transaction=TransactionId("GHA01-GHA-77"))],
+    ),
+    "a pledge": ("REC-1", None, [Pledge(key=U, first=201, last=210, actor=GHA, consent=DIGEST)]),
+}
+
+
+@pytest.mark.parametrize("name", RIGHTS)
+async def test_nothing_is_said_or_bound_in_an_actor_s_name(
+    federation: Federation, name: str
+) -> None:
+    conversation, state, effects = RIGHTS[name]
+    hub = await FalseHub.take_over(federation)
+    before = await books_of(federation, GHA.participant)
+    _, said = await hub.say_entry([GHA], conversation, effects, state=state)
+    why = await keeps_proof_and_halts(federation, GHA.participant, said, before)
+    assert why.startswith("consent-missing")
+    await hub.voice.close()
+
+
+# --- an entry that is not the next one ----------------------------------------------------------
+
+TRANSACTION = TransactionId("GHA01-GHA-1")
+LATER = Instant("2027-06-01T00:00:00.000000Z")
+LET_GO: list[Effect] = [Release(key=U, first=1, last=2, actor=GHA, transaction=TRANSACTION)]
+
+
+def status_act(*administrators: str) -> list[Effect]:
+    act = StatusChange(
+        participant=Participant("CHE01"), status=Status.SUSPENDED, reason="", at=LATER
+    )
+    made = signed(act, *administrators)
+    return [DirectoryEffect(act=made.act, signatures=made.signatures)]
+
+
+MISPLACED: dict[str, tuple[dict[str, Any], str]] = {
+    "one delivery was withheld": ({"shift": 1}, "is the next"),
+    "a delivery again": ({"shift": -1}, "is the next"),
+    "addressed twice": ({"to": [GHA, GHA]}, "addressed twice"),
+    "of another log": ({"log": "another.log"}, "of the log another.log"),
+    "a second beginning": ({"position": 0}, "another genesis"),
+    "a state of no transaction": (
+        {"state": "completed", "conversation": "REC-1"},
+        "steps no transaction",
+    ),
+    "completed after it was completed": ({"state": "completed"}, "which is completed"),
+    "expired after it was completed": ({"state": "expired"}, "which is completed"),
+    "cleared after it was completed": ({"state": "cleared"}, "which is completed"),
+    "an act that one administrator signed": (
+        {"effects": status_act("ada")},
+        "an act that does not count",
+    ),
+    "two acts at once": (
+        {"effects": [*status_act("ada", "ben"), *status_act("ada", "cleo")]},
+        "carries 2 acts",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISPLACED)
+async def test_an_entry_is_the_next_of_our_log(federation: Federation, name: str) -> None:
+    members, expected = MISPLACED[name]
+    members = {"to": [GHA], "conversation": str(TRANSACTION), "effects": LET_GO} | members
+    hub = await FalseHub.take_over(federation)
+    before = await books_of(federation, GHA.participant)
+    _, said = await hub.say_entry(**members)
+    why = await keeps_proof_and_halts(federation, GHA.participant, said, before)
+    assert why.startswith("log-differs")
+    assert expected in why
+    await hub.voice.close()
+
+
+# --- checkpoints --------------------------------------------------------------------------------
+
+
+def fork(size: int) -> Growth:
+    grown = Growth()
+    for number in range(size):
+        grown = grown.append(log.leaf_hash(b"another entry %d" % number))
+    return grown
+
+
+def tree(size: int, root: bytes, actor: Actor = GHA) -> tuple[DeliveryTree, ...]:
+    return (DeliveryTree(actor=actor, size=size, root=Digest(root.hex())),)
+
+
+def deliveries(size: int, root: bytes) -> dict[str, Any]:
+    return {"deliveries": tree(size, root)}
+
+
+def checkpoints(log_size: int, own: int) -> dict[str, tuple[dict[str, Any], str]]:
+    """What is wrong with each, given the size of the log and of the node's deliveries."""
+    return {
+        "another root of the same size": ({"log": fork(log_size)}, "does not contain"),
+        "a larger log that is another one": ({"log": fork(log_size + 3)}, "does not contain"),
+        "a larger log with a made-up proof": (
+            {"log": fork(log_size + 3), "proof": (DIGEST,)},
+            "does not contain",
+        ),
+        "a log that has shrunk": ({"log": fork(5)}, "comes after one of"),
+        "another key": ({"key": private("mallory")}, "checkpoint:"),
+        "another log": ({"origin": "another.log"}, "not signed by the hub"),
+        "no note at all": ({"note": "hello"}, "checkpoint:"),
+        "a delivery that never came": (
+            deliveries(own + 1, fork(own + 1).root()),
+            "is not what was received",
+        ),
+        "a delivery that was altered": (
+            deliveries(own, fork(own).root()),
+            "is not what was received",
+        ),
+        "a delivery taken back": (deliveries(0, log.EMPTY_ROOT), "is not what was received"),
+        "no word of deliveries": ({"deliveries": ()}, "is not what was received"),
+    }
+
+
+@pytest.mark.parametrize("name", checkpoints(1, 1))
+async def test_a_checkpoint_extends_the_last_one_and_covers_what_came(
+    federation: Federation, name: str
+) -> None:
+    hub = await FalseHub.take_over(federation)
+    before = await books_of(federation, GHA.participant)
+    own = await hub.deliveries(GHA)
+    members, expected = checkpoints(hub.log.size, own.size)[name]
+    _, said = await hub.say_checkpoint(GHA, **members)
+    why = await keeps_proof_and_halts(federation, GHA.participant, said, before)
+    assert why.startswith("log-differs")
+    assert expected in why
+    assert federation.logged(events.CHECKPOINT_REFUSED, participant="GHA01")
+    statements = await hub.voice.hear()
+    assert [m for m in statements if m.type == "statement"] == [], "it witnesses nothing of it"
+    await hub.voice.close()
+
+
+async def test_the_same_checkpoint_again_is_witnessed_again(federation: Federation) -> None:
+    hub = await FalseHub.take_over(federation)
+    await hub.voice.hear()
+    await hub.say_checkpoint(GHA)
+
+    async def stated() -> Message | None:
+        said = [m for m in await hub.voice.hear() if m.type == "statement"]
+        return said[0] if said else None
+
+    statement = (await federation.wait(stated, "the statement")).body
+    own = await hub.deliveries(GHA)
+    assert (statement.size, statement.delivered.size) == (hub.log.size, own.size)
+    await hub.voice.close()
+
+
+async def test_what_comes_behind_a_lie_is_not_applied(federation: Federation) -> None:
+    """Not even in the same envelope: the first lie is the end."""
+    hub = await FalseHub.take_over(federation)
+    before = await books_of(federation, GHA.participant)
+    size = (await hub.deliveries(GHA)).size
+    lines = [
+        hub.voice.make(
+            "entry",
+            "GHA01-GHA-1",
+            Entry(
+                log=LOG,
+                position=hub.log.size + n,
+                at=federation.clock.now(),
+                manifest=None,
+                state=None,
+                action=None,
+                rules="false",
+                addressed=(Addressed(actor=GHA, index=size + shift),),
+                effects=tuple(LET_GO),
+            ),
+        )
+        for n, shift in ((0, 1), (1, 0))
+    ]
+    envelope = await hub.voice.seal(GHA.participant, lines)
+    await hub.voice.send(GHA.participant, envelope)
+    await keeps_proof_and_halts(federation, GHA.participant, lines[0], before)
+    await hub.voice.close()
+
+
+async def test_two_sections_are_one_commit_and_each_keeps_to_its_own_word(
+    federation: Federation,
+) -> None:
+    """The seller's consent is not the buyer's, even inside one registry."""
+    transaction = await federation.propose(KOR, transfer(A, 1, 10, KOR, VUT))
+    assert await federation.ended(transaction) == "completed"
+    hub = await FalseHub.take_over(federation)
+    before = await books_of(federation, KOR.participant)
+    move = Move(
+        key=A,
+        first=11,
+        last=20,
+        attributes=actions.Attributes(),
+        source=position(KOR),
+        target=position(VUT),
+    )
+    _, said = await hub.say_entry(
+        [KOR, VUT],
+        "UN02-KOR-77",
+        [move],
+        state="completed",
+        action="transfer",
+        consents=await hub.consents(transaction, KOR, VUT),
+    )
+    why = await keeps_proof_and_halts(federation, KOR.participant, said, before)
+    assert why.startswith("consent-missing")
+    assert digest(said)
+    await hub.voice.close()
