@@ -56,16 +56,15 @@ async def expected_of(session: Session, known: Known) -> Digest | None:
     except ValueError:
         return None
     for level in range(LEVELS, 0, -1):
-        siblings = await books.children_of(
-            session, known.actor, level - 1, tree.parents(changed)
-        )
+        siblings = await books.children_of(session, known.actor, level - 1, tree.parents(changed))
         changed = tree.climb(level, changed, siblings)
     return Digest((changed[0] or EMPTY_ROOT).hex())
 
 
 def _added(ours: frozenset[Point], lines: list[PointLine]) -> list[Point]:
     """Our points and those of the sum, equal and opposite ones cancelled; a sum that no rows give
-    is refused by its digest."""
+    is refused by its digest.
+    """
     total: Counter[tuple[str, int, str, str]] = Counter()
     for point in ours:
         total[point.key, point.serial, point.attributes, point.account] += point.sign

@@ -2,8 +2,10 @@
 """What the commands `party`, `international` and `mechanism` have in common."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
+from pydantic import Field
 from sqlalchemy import select
 
 from ledger.checks import Policy
@@ -28,6 +30,10 @@ class RegistryDaemonSettings(DaemonSettings):
     """The mechanism registry's participant; the same at every program."""
     international: tuple[str, ...] = ("UN02",)
     """Participants that are international registries; the same at every program."""
+    share_of_proceeds_permille: Annotated[int, Field(ge=0, le=1000)] = 50
+    """Share of proceeds of an issuance, in permille, rounded up; the same as the hub's."""
+    omge_permille: Annotated[int, Field(ge=0, le=1000)] = 20
+    """Cancellation for overall mitigation, in permille, rounded up; the same as the hub's."""
 
 
 def registry_app(
@@ -46,7 +52,10 @@ def registry_app(
             raise LocalProtocolError("settings: genesis is missing; it is the trust root")
         text = settings.genesis.read_text(encoding="utf-8")
         policy = Policy(
-            mechanism=settings.mechanism, international=frozenset(settings.international)
+            mechanism=settings.mechanism,
+            international=frozenset(settings.international),
+            share_of_proceeds_permille=settings.share_of_proceeds_permille,
+            omge_permille=settings.omge_permille,
         )
         return kind(
             settings.participant,

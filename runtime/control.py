@@ -10,13 +10,14 @@ gets them back (`returned`) and only then writes again.
 Elsewhere: ordinary envelopes (`intake`), sealing and storing (`node`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ledger.directory import Directory
 from runtime import journal as journals
 from runtime.journal import Journal, Sealed
 from runtime.store import Session
-from schemas import limits
+from schemas import jws, limits
 from schemas.envelope import EnvelopeError, Opened, open_envelope, verify
 from schemas.findings import Reason, finding
 from schemas.identifiers import Actor, Participant
@@ -26,6 +27,8 @@ from schemas.units import Frozen
 __all__ = ["Control", "Replies"]
 
 Greeting = tuple[Actor, Participant]
+OwnKey = Callable[[Actor, str], jws.PublicKey | None]
+"""The public half of a key held here, by actor and key id."""
 
 
 @dataclass
@@ -93,6 +96,7 @@ class Control:
         opened: Opened,
         message: Message,
         directory: Directory,
+        own: OwnKey,
         replies: Replies,
     ) -> None:
         """One authentic control message; only `committed` changes what is remembered here.
@@ -108,7 +112,7 @@ class Control:
             replies.asked.add(author)  # one a batch: each may load many envelopes
             await self._resend(session, author, body, replies)
         elif isinstance(body, Returned):
-            self._take_back(author, body, directory, replies)
+            self._take_back(author, body, directory, own, replies)
 
     def _answer(self, author: Actor, hello: Hello, nonce: str | None, replies: Replies) -> None:
         ours = self._actors[0]
@@ -124,6 +128,10 @@ class Control:
                 f"{author.participant} has {hello.received} envelopes of ours, "
                 f"we know of {answer.received}"
             )
+            if ours != Actor("HUB"):  # a hub that lost its own must be stopped, not helped on
+                replies.missing[ours, author.participant] = hello.received
+                lost = _resend(ours, answer.received + 1, hello.received)
+                replies.say.append((ours, author.participant, "resend", lost, None))
         if hello.sent > answer.sent and author not in self._journal.early:
             ask = _resend(author, answer.sent + 1, hello.sent)
             replies.say.append((ours, author.participant, "resend", ask, None))
@@ -154,12 +162,16 @@ class Control:
             replies.greeted.append(greeting)
 
     def _take_back(
-        self, author: Actor, body: Returned, directory: Directory, replies: Replies
+        self, author: Actor, body: Returned, directory: Directory, own: OwnKey, replies: Replies
     ) -> None:
-        """An envelope of our own that was lost, if we miss any there and it is ours indeed."""
+        """An envelope of our own that was lost, if we miss any there and it is ours indeed.
+
+        After a restore the directory may be older than our keys, or empty, so a key that is held
+        here counts as well.
+        """
         opened = open_envelope(body.envelope.encode())
         sender = opened.manifest.sender
-        key = directory.any_key(sender, opened.token.kid)
+        key = directory.any_key(sender, opened.token.kid) or own(sender, opened.token.kid)
         if sender not in self._actors or key is None:
             found = finding(Reason.SENDER_UNKNOWN, f"{sender} is no actor of this program")
             raise EnvelopeError(found)

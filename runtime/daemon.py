@@ -74,7 +74,11 @@ def run_daemon(settings: DaemonSettings, build: Callable[[Keyring], Program]) ->
         refuse_optimized()
         keyring = keyring_of(settings)
         return asyncio.run(_run(settings, build(keyring), keyring))
-    except (A6HubError, ValueError) as error:
+    except (
+        A6HubError,
+        ValueError,
+        OSError,
+    ) as error:  # OSError: a server or port that is not there
         log.critical(events.SERVICE_FAILED, error=str(error))
         return 1
 
@@ -128,7 +132,12 @@ def _serve(settings: DaemonSettings, node: Node) -> Callable[[], None]:
 
     server = make_server(settings.http_host, settings.http_port, answer, handler_class=_Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server.shutdown
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return stop
 
 
 class _Quiet(WSGIRequestHandler):

@@ -169,7 +169,12 @@ class Handler:
             if message.type in CONTROL_TYPES:
                 try:
                     await self.control.handle(
-                        session, authentic.opened, message, self.program.directory, done.replies
+                        session,
+                        authentic.opened,
+                        message,
+                        self.program.directory,
+                        self.sealer.own_key,
+                        done.replies,
                     )
                 except EnvelopeError as error:
                     done.refused.append(Refused(authentic.unit, error.finding))

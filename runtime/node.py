@@ -140,7 +140,6 @@ class Node:
         """One turn: load if need be, take what arrived, work, look after the periodic things."""
         try:
             if not self._loaded:
-                await self.store.lock_writer()
                 await self._handler.load()
                 self._loaded = True
             await self._reseal()

@@ -40,6 +40,11 @@ class Sealer:
             used = await journals.get_mark(session, f"key {actor}")
             self._keyring.used[actor] = max(used, self._keyring.used.get(actor, 0))
 
+    def own_key(self, actor: Actor, key_id: str) -> jws.PublicKey | None:
+        """The public half of a key that is held here for an actor."""
+        held = (signer.public for signer in self._keyring.actors.get(actor, []))
+        return next((key for key in held if key.key_id == key_id), None)
+
     def following(self, actor: Actor) -> bool:
         """Whether the key that an actor changes to next is there."""
         return self._keyring.following(actor) is not None

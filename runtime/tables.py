@@ -26,6 +26,7 @@ from sqlalchemy import (
     text,
 )
 
+from schemas.limits import SERIAL_MAX
 from schemas.units import KIND_CODES
 
 __all__ = [
@@ -46,7 +47,19 @@ __all__ = [
 
 metadata = MetaData()
 
-Serial = BigInteger().with_variant(Integer, "sqlite")
+_RANGE = (
+    "first >= 1 and first <= last and "
+    f"last <= {SERIAL_MAX} and first = cast(first as bigint) and last = cast(last as bigint)"
+)
+"""SQLite puts text and fractions into a column of integers if asked; PostgreSQL does not."""
+
+_KINDS = ", ".join(f"'{kind}'" for kind in KIND_CODES.values())
+_PREFIX = (
+    "replace(actor, '/', '-') || '-' || case kind "
+    + " ".join(f"when '{kind}' then '{code}'" for code, kind in KIND_CODES.items())
+    + " else '' end || '-'"
+)
+"""How the number of an account of this actor and kind begins."""
 
 marks = Table(
     "marks",
@@ -189,11 +202,10 @@ blocks = Table(
     Column("kind", Text, nullable=False),
     Column("account", Text, nullable=False),
     ForeignKeyConstraint(["key", "series", "slot"], ["keys.key", "keys.series", "keys.slot"]),
-    CheckConstraint("first >= 1 and first <= last"),
+    CheckConstraint(_RANGE, name="blocks_range"),
     CheckConstraint(
-        "account like replace(actor, '/', '-') || '-' || case kind "
-        + " ".join(f"when '{kind}' then '{code}'" for code, kind in KIND_CODES.items())
-        + " end || '-%'",
+        f"actor like '%/%' and kind in ({_KINDS}) "
+        f"and substr(account, 1, length({_PREFIX})) = {_PREFIX}",
         name="blocks_account_agrees",
     ),
     Index("blocks_tree", "actor", "slot", "first"),
@@ -212,7 +224,7 @@ overlays = Table(
     Column("last", BigInteger, nullable=False),
     Column("reference", Text, primary_key=True),
     Column("series", Text, nullable=False),
-    CheckConstraint("first >= 1 and first <= last"),
+    CheckConstraint(_RANGE, name="overlays_range"),
     Index("overlays_series", "book", "series", "first"),
 )
 """Reservations, pledges, freezes and disputes on ranges."""

@@ -88,6 +88,7 @@ class Settings:
     checkpoint_seconds: float = 0.5
     heartbeat_seconds: float = 60.0
     inquiry_seconds: float = 10.0
+    tick_seconds: float = 0.25
     manual: frozenset[Participant] = frozenset()
     """Participants that leave clearances to an operator."""
 
@@ -160,7 +161,7 @@ class Federation:
                 self.clock,
                 keyring(participant),
                 operators=[self._operator],
-                settings=NodeSettings(drain_seconds=2),
+                settings=NodeSettings(tick_seconds=self.settings.tick_seconds, drain_seconds=2),
             )
             self.tasks[participant] = asyncio.create_task(self.nodes[participant].run())
 
@@ -171,6 +172,12 @@ class Federation:
             self.nodes[participant].stop()
         for participant in chosen:
             await self.tasks.pop(participant)
+
+    async def greeted(self) -> None:
+        """Wait until every running program has exchanged sequences with the hub."""
+        async with asyncio.timeout(60):
+            for participant in self.tasks:
+                await self.nodes[participant].ready.wait()
 
     async def crash(self, participant: Participant) -> None:
         """Kill a program where it stands."""

@@ -2,8 +2,8 @@
 """Time that passes only when nobody has anything to do: an event loop and the clock that shows it.
 
 On a `VirtualLoop` waiting costs nothing and every run is the same, as long as all that runs on it
-is in this process: SQLite in the loop, the in-process broker. A test module that wants it says so by
-its name, in the folder's conftest.py.
+is in this process: SQLite in the loop, the in-process broker. A test module that wants it says so
+by its name, in the folder's conftest.py.
 """
 
 import asyncio

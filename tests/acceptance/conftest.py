@@ -73,6 +73,7 @@ async def federation(
     clock = LoopClock(START + timedelta(seconds=established.seconds + 3600))
     one = Federation(tmp_path, logs, clock, settings)
     await one.start()
+    await one.greeted()
     yield one
     await one.audit()
     await one.close()

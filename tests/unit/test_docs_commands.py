@@ -187,7 +187,16 @@ def test_the_ceremony_of_the_operators_page_begins_a_log_and_admits_a_registry(
     order = json.loads(Path("admission.order").read_text())
     directory = directory.apply(SignedAct.model_validate_json(order["act"]))
     assert directory.status(Participant("GHA01")) is Status.TESTING
-    # What the page says of beginning twice.
+    # What the page says of the broker's users, and of beginning twice.
+    Path("passwords").mkdir()
+    Path("passwords/HUB").write_text("secret\n")
+    definitions = ["a6hub", "hub", "definitions", "--settings", "HUB/settings.toml"]
+    document = json.loads(run([*definitions, "--passwords", "passwords"]))
+    assert [user["name"] for user in document["users"]] == ["HUB"]
+    assert json.loads(run(definitions)) == {**document, "users": []}
+    Path("passwords/GHA01").write_text("secret\n")
+    with pytest.raises(AssertionError, match="GHA01 is not admitted"):
+        run([*definitions, "--passwords", "passwords"])
     with pytest.raises(AssertionError, match="a log begins once"):
         run(["a6hub", "hub", "begin", "--settings", "HUB/settings.toml", "genesis.json"])
 

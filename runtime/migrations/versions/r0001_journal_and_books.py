@@ -47,6 +47,14 @@ def _postgresql() -> None:
             f"$$ begin {body}; return null; end $$"
         )
     op.execute(
+        "create function mark_dirty_all() returns trigger language plpgsql as "
+        f"$$ begin {mark.format(rows='blocks')}; return null; end $$"
+    )
+    op.execute(
+        "create trigger blocks_truncated before truncate on blocks "
+        "for each statement execute function mark_dirty_all()"
+    )
+    op.execute(
         "create trigger blocks_inserted after insert on blocks referencing new table as added "
         "for each statement execute function mark_dirty_new()"
     )

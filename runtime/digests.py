@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The holdings trees in the store: dirty buckets hashed, nodes and points read.
+
+Every write to `blocks` marks the buckets that it touches (the database's triggers do it, whoever
+writes). `holdings_root` hashes what is marked, and climbs. What was written around the triggers is
+found by `scrub`, which has a share of a tree hashed again from its rows.
+
+Elsewhere: what a tree is (`ledger.tree`), ledger rows (`books`), the triggers (migration r0001).
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import BigInteger, Text, and_, bindparam, cast, delete, select, union
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger import tree as holdings_tree
+from ledger.blocks import Block
+from ledger.tree import Point
+from runtime.rows import read_block
+from runtime.store import Session, each
+from runtime.tables import blocks, dirty, tree
+from schemas.identifiers import Actor
+
+__all__ = [
+    "SHARES",
+    "buckets_of",
+    "children_of",
+    "holdings_root",
+    "load_tree_points",
+    "mark_everything_dirty",
+    "scrub",
+]
+
+SHARES = 16
+"""A scrub takes a sixteenth of the tree at a time: one child of the root."""
+
+_SLOT_BITS = 36
+_BUCKET_BITS = 8
+
+
+async def holdings_root(session: Session, actor: Actor) -> bytes:
+    """The root of an actor's holdings tree, as its rows are now: dirty buckets are hashed first."""
+    rows = await session.execute(
+        delete(dirty).where(dirty.c.actor == actor).returning(dirty.c.bucket)
+    )
+    marked = sorted(row[0] for row in rows)
+    if marked:
+        await _rehash(session, actor, marked)
+    stored = select(tree.c.digest).where(tree.c.actor == actor, tree.c.level == 0, tree.c.node == 0)
+    root = (await session.execute(stored)).scalar_one_or_none()
+    return bytes(root) if root is not None else holdings_tree.EMPTY_ROOT
+
+
+async def _rehash(session: Session, actor: Actor, marked: Sequence[int]) -> None:
+    points = await load_tree_points(session, actor, marked)
+    changed: dict[int, bytes | None] = {
+        bucket: holdings_tree.bucket_digest(points.get(bucket, frozenset())) for bucket in marked
+    }
+    await _store_level(session, actor, holdings_tree.LEVELS, changed)
+    for level in range(holdings_tree.LEVELS, 0, -1):
+        siblings = await children_of(session, actor, level - 1, holdings_tree.parents(changed))
+        changed = holdings_tree.climb(level, changed, siblings)
+        await _store_level(session, actor, level - 1, changed)
+
+
+async def _store_level(
+    session: Session, actor: Actor, level: int, changed: Mapping[int, bytes | None]
+) -> None:
+    await session.execute(
+        _DELETE_NODES, [{"a": actor, "v": level, "n": node} for node in sorted(changed)]
+    )
+    rows = [
+        {"actor": actor, "level": level, "node": node, "digest": digest}
+        for node, digest in sorted(changed.items())
+        if digest is not None
+    ]
+    if rows:
+        await session.execute(tree.insert(), rows)
+
+
+_DELETE_NODES = delete(tree).where(
+    tree.c.actor == bindparam("a"), tree.c.level == bindparam("v"), tree.c.node == bindparam("n")
+)
+_nodes = each(bindparam("nodes", type_=Text)).table_valued("value").alias("wanted")
+_node = cast(_nodes.c.value.op("->>")("n"), BigInteger)
+_CHILDREN = (
+    select(tree.c.node, tree.c.digest)
+    .select_from(_nodes)
+    .join(
+        tree,
+        and_(
+            tree.c.actor == bindparam("actor"),
+            tree.c.level == bindparam("level"),
+            tree.c.node >= _node * 16,
+            tree.c.node < _node * 16 + 16,
+        ),
+    )
+)
+
+
+async def children_of(
+    session: Session, actor: Actor, level: int, nodes: Iterable[int]
+) -> dict[int, bytes]:
+    """The stored children (at `level` + 1) of nodes at `level`."""
+    wanted = json.dumps([{"n": node} for node in sorted(nodes)])
+    rows = await session.execute(_CHILDREN, {"nodes": wanted, "actor": actor, "level": level + 1})
+    return {row[0]: bytes(row[1]) for row in rows}
+
+
+_buckets = each(bindparam("buckets", type_=Text)).table_valued("value").alias("wanted")
+_slot = cast(_buckets.c.value.op("->>")("s"), BigInteger)
+_low = cast(_buckets.c.value.op("->>")("f"), BigInteger)
+_high = cast(_buckets.c.value.op("->>")("l"), BigInteger)
+_POINT_BLOCKS = {
+    end: select(blocks)
+    .select_from(_buckets)
+    .join(
+        blocks,
+        and_(
+            blocks.c.actor == bindparam("actor"),
+            blocks.c.slot == _slot,
+            column >= _low - shift,
+            column <= _high - shift,
+        ),
+    )
+    for end, column, shift in (("first", blocks.c.first, 0), ("last", blocks.c.last, 1))
+}
+
+
+async def load_tree_points(
+    session: Session, actor: Actor, buckets: Sequence[int]
+) -> dict[int, frozenset[Point]]:
+    """The signed points of an actor's rows in each of these buckets."""
+    mask = (1 << _SLOT_BITS) - 1
+    wanted = []
+    for bucket in buckets:
+        low = (bucket & mask) << _BUCKET_BITS
+        wanted.append({"s": bucket >> _SLOT_BITS, "f": low, "l": low + (1 << _BUCKET_BITS) - 1})
+    parameters = {"actor": actor, "buckets": json.dumps(wanted)}
+    near: set[Block] = set()
+    for statement in _POINT_BLOCKS.values():
+        near |= {
+            read_block(row) for row in (await session.execute(statement, parameters)).mappings()
+        }
+    found: dict[int, set[Block]] = {}
+    for block in near:
+        for bucket in holdings_tree.dirty_buckets(block.key.text, block.first, block.last):
+            found.setdefault(bucket, set()).add(block)
+    return {
+        bucket: holdings_tree.bucket_points(found.get(bucket, ()), bucket) for bucket in buckets
+    }
+
+
+def buckets_of(points: Mapping[int, frozenset[Point]]) -> list[tuple[int, list[Point]]]:
+    """Points by bucket, in a fixed order."""
+    return [(bucket, sorted(points[bucket])) for bucket in sorted(points)]
+
+
+_rows_of_share = (
+    blocks.c.actor == bindparam("actor"),
+    blocks.c.slot.between(bindparam("first_slot"), bindparam("last_slot")),
+)
+_MARK_SHARE = {
+    name: dialect.insert(dirty)
+    .from_select(
+        ["actor", "bucket"],
+        union(
+            *(
+                select(
+                    blocks.c.actor,
+                    cast(blocks.c.slot, BigInteger) * (1 << _SLOT_BITS)
+                    + serial // (1 << _BUCKET_BITS),
+                ).where(*_rows_of_share)
+                for serial in (blocks.c.first, blocks.c.last + 1)
+            )
+        ),
+    )
+    .on_conflict_do_nothing()
+    for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
+}
+_MARK_BUCKET = {
+    name: dialect.insert(dirty).on_conflict_do_nothing()
+    for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
+}
+
+
+async def scrub(session: Session, actor: Actor, share: int) -> None:
+    """Have one of `SHARES` parts of an actor's tree hashed again from its rows, whatever is stored:
+    for writes that bypassed the triggers.
+    """
+    assert 0 <= share < SHARES
+    for level in range(1, holdings_tree.LEVELS + 1):
+        width = 16 ** (level - 1)
+        part = tree.c.node.between(share * width, (share + 1) * width - 1)
+        await session.execute(
+            delete(tree).where(tree.c.actor == actor, tree.c.level == level, part)
+        )
+    slots = 1 << 12 - 4
+    await session.execute(
+        _MARK_SHARE[session.dialect],
+        {"actor": actor, "first_slot": share * slots, "last_slot": (share + 1) * slots - 1},
+    )
+    # One more bucket, so that the way to the root is climbed even if no row is left here.
+    lowest = {"actor": actor, "bucket": share * slots << _SLOT_BITS}
+    await session.execute(_MARK_BUCKET[session.dialect], lowest)
+
+
+async def mark_everything_dirty(session: Session, actor: Actor) -> None:
+    """Have an actor's whole tree hashed again."""
+    for share in range(SHARES):
+        await scrub(session, actor, share)

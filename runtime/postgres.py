@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store on PostgreSQL, through asyncpg.
+
+Elsewhere: the port's contract (`store`).
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Executable, text
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from runtime.database import database_url, translated
+from runtime.errors import LocalProtocolError, Unavailable
+
+__all__ = ["PostgresStore"]
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+class _PostgresSession:
+    dialect = "postgresql"
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Rows | None = None
+    ) -> CursorResult[*tuple[Any, ...]]:
+        return await self._connection.execute(statement, parameters)
+
+
+class PostgresStore:
+    """One writing connection and a few for reading.
+
+    The connection that holds the writer's lock is the one that writes: what ends the one ends the
+    other, so nobody can write under a lock that is gone.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._name = database_url(url).database or ""
+        self._engine: AsyncEngine = create_async_engine(
+            url, pool_size=3, max_overflow=2, connect_args={"timeout": 10, "command_timeout": 60}
+        )
+        self._turn = asyncio.Lock()
+        self._lock: AsyncConnection | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[_PostgresSession]:
+        async with self._turn:
+            with translated():
+                if self._lock is None:
+                    async with self._engine.begin() as connection:
+                        yield _PostgresSession(connection)
+                else:
+                    writer = await self._writer(self._lock)
+                    async with writer.begin():
+                        yield _PostgresSession(writer)
+
+    async def _writer(self, held: AsyncConnection) -> AsyncConnection:
+        """The connection that has the lock; a new one when the old one is lost."""
+        if held.closed or held.invalidated:
+            again = await self._try_lock()
+            if again is None:
+                raise Unavailable(f"database {self._name} is being written by another process")
+            await held.close()
+            self._lock = held = again
+        return held
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[_PostgresSession]:
+        with translated():
+            async with self._engine.connect() as plain:
+                connection = await plain.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+                async with connection.begin():
+                    yield _PostgresSession(connection)
+
+    async def lock_writer(self) -> None:
+        with translated():
+            self._lock = await self._try_lock()
+        if self._lock is None:
+            raise LocalProtocolError(f"database {self._name} is in use by another process")
+
+    async def _try_lock(self) -> AsyncConnection | None:
+        """A connection with the writer's lock, or None when somebody else has it."""
+        digest = hashlib.sha256(f"a6hub {self._name}".encode()).digest()
+        number = int.from_bytes(digest[:8], signed=True)
+        connection = await self._engine.connect()
+        try:
+            got = await connection.execute(
+                text("select pg_try_advisory_lock(:number)"), {"number": number}
+            )
+            held = bool(got.scalar_one())
+            await connection.commit()
+        except BaseException:
+            await connection.close()
+            raise
+        if not held:
+            await connection.close()
+            return None
+        return connection
+
+    async def close(self) -> None:
+        with translated():
+            try:
+                if self._lock is not None:
+                    await self._lock.close()
+            finally:
+                await self._engine.dispose()

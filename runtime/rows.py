@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ledger rows as values and back.
+
+What the database holds is read as it stands, even if somebody has edited a key, an account or
+attributes into nonsense: such a row has its text as its name, so that it can be stated, compared
+and named, and does not stop the program that keeps it.
+
+Elsewhere: the statements (`books`, `digests`), the tables and what they refuse (`tables`).
+"""
+
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from ledger.blocks import Block
+from ledger.holdings import Overlay, OverlayKind
+from ledger.tree import slot
+from schemas.identifiers import AccountNumber, Actor, Identifier
+from schemas.units import Attributes, Frozen, Key, Layer, Position
+
+__all__ = ["block_row", "overlay_row", "read_block", "read_overlay"]
+
+Name = TypeVar("Name", bound=Identifier)
+Value = TypeVar("Value", bound=Frozen)
+
+
+def read_block(row: Any) -> Block:
+    """A row as a block."""
+    return Block(
+        _key(row["key"], row["series"]),
+        row["first"],
+        row["last"],
+        _attributes(row["attributes"]),
+        _position(row["account"], row["actor"], row["kind"]),
+    )
+
+
+def block_row(book: str, block: Block) -> dict[str, Any]:
+    """A block as a row."""
+    return {
+        "book": book,
+        "series": block.key.series,
+        "first": block.first,
+        "last": block.last,
+        "key": block.key.text,
+        "slot": slot(block.key.text),
+        "attributes": block.attributes.text,
+        "actor": str(block.position.actor),
+        "kind": str(block.position.kind),
+        "account": str(block.position.account),
+    }
+
+
+def read_overlay(row: Any) -> Overlay:
+    """A row as an overlay."""
+    return Overlay(
+        OverlayKind(row["kind"]),
+        Actor(row["actor"]),
+        _key(row["key"], row["series"]),
+        row["first"],
+        row["last"],
+        row["reference"],
+    )
+
+
+def overlay_row(book: str, overlay: Overlay) -> dict[str, Any]:
+    """An overlay as a row."""
+    return {
+        "book": book,
+        "kind": str(overlay.kind),
+        "actor": str(overlay.actor),
+        "key": overlay.key.text,
+        "first": overlay.first,
+        "last": overlay.last,
+        "reference": overlay.reference,
+        "series": overlay.key.series,
+    }
+
+
+@lru_cache(maxsize=4096)
+def _key(text: str, series: str) -> Key:
+    try:
+        key = Key.parse(text)
+    except ValueError:
+        return _named(_unread(Key, {"layer": Layer.UNDERLYING}), text=text, series=series)
+    return key if key.series == series else _named(key, series=series)
+
+
+@lru_cache(maxsize=4096)
+def _attributes(text: str) -> Attributes:
+    try:
+        attributes = Attributes.model_validate_json(text)
+    except ValueError:
+        return _named(Attributes(), text=text)
+    return attributes if attributes.text == text else _named(attributes, text=text)
+
+
+@lru_cache(maxsize=4096)
+def _position(account: str, actor: str, kind: str) -> Position:
+    try:
+        return Position.of(AccountNumber(account))
+    except ValueError:
+        members = {
+            "actor": _as_it_stands(Actor, actor),
+            "kind": kind,
+            "account": _as_it_stands(AccountNumber, account),
+        }
+        return _unread(Position, members)
+
+
+def _unread(kind: type[Value], members: dict[str, Any]) -> Value:
+    """A value that nobody has checked; members that are not given are None."""
+    every: dict[str, Any] = {**dict.fromkeys(kind.model_fields), **members}
+    made: Any = kind.model_construct(None, **every)
+    value: Value = made
+    return value
+
+
+def _named(value: Value, **texts: str) -> Value:
+    """A value that goes by these texts instead of those that it would work out."""
+    value.__dict__.update(texts)
+    return value
+
+
+def _as_it_stands(kind: type[Name], text: str) -> Name:
+    return str.__new__(kind, text)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows edited behind a running node's back on PostgreSQL, all at once, are named to the serial.
+
+The same federation as on SQLite, in real time. What each edit by itself must give is tried in
+`test_federation_edited_rows.py`; here the triggers are PostgreSQL's.
+"""
+
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from structlog.typing import EventDict
+
+from harness.services import Postgres
+from runtime import events
+from runtime.clock import SystemClock
+from schemas.identifiers import Participant
+from tests.cast import ACTORS, CHE, GHA, I, account, first_transfer
+from tests.edits import MARKS, named
+from tests.federation import Federation, Settings
+
+SWISS = "actor = 'CHE01/CHE' and series = :series and first = :at"
+EDITS: dict[int, tuple[str, tuple[int, int, str]]] = {
+    201: (f"update blocks set last = 244 where {SWISS}", (241, 244, "held-without-issuance")),
+    301: (f"update blocks set last = 330 where {SWISS}", (331, 340, "missing")),
+    401: (f"delete from blocks where {SWISS}", (401, 440, "missing")),
+    501: (
+        f"update blocks set attributes = :marks where {SWISS}",
+        (501, 540, "attributes-differ"),
+    ),
+    601: (
+        f"update blocks set account = '{account(CHE, number=2)}' where {SWISS}",
+        (601, 640, "position-differs"),
+    ),
+    701: (
+        (
+            "insert into blocks select book, series, 801, 840, key, slot, attributes, actor, kind,"
+            f" account from blocks where {SWISS}"
+        ),
+        (801, 840, "held-without-issuance"),
+    ),
+}
+
+
+@pytest.fixture
+async def on_postgres(
+    postgres: Postgres, tmp_path: Path, logs: list[EventDict]
+) -> AsyncIterator[Federation]:
+    """Everybody established and running on a database of its own at one server."""
+    stem = secrets.token_hex(4)
+    names = {p: f"a6hub_{stem}_{p.lower()}" for p in ACTORS if p != "ROG01"}
+    urls = {Participant(p): postgres.create_database(name) for p, name in names.items()}
+    one = Federation(
+        tmp_path,
+        logs,
+        SystemClock(),
+        Settings(checkpoint_seconds=0.2, heartbeat_seconds=2.0, tick_seconds=0.05),
+        urls,
+    )
+    await one.make_databases()
+    await one.start()
+    await one.establish()
+    yield one
+    await one.audit()
+    await one.close()
+    for name in names.values():
+        postgres.drop_database(name)
+
+
+async def test_edits_on_postgresql_are_named_within_two_statements(
+    on_postgres: Federation,
+) -> None:
+    federation = on_postgres
+    for first in EDITS:
+        moved = first_transfer(first, first + 39, first)
+        assert await federation.transact(GHA, moved) == "completed"
+    await federation.settled()
+    federation.diverged.add(CHE)
+    federation.logs.clear()
+    for first, (sql, _) in EDITS.items():
+        values = {"series": I.series, "at": first, "marks": MARKS}
+        used = {name: value for name, value in values.items() if f":{name}" in sql}
+        await federation.edit("CHE01", sql, **used)
+    wanted = {("CHE01/CHE", I.text, *case) for _, case in EDITS.values()}
+
+    async def all_named() -> bool | None:
+        return True if await named(federation) >= wanted else None
+
+    await federation.wait(all_named, "the cases")
+    assert await named(federation) == wanted
+    found = federation.logs.index(federation.logged(events.DISCREPANCY_FOUND)[-1])
+    said = federation.logged(events.STATEMENT_MADE, participant="CHE01")
+    assert len([one for one in said if federation.logs.index(one) < found]) <= 2
+    assert await federation.transact(GHA, first_transfer(901, 940, 901)) == "completed"
