@@ -65,9 +65,17 @@ def test_a_database_that_does_not_answer_is_named(
     assert str(taken) in failure(folder, capsys)
 
 
+def test_a_database_that_is_missing_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "make it with the `migrate` command" in failure(folder, capsys)
+
+
 def test_a_database_without_tables_is_named(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    url = (folder / "database").read_text().strip()
+    Path(url.removeprefix("sqlite:///")).touch()  # an empty file is a database without tables
     assert "run its `migrate` command" in failure(folder, capsys)
 
 
