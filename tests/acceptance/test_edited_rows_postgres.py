@@ -21,6 +21,10 @@ from tests.edits import MARKS, named
 from tests.federation import Federation, Settings
 
 SWISS = "actor = 'CHE01/CHE' and series = :series and first = :at"
+COPY = (
+    "insert into blocks select book, series, 801, 840, key, slot, attributes, actor, kind, account "
+    f"from blocks where {SWISS}"
+)
 EDITS: dict[int, tuple[str, tuple[int, int, str]]] = {
     201: (f"update blocks set last = 244 where {SWISS}", (241, 244, "held-without-issuance")),
     301: (f"update blocks set last = 330 where {SWISS}", (331, 340, "missing")),
@@ -33,13 +37,7 @@ EDITS: dict[int, tuple[str, tuple[int, int, str]]] = {
         f"update blocks set account = '{account(CHE, number=2)}' where {SWISS}",
         (601, 640, "position-differs"),
     ),
-    701: (
-        (
-            "insert into blocks select book, series, 801, 840, key, slot, attributes, actor, kind,"
-            f" account from blocks where {SWISS}"
-        ),
-        (801, 840, "held-without-issuance"),
-    ),
+    701: (COPY, (801, 840, "held-without-issuance")),
 }
 
 

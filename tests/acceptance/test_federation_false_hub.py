@@ -39,6 +39,7 @@ from schemas.messages import (
     Checkpoint,
     Consent,
     DeliveryTree,
+    Enclosure,
     Entry,
     Message,
     Proposal,
@@ -752,3 +753,37 @@ async def test_two_sections_are_one_commit_and_each_keeps_to_its_own_word(
     assert why.startswith("consent-missing")
     assert digest(said)
     await hub.voice.close()
+
+
+async def test_a_clearance_is_answered_once_however_often_it_is_enclosed(
+    federation: Federation,
+) -> None:
+    """Three times in the envelope that clears it, and once more later."""
+    hub = await FalseHub.take_over(federation)
+    await federation.stop(GHA.participant)
+    proposer = await federation.voice(GHA)
+    proposal = proposer.proposal(first_transfer(201, 300, 201))
+    said = proposer.make("proposal", "GHA01-GHA-9", proposal)
+    manifest, _ = (await proposer.seal(HUB, [said])).split(b"\n")
+    entry = Entry(
+        log=LOG,
+        position=hub.log.size,
+        at=federation.clock.now(),
+        manifest=digest(manifest),
+        state="cleared",
+        action="first-transfer",
+        rules="false",
+        addressed=(Addressed(actor=CHE, index=(await hub.deliveries(CHE)).size),),
+    )
+    enclosure = Enclosure(manifest=manifest.decode(), line=said.decode())
+    lines = [
+        hub.voice.make("entry", "GHA01-GHA-9", entry, answers=digest(said)),
+        *(hub.voice.make("enclosure", "GHA01-GHA-9", enclosure) for _ in range(3)),
+    ]
+    await hub.voice.send(CHE.participant, await hub.voice.seal(CHE.participant, lines))
+    await hub.voice.say("enclosure", "GHA01-GHA-9", enclosure, to=CHE.participant)
+    sql = "select answers from messages where type = 'acceptance'"
+    answers = [row.answers for row in await federation.rows(CHE.participant, sql)]
+    assert answers.count(digest(said)) == 1
+    await hub.voice.close()
+    await proposer.close()
