@@ -10,7 +10,8 @@ that actor said, and is checked here effect by effect:
   cancellation beside the account that they are in, together with the ITMOs that represent them.
 
 A consent counts when this actor really said the message, whatever the entry claims. Freezes and
-the end of a reservation need none. Everything here is pure.
+the end of a reservation need none. Attributes that a transfer leaves as they are, are not looked at
+here: only the rows can say what they were, and rows that say otherwise are disputed. All is pure.
 
 Elsewhere: what is done about an entry that fails (`applying`), what actions do (`ledger.actions`).
 """
@@ -18,13 +19,13 @@ Elsewhere: what is done about an entry that fails (`applying`), what actions do 
 from collections.abc import Iterator
 
 from ledger.actions import companion
-from ledger.blocks import subtract
+from ledger.blocks import quantity, subtract
 from registry.state import RegistryFacts
 from runtime.journal import Kept
 from schemas.effects import AuthorizationEffect, Effect, Move, Pledge, Reserve, Restate
 from schemas.identifiers import Actor, Digest, TransactionId
 from schemas.messages import Entry, Line, Message, Proposal
-from schemas.units import FINAL_KINDS, Attributes, Key, Kind, Layer, UseMark
+from schemas.units import Attributes, Key, Kind, Layer, Position, UseMark
 
 __all__ = ["moved_by", "not_agreed"]
 
@@ -56,8 +57,10 @@ def not_agreed(facts: RegistryFacts, message: Message, actors: set[Actor]) -> st
                 )
             if not fine:
                 return f"it binds units or rights of {actor} unasked ({effect.effect})"
-        if entry.state == "completed" and (left := _left_out(facts, message, actor)):
-            return left
+        if entry.state == "completed":
+            left = _left_out(facts, message, actor) or _left_behind(pledged, entry)
+            if left is not None:
+                return left
     return None
 
 
@@ -185,44 +188,41 @@ def _within(effect: Move | Restate | Pledge | Reserve, key: Key, first: int, las
 
 # --- what follows from a pledge -----------------------------------------------------------------
 
+ENDS = {Kind.USE: ("RET", Kind.RETIREMENT), Kind.CANCELLATION: ("CAN", Kind.CANCELLATION)}
+"""Where locked units end when the ITMOs that represent them are used or cancelled."""
+
 
 def _follows_the_itmos(pledge: Proposal, entry: Entry, effect: Effect) -> bool:
     """Whether locked units end because, in the same entry, the ITMOs that represent them do."""
     if isinstance(effect, Move) and effect.source is not None:
         position, use = effect.source, effect.attributes.use
-        ends = (
-            companion(position, "RET", Kind.RETIREMENT),
-            companion(position, "CAN", Kind.CANCELLATION),
-        )
-        if effect.target not in ends:
-            return False
-    elif isinstance(effect, Restate):
+    elif isinstance(effect, Restate) and effect.after == effect.before.but(use=effect.after.use):
         position, use = effect.position, effect.after.use
-        if effect.after != effect.before.but(use=use):
-            return False
     else:
-        return False
-    if position.kind is not Kind.LOCKED or use is None:
         return False
     return any(
         _locks(pledge, line)
         and _within(effect, line.key, line.first, line.last)
-        and _itmos_end(line, entry, effect, use)
+        and line.source is not None
+        and position == companion(Position.of(line.source), "LCK", Kind.LOCKED)
+        and use is not None
+        and any(_is_the_end(itmos, line, effect, use) for itmos in entry.effects)
         for line in pledge.lines
     )
 
 
-def _itmos_end(line: Line, entry: Entry, effect: Move | Restate, use: UseMark) -> bool:
+def _is_the_end(itmos: Effect, line: Line, effect: Move | Restate, use: UseMark) -> bool:
+    """Whether an effect moves the ITMOs of `effect` where that moves what they represent."""
     key, _, _, offset = _represented(line)
-    return any(
-        isinstance(other, Move)
-        and other.key == key
-        and other.first <= effect.first - offset
-        and effect.last - offset <= other.last
-        and other.target.kind in FINAL_KINDS
-        and other.attributes.use == use
-        for other in entry.effects
-    )
+    if not isinstance(itmos, Move) or (itmos.key, itmos.attributes.use) != (key, use):
+        return False
+    if itmos.first > effect.first - offset or itmos.last < effect.last - offset:
+        return False
+    end = ENDS.get(itmos.target.kind)
+    if end is None or isinstance(effect, Restate):
+        return end is not None
+    assert effect.source is not None
+    return effect.target == companion(effect.source, *end)
 
 
 # --- nothing left out ---------------------------------------------------------------------------
@@ -235,27 +235,52 @@ def _left_out(facts: RegistryFacts, message: Message, actor: Actor) -> str | Non
         return None
     entry: Entry = message.body
     if known.proposal.terms is not None:
-        done = any(
+        recorded = any(
             isinstance(e, AuthorizationEffect) and e.terms == known.proposal.terms
             for e in entry.effects
         )
-        return None if done else "it completes an authorization and records none"
+        return None if recorded else "it completes an authorization and records none"
     for line in known.proposal.lines:
-        for key, first, last in _expected(known.proposal, line):
-            moves = [
+        for kind, key, first, last in _expected(known.proposal, line):
+            done = [
                 (e.first, e.last)
                 for e in entry.effects
-                if isinstance(e, Move)
+                if isinstance(e, kind)
                 and e.key == key
                 and _follows_from_line(known.proposal, line, e)
             ]
-            if subtract((first, last), moves):
+            if subtract((first, last), done):
                 return f"it completes {known.id} without all of {key.text} {first}-{last}"
+            if quantity(done) > last - first + 1:
+                return f"it completes {known.id} with some of {key.text} twice"
     return None
 
 
-def _expected(proposal: Proposal, line: Line) -> Iterator[tuple[Key, int, int]]:
-    yield line.key, line.first, line.last
+def _left_behind(pledged: list[Proposal], entry: Entry) -> str | None:
+    """Units that were pledged end whenever the ITMOs that represent them do, and all of them."""
+    ended = [e for e in entry.effects if isinstance(e, Move) and e.target.kind in ENDS]
+    for line in (line for pledge in pledged for line in pledge.lines if _locks(pledge, line)):
+        key, first, last, offset = _represented(line)
+        followed = [
+            (e.first, e.last)
+            for e in entry.effects
+            if isinstance(e, Move) and _within(e, line.key, line.first, line.last) and e.source
+        ]
+        for itmos in ended:
+            low, high = max(first, itmos.first) + offset, min(last, itmos.last) + offset
+            if itmos.key == key and low <= high and subtract((low, high), followed):
+                return f"it ends ITMOs and leaves some of {line.key.text} {low}-{high} locked"
+    return None
+
+
+def _expected(
+    proposal: Proposal, line: Line
+) -> Iterator[tuple[type[Move | Pledge], Key, int, int]]:
+    """What happens to the units of a line: all of them move; those that are locked are pledged, and
+    as many ITMOs come into being.
+    """
+    yield Move, line.key, line.first, line.last
     if _locks(proposal, line):
+        yield Pledge, line.key, line.first, line.last
         key, first, last, _ = _represented(line)
-        yield key, first, last
+        yield Move, key, first, last
