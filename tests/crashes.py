@@ -11,7 +11,10 @@ from typing import Any
 
 from runtime.store import Store
 
-__all__ = ["Crash", "CrashingStore"]
+__all__ = ["NEVER", "Crash", "CrashingStore"]
+
+NEVER = 10**9
+"""More commits than there will be."""
 
 
 class Crash(BaseException):

@@ -72,7 +72,7 @@ from tests.cast import (
     signer,
     terms,
 )
-from tests.crashes import Crash, CrashingStore
+from tests.crashes import NEVER, Crash, CrashingStore
 from tests.virtual_time import LoopClock
 from tests.voice import Voice
 
@@ -110,9 +110,7 @@ class Federation:
     """Whether a test has made a program fail on purpose."""
 
     def __post_init__(self) -> None:
-        self.exchange = MemoryExchange(
-            recipients([str(p) for p in ACTORS], []), randomness=random.Random(1)
-        )
+        self.empty_broker()
         for participant in ACTORS:
             self.urls.setdefault(participant, f"sqlite:///{self.folder / f'{participant}.db'}")
         self._stores: dict[Participant, Store] = {}
@@ -190,16 +188,30 @@ class Federation:
         task = self.tasks[participant]
         done, _ = await asyncio.wait([task], timeout=seconds)
         if not done:
+            store = self.nodes[participant].store
+            assert isinstance(store, CrashingStore)
+            store.commits = NEVER
             return False
         assert isinstance(task.exception(), Crash), task.exception()
         del self.tasks[participant]
         return True
 
+    def empty_broker(self) -> None:
+        """A broker without anything in it, for programs that start from now on."""
+        self.exchange = MemoryExchange(
+            recipients([str(p) for p in ACTORS], []), randomness=random.Random(1)
+        )
+
     async def close(self) -> None:
         """Stop what runs and give back all connections."""
         await self.stop()
+        await self.let_go()
+
+    async def let_go(self) -> None:
+        """Give back our own connections."""
         for store in self._stores.values():
             await store.close()
+        self._stores.clear()
 
     def store(self, participant: Participant) -> Store:
         """A connection of our own to a program's database."""
@@ -515,8 +527,10 @@ def _blocks(holdings: Holdings) -> set[tuple[Any, ...]]:
     }
 
 
-def copy_databases(template: Path, folder: Path) -> None:
-    """The databases of a federation that has stopped, for another one to go on with."""
-    for path in template.glob("*.db*"):
-        if not path.name.endswith(".lock"):
-            shutil.copy(path, folder / path.name)
+def copy_databases(template: Path, folder: Path, only: str = "*") -> None:
+    """The databases of programs that have stopped, in the place of what is there."""
+    folder.mkdir(exist_ok=True)
+    for path in folder.glob(f"{only}.db*"):
+        path.unlink()
+    for path in template.glob(f"{only}.db*"):
+        shutil.copy(path, folder / path.name)

@@ -35,7 +35,10 @@ class Voice:
     federation: "Federation"
     actor: Actor
     sequences: dict[Participant, int] = field(default_factory=dict)
-    number: int = 0
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        self.key = self.key or self.actor
 
     async def open(self) -> None:
         self.broker = MemoryBroker(self.federation.exchange, str(self.actor.participant))
@@ -73,9 +76,7 @@ class Voice:
         told = Digest(answers) if answers else None
         return new_message(type_, id_, conversation, body, answers=told).model_dump_json().encode()
 
-    async def seal(
-        self, to: Participant, lines: Sequence[bytes], key: str | None = None, **members: Any
-    ) -> bytes:
+    async def seal(self, to: Participant, lines: Sequence[bytes], **members: Any) -> bytes:
         """An envelope of lines, with members of its manifest as told."""
         if "sequence" not in members and "control" not in members:
             members["sequence"] = await self.next_sequence(to)
@@ -89,13 +90,13 @@ class Voice:
                 **members,
             }
         )
-        return seal(manifest, tuple(lines), signer(key or self.actor))
+        return seal(manifest, tuple(lines), signer(self.key))
 
     async def seal_padded(self, to: Participant, lines: Sequence[bytes], size: int) -> bytes:
         """An envelope whose manifest is longer by so many spaces, which JSON allows."""
         plain = await self.seal(to, lines)
         payload = open_envelope(plain).token.payload
-        token = jws.sign(payload[:-1] + b" " * size + payload[-1:], signer(self.actor))
+        token = jws.sign(payload[:-1] + b" " * size + payload[-1:], signer(self.key))
         return b"\n".join((token.encode(), *lines))
 
     async def send(self, to: Participant, envelope: bytes) -> None:

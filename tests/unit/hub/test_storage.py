@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hub's facts in and out of its database, on SQLite and on PostgreSQL.
+
+What a hub keeps in memory after any batch is what it would load after a crash; and what must never
+change in the database cannot be changed there by anybody.
+"""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from hub import storage
+from hub.genesis import begin_log
+from hub.state import Kept
+from ledger import log
+from runtime.clock import Ids
+from runtime.errors import LocalProtocolError
+from schemas.identifiers import Actor, AuthorizationId, Digest, Participant, PartyCode
+from schemas.messages import Acceptance, Delivered, Statement, Withdrawal
+from tests.cast import CHE, GHA, REC, U, first_transfer, genesis, issuance, terms
+from tests.unit.hub.alone import NOON, Alone, later
+
+PARTIES = (REC, Participant("GHA01"), Participant("CHE01"))
+
+
+async def reloaded(alone: Alone) -> Kept:
+    async with alone.store.transaction() as session:
+        kept = await storage.load_kept(session)
+    assert kept is not None
+    return kept
+
+
+async def same_after_a_crash(alone: Alone) -> None:
+    """Memory and database agree on everything that the next batch starts from."""
+    mine, theirs = alone.hub.kept, await reloaded(alone)
+    assert mine.directory == theirs.directory
+    assert (mine.log.size, mine.log.nodes) == (theirs.log.size, theirs.log.nodes)
+    assert {a: (g.size, g.root()) for a, g in mine.deliveries.items()} == {
+        a: (g.size, g.root()) for a, g in theirs.deliveries.items()
+    }
+    assert mine.checkpoint_size == theirs.checkpoint_size
+    assert {p: mine.shown.get(p, 0) for p in theirs.shown} == theirs.shown
+    assert mine.owed <= theirs.owed, "a restart may show somebody one checkpoint more"
+    assert mine.last_turn == theirs.last_turn
+    assert mine.next_deadline == theirs.next_deadline
+
+
+async def test_what_is_kept_in_memory_is_what_a_restart_loads(each_url: str) -> None:
+    alone = await Alone.begin(each_url)
+    await same_after_a_crash(alone)
+    await alone.admit(*PARTIES)
+    await same_after_a_crash(alone)
+    given = {"action": "authorization", "terms": terms("GH-1", GHA, "CA0007", quantity=500)}
+    await alone.run(
+        alone.proposal(GHA, "GHA01-GHA-1", issuance(GHA, U, 1, 1000)),
+        alone.proposal(GHA, "GHA01-GHA-2", given),
+    )
+    await same_after_a_crash(alone)
+    one = alone.proposal(GHA, "GHA01-GHA-3", first_transfer(1, 100, 1), 60)
+    two = alone.proposal(GHA, "GHA01-GHA-4", first_transfer(101, 200, 101), 60)
+    late = alone.proposal(GHA, "GHA01-GHA-5", first_transfer(201, 300, 201), 60)
+    await alone.run(one, two, late)
+    await same_after_a_crash(alone)
+    await alone.tick(2)
+    await same_after_a_crash(alone)
+    await alone.run(
+        alone.heard(CHE, "acceptance", "GHA01-GHA-3", Acceptance(), one.digest),
+        alone.heard(GHA, "withdrawal", "GHA01-GHA-4", Withdrawal(), two.digest),
+    )
+    await same_after_a_crash(alone)
+    for seconds in range(3, 64, 3):
+        await alone.tick(seconds)
+        await same_after_a_crash(alone)
+    async with alone.store.snapshot() as session:
+        ids = ["GHA01-GHA-3", "GHA01-GHA-4", "GHA01-GHA-5", "GHA01-GHA-6"]
+        found = await storage.load_transactions(session, ids)
+        assert [str(t.state) for t in found.values()] == ["completed", "withdrawn", "expired"]
+        assert found[next(iter(found))].line == one.line
+        name = (PartyCode("GHA"), AuthorizationId("GH-1"))
+        (known,) = (await storage.load_authorizations(session, [name])).values()
+        assert (known.used, list(known.versions)) == (100, [1])
+    await alone.store.close()
+
+
+async def test_versions_of_an_authorization_in_one_batch_follow_one_another(
+    each_url: str,
+) -> None:
+    alone = await Alone.begin(each_url)
+    await alone.admit(Participant("GHA01"))
+    items = [
+        alone.proposal(
+            GHA,
+            f"GHA01-GHA-{number}",
+            {"action": "authorization", "terms": terms("GH-1", GHA, "CA0007", version=version)},
+        )
+        for number, version in ((1, 1), (2, 2), (3, 2), (4, 3))
+    ]
+    await alone.run(*items)
+    async with alone.store.snapshot() as session:
+        found = await storage.load_transactions(session, [f"GHA01-GHA-{n}" for n in range(1, 5)])
+        states = [str(found[id_].state) for id_ in sorted(found)]
+        (known,) = (await storage.load_authorizations(session, [("GHA", "GH-1")])).values()
+    assert states == ["completed", "completed", "refused", "completed"]
+    assert sorted(known.versions) == [1, 2, 3]
+    await same_after_a_crash(alone)
+    await alone.store.close()
+
+
+async def test_the_same_units_in_one_batch_are_given_once(each_url: str) -> None:
+    """What an item has reserved or moved, the next one of the batch finds."""
+    alone = await Alone.begin(each_url)
+    await alone.admit(*PARTIES)
+    given = {"action": "authorization", "terms": terms("GH-1", GHA, "CA0007")}
+    items = [
+        alone.proposal(GHA, "GHA01-GHA-1", issuance(GHA, U, 1, 100)),
+        alone.proposal(GHA, "GHA01-GHA-2", issuance(GHA, U, 100, 101)),
+        alone.proposal(GHA, "GHA01-GHA-3", given),
+        alone.proposal(GHA, "GHA01-GHA-4", first_transfer(1, 60, 1)),
+        alone.proposal(GHA, "GHA01-GHA-5", first_transfer(60, 100, 60)),
+    ]
+    await alone.run(*items)
+    async with alone.store.snapshot() as session:
+        found = await storage.load_transactions(session, [f"GHA01-GHA-{n}" for n in range(1, 6)])
+    states = [str(found[id_].state) for id_ in sorted(found)]
+    assert states == ["completed", "refused", "completed", "cleared", "refused"]
+    await alone.store.close()
+
+
+async def test_statements_and_roots_are_found_by_size(each_url: str) -> None:
+    alone = await Alone.begin(each_url)
+    await alone.admit(*PARTIES)
+    await alone.tick(5)
+    size = alone.hub.kept.log.size
+    async with alone.store.snapshot() as session:
+        roots = await storage.load_checkpoint_roots(session, [size, size + 1])
+        grown = alone.hub.kept.deliveries[GHA]
+        wanted = [(GHA, grown.size), (GHA, grown.size + 1), (GHA, 0), (Actor("HUB"), 1)]
+        delivered = await storage.load_delivered_roots(session, wanted)
+    assert roots == {size: alone.hub.kept.log.root().hex()}
+    assert delivered == {(GHA, grown.size): grown.root()}
+    word = Statement(
+        size=size,
+        root=Digest(roots[size]),
+        delivered=Delivered(size=grown.size, root=Digest(grown.root().hex())),
+        holdings=Digest("0" * 64),
+        sent=(),
+        cosignature="none",
+    )
+    await alone.run(alone.heard(GHA, "statement", "statement", word))
+    await alone.run(alone.heard(GHA, "statement", "statement", word))
+    async with alone.store.snapshot() as session:
+        (row,) = (await storage.load_statements(session, [GHA, CHE])).values()
+    assert (row.size, row.delivered, row.at) == (size, grown.size, later(5))
+    await alone.store.close()
+
+
+async def test_a_log_begins_once(each_url: str) -> None:
+    alone = await Alone.begin(each_url)
+    with pytest.raises(LocalProtocolError, match="begins once"):
+        await begin_log(alone.store, genesis(), NOON, Ids())
+    await alone.store.close()
+
+
+APPEND_ONLY = ("log_entries", "log_nodes", "deliveries", "delivery_nodes", "acts", "checkpoints")
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+@pytest.mark.parametrize("how", ["update", "delete"])
+async def test_what_was_logged_cannot_be_changed_in_the_database(
+    each_url: str, table: str, how: str
+) -> None:
+    alone = await Alone.begin(each_url)
+    await alone.admit(*PARTIES)
+    await alone.tick(5)
+    column = {"log_entries": "at", "checkpoints": "at", "acts": "act"}.get(table)
+    change = f"{column} = 'x'" if column else "position = 7"
+    if table.endswith("_nodes"):
+        change = "node = 7777"
+    sql = f"update {table} set {change}" if how == "update" else f"delete from {table}"
+    with pytest.raises(DBAPIError, match="append_only"):
+        async with alone.store.transaction() as session:
+            await session.execute(text(sql))
+    await alone.restart()
+    assert alone.hub.kept.log.size > 0
+    await alone.store.close()
+
+
+async def test_every_proof_between_two_sizes_is_made_from_stored_nodes(each_url: str) -> None:
+    alone = await Alone.begin(each_url)
+    await alone.admit(*PARTIES)
+    roots = {}
+    for number in range(1, 12):
+        await alone.run(
+            alone.proposal(GHA, f"GHA01-GHA-{number}", issuance(GHA, U, number, number))
+        )
+        roots[alone.hub.kept.log.size] = alone.hub.kept.log.root()
+    sizes = sorted(roots)
+    async with alone.store.snapshot() as session:
+        for old in sizes:
+            for new in (size for size in sizes if size > old):
+                path = log.consistency_path(old, new)
+                nodes = await storage.load_nodes(session, None, path)
+                proof = log.consistency_proof(old, new, nodes)
+                assert log.verify_consistency(old, roots[old], new, roots[new], proof)
+    await alone.store.close()
