@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Acts on the directory and cases: entries that belong to no transaction (protocol 4, 7.13).
+
+Who takes part, in which status, connected how; and which units of whom are frozen. Both take what
+the entry says as the fact, since the entry is where it is first said, and find fault with what
+cannot follow what came before. Keys, their sequences and signatures are not modelled.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from harness.simulation.model import Case, Model, key_text, series_of
+
+__all__ = ["act", "case", "registry_actors"]
+
+_STATUSES = {"testing", "active", "suspended"}
+_PROFILES = {"view", "information", "unit", "extension"}
+
+
+def registry_actors(model: Model) -> set[str]:
+    """Whom an act is addressed to (4.10)."""
+    return {actor for actor in model.actors if "/" in actor}
+
+
+def act(model: Model, position: int, effect: dict[str, Any]) -> Iterator[str]:
+    """Take an act into the directory."""
+    said = json.loads(effect["act"])
+    if (position == 0) != (said["act"] == "genesis"):
+        yield f"the act {said['act']} at position {position}: genesis is entry 0, and nothing else"
+    match said["act"]:
+        case "genesis":
+            model.log = said["log"]
+            model.actors.add("HUB")
+            model.status["HUB"] = "active"
+        case "admission":
+            yield from _admission(model, said)
+        case "status":
+            if said["participant"] not in model.status or said["status"] not in _STATUSES:
+                yield f"no status of that kind for {said['participant']}"
+            model.status[said["participant"]] = said["status"]
+        case "profile":
+            pair = frozenset(said["actors"])
+            if len(pair) != 2 or not pair <= model.actors or said["profile"] not in _PROFILES:
+                yield f"no profile between {said['actors']}"
+            model.profiles[pair] = said["profile"]
+        case "rotation" | "revocation":
+            if said["actor"] not in model.actors:
+                yield f"a key of {said['actor']}, who is not admitted"
+        case other:
+            yield f"an act that the protocol does not know: {other}"
+
+
+def _admission(model: Model, said: dict[str, Any]) -> Iterator[str]:
+    participant = said["participant"]
+    if participant in model.status:
+        yield f"{participant} is admitted already"
+    model.status[participant] = said.get("status", "active")
+    for one in said["actors"]:
+        if one["actor"].partition("/")[0] != participant:
+            yield f"{one['actor']} is no actor of {participant}"
+        model.actors.add(one["actor"])
+
+
+def case(model: Model, effects: list[dict[str, Any]]) -> Iterator[str]:
+    """Open or close a case; a freeze comes and goes with it."""
+    told = [effect for effect in effects if effect["effect"] == "case"]
+    laid = [effect for effect in effects if effect["effect"] in {"freeze", "unfreeze"}]
+    if len(told) != 1 or len(laid) + 1 != len(effects) or len(laid) > 1:
+        yield "an entry about a case says one thing, and at most one freeze or its end"
+        return
+    one = told[0]
+    what = _range(one)
+    if laid and (_range(laid[0]) != what or laid[0]["effect"] != _laid(one)):
+        yield f"{laid[0]['effect']} of {_range(laid[0])} beside the case {what}"
+    if one["open"]:
+        if one["case"] in model.cases:
+            yield f"{one['case']} is open already"
+        if one["actor"] not in model.actors:
+            yield f"a case about {one['actor']}, who is not admitted"
+        model.cases[one["case"]] = Case(
+            one["actor"],
+            one["cause"],
+            key_text(one["key"]),
+            series_of(one["key"]),
+            one["first"],
+            one["last"],
+            bool(laid),
+        )
+        return
+    known = model.cases.pop(one["case"], None)
+    if known is None:
+        yield f"{one['case']} closes and is not open"
+    elif (known.actor, known.key, known.first, known.last) != what[1:]:
+        yield f"{one['case']} closes with another range or actor than it was opened with"
+    elif known.frozen != bool(laid):
+        yield f"{one['case']} closes, and its freeze does not agree: it was frozen: {known.frozen}"
+
+
+def _range(effect: dict[str, Any]) -> tuple[str, str, str, int, int]:
+    key = key_text(effect["key"])
+    return effect["case"], effect["actor"], key, effect["first"], effect["last"]
+
+
+def _laid(effect: dict[str, Any]) -> str:
+    return "freeze" if effect["open"] else "unfreeze"

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What follows from a proposal that is completed, unit by unit (protocol 5.13, 5.14).
+
+`changes` says what every unit concerned becomes, without changing anything; `carry_out` makes the
+model so. `consents` says whose agreement the entry must list. Nothing here asks whether the
+proposal may be completed at all: that is `refusals`.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.simulation.model import (
+    Model,
+    Place,
+    Transaction,
+    Unit,
+    account_beside,
+    attributes_text,
+    key_on,
+    key_text,
+    serials,
+    series_of,
+)
+
+__all__ = ["carry_out", "changes", "consents", "places", "represented"]
+
+Changes = dict[Place, Unit]
+
+
+def places(proposal: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Place]]:
+    """Every line with each of its units."""
+    for line in proposal.get("lines", ()):
+        series = series_of(line["key"])
+        for serial in serials(line):
+            yield line, (series, serial)
+
+
+def represented(model: Model, place: Place, unit: Unit) -> Place | None:
+    """Where the locked unit is that an ITMO represents, if it represents one."""
+    offset = unit.said["underlying_offset"]
+    if offset is None or not unit.is_itmo:
+        return None
+    below = (key_on(place[0], "underlying"), place[1] + offset)
+    found = model.unit(below)
+    return below if found is not None and found.kind == "locked" else None
+
+
+def changes(model: Model, transaction: Transaction) -> Changes:
+    """What each unit is after the completion."""
+    proposal = transaction.proposal
+    after: Changes = {}
+    for line, place in places(proposal):
+        match proposal["action"]:
+            case "issuance":
+                text = attributes_text(line.get("attributes") or {})
+                after[place] = Unit(key_text(line["key"]), line["target"], text)
+            case "first-transfer":
+                after |= _first_transfer(model, transaction, line, place)
+            case "forwarding" | "transfer":
+                unit = model.unit(place)
+                if unit is not None:
+                    after[place] = unit.but(line["target"])
+            case "use" | "cancellation":
+                after |= _mark(model, proposal, line, place)
+    return after
+
+
+def _first_transfer(
+    model: Model, transaction: Transaction, line: dict[str, Any], place: Place
+) -> Changes:
+    unit = model.unit(place)
+    if unit is None:
+        return {}
+    reference = transaction.proposal["authorization"]
+    known = unit.but(authorization=reference, first_transferred=True)
+    if line.get("itmo_first") is None:
+        return {place: known.but(line["target"])}
+    offset = line["first"] - line["itmo_first"]
+    locked = Unit(
+        unit.key, account_beside(unit.account, "LCK"), known.attributes, transaction.digest
+    )
+    itmo = Unit(
+        key_on(unit.key, "itmo"),
+        line["target"],
+        known.but(
+            underlying_registry=line["key"]["registry"], underlying_offset=offset
+        ).attributes,
+    )
+    return {place: locked, (key_on(place[0], "itmo"), place[1] - offset): itmo}
+
+
+def _mark(model: Model, proposal: dict[str, Any], line: dict[str, Any], place: Place) -> Changes:
+    """A use or cancellation, and the locked unit that follows."""
+    unit = model.unit(place)
+    if unit is None:
+        return {}
+    after = {place: unit.but(line["target"], use=proposal["use"])}
+    below = represented(model, place, unit)
+    if below is not None:
+        locked = model.series[below[0]][below[1]]
+        code = "RET" if proposal["action"] == "use" else "CAN"
+        account = account_beside(locked.account, code)
+        followed = locked.but(account, use=proposal["use"])
+        after[below] = Unit(followed.key, followed.account, followed.attributes)
+    return after
+
+
+def carry_out(model: Model, transaction: Transaction) -> None:
+    """Complete a transaction in the model."""
+    proposal = transaction.proposal
+    for place, unit in changes(model, transaction).items():
+        model.put(place, unit)
+    quantity = sum(1 for _ in places(proposal))
+    if proposal["action"] == "authorization":
+        terms = proposal["terms"]
+        model.authorizations.setdefault((terms["party"], terms["id"]), []).append(terms)
+    if proposal["action"] == "first-transfer":
+        party = proposal["lines"][0]["key"]["party"]
+        name = (party, proposal["authorization"]["id"])
+        model.used[name] = model.used.get(name, 0) + quantity
+    if proposal["action"] == "issuance":
+        approval = (transaction.proposer, proposal["references"]["approval"])
+        model.approved[approval] = model.approved.get(approval, 0) + quantity
+
+
+def consents(
+    model: Model, transaction: Transaction, answer: str | None
+) -> set[tuple[str, str | None]]:
+    """Per actor, the digest of the message by which it agreed (5.14); before carrying out."""
+    proposal = transaction.proposal
+    found: set[tuple[str, str | None]] = {(transaction.proposer, transaction.digest)}
+    if proposal.get("acquirer"):
+        found.add((proposal["acquirer"], answer))
+    if proposal["action"] in {"use", "cancellation"}:
+        for _, place in places(proposal):
+            unit = model.unit(place)
+            below = represented(model, place, unit) if unit is not None else None
+            locked = model.unit(below) if below is not None else None
+            if locked is not None and locked.actor != transaction.proposer:
+                found.add((locked.actor, locked.pledge))
+    return found

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the auditor believes: one record per unit, and plain dictionaries for everything else.
+
+Nothing is clever here. A series is a dictionary from serial to unit; a unit knows its key, actor,
+account, attributes, and what lies on it; ranges appear only where somebody asks for them. Values
+are read as they stand in the JSON of messages, and texts of keys and attributes are made as
+protocol 1.5 to 1.9 say. Simulations hold a few thousand units; `UNITS_MAX` keeps a mad proposal
+from filling the memory.
+
+Nothing of `schemas`, `ledger`, `hub` or `registry` is used, so that a fault there is not here.
+
+Elsewhere: why a proposal is refused (`refusals`), what follows from one (`consequences`), holding
+the hub's entries to both (`auditor`).
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+__all__ = [
+    "KINDS",
+    "UNITS_MAX",
+    "Case",
+    "Model",
+    "Transaction",
+    "Unit",
+    "account_beside",
+    "actor_of",
+    "attributes_of",
+    "attributes_text",
+    "key_on",
+    "key_text",
+    "kind_of",
+    "serials",
+    "series_of",
+]
+
+UNITS_MAX = 200_000
+"""Units in one range past which the model does not follow."""
+
+KINDS = {
+    "PEN": "pending",
+    "HLD": "holding",
+    "LCK": "locked",
+    "USE": "use",
+    "CAN": "cancellation",
+    "OMG": "omge",
+    "SOP": "share-of-proceeds",
+    "RET": "retirement",
+}
+"""Protocol 1.8."""
+
+
+# --- texts ----------------------------------------------------------------------------------------
+
+
+def series_of(key: dict[str, Any]) -> str:
+    """Where serials are unique: the key without its activity (1.6)."""
+    return "{layer}:{approach}-{registry}-{party}-{vintage:04d}".format(**key)
+
+
+def key_text(key: dict[str, Any]) -> str:
+    """The key's text (1.5)."""
+    activity = key.get("activity")
+    return f"{series_of(key)}:{activity}" if activity else series_of(key)
+
+
+def key_on(text: str, layer: str) -> str:
+    """The text of the same key on a layer."""
+    return f"{layer}:{text.partition(':')[2]}"
+
+
+def attributes_text(given: dict[str, Any]) -> str:
+    """The canonical text (1.9), with what was left out."""
+    reference, mark = given.get("authorization"), given.get("use")
+    whole = {
+        "metric": given.get("metric", "GHG"),
+        "unit": given.get("unit"),
+        "mitigation": given.get("mitigation", "Emission reductions"),
+        "designation": given.get("designation"),
+        "authorization": reference and {name: reference[name] for name in ("id", "version")},
+        "first_transferred": given.get("first_transferred", False),
+        "underlying_registry": given.get("underlying_registry"),
+        "underlying_offset": given.get("underlying_offset"),
+        "use": mark and {name: mark.get(name) for name in ("purpose", "user", "year")},
+    }
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+
+
+@cache
+def attributes_of(text: str) -> dict[str, Any]:
+    """The attributes of a text; to be read, not to be changed."""
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def actor_of(account: str) -> str:
+    """The owner that an account number names (1.8)."""
+    registry, section, *_ = account.split("-")
+    return f"{registry}/{section}"
+
+
+def kind_of(account: str) -> str:
+    """The kind that an account number names, or nothing."""
+    return KINDS.get(account.split("-")[2], "")
+
+
+def account_beside(account: str, code: str) -> str:
+    """The account with the same owner and number and another kind; ISO 7064 MOD 97-10."""
+    registry, section, _, number, _ = account.split("-")
+    stem = f"{registry}-{section}-{code}-{number}"
+    digits = "".join(str(int(letter, 36)) for letter in stem if letter != "-")
+    return f"{stem}-{98 - int(digits) * 100 % 97:02d}"
+
+
+def serials(line: dict[str, Any]) -> range:
+    """The serials of a line or an effect, cut off where the model does not follow."""
+    return range(line["first"], min(line["last"], line["first"] + UNITS_MAX - 1) + 1)
+
+
+# --- records --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One unit: what it is, where it is, and by which proposal it was pledged."""
+
+    key: str
+    account: str
+    attributes: str
+    pledge: str | None = None
+
+    @property
+    def actor(self) -> str:
+        return actor_of(self.account)
+
+    @property
+    def kind(self) -> str:
+        return kind_of(self.account)
+
+    @property
+    def is_itmo(self) -> bool:
+        return self.key.startswith("itmo:")
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Its attributes."""
+        return attributes_of(self.attributes)
+
+    def but(self, account: str | None = None, **attributes: Any) -> "Unit":
+        """The unit in another account, or with some attributes changed."""
+        text = attributes_text({**self.said, **attributes}) if attributes else self.attributes
+        return replace(self, account=account or self.account, attributes=text)
+
+
+@dataclass
+class Transaction:
+    """A proposal, the digest of its line, and what became of it."""
+
+    id: str
+    proposer: str
+    proposal: dict[str, Any]
+    digest: str
+    state: str = "proposed"
+
+
+@dataclass
+class Case:
+    """A case about a range of an actor's units."""
+
+    actor: str
+    cause: str
+    key: str
+    series: str
+    first: int
+    last: int
+    frozen: bool
+
+
+Place = tuple[str, int]
+"""A series and a serial."""
+
+
+@dataclass
+class Model:
+    """Everything believed. Settings first."""
+
+    mechanism: str
+    international: frozenset[str]
+    share_of_proceeds_permille: int
+    omge_permille: int
+    approval_is_shared: bool = True
+    frozen_behind_itmo_refuses: bool = True
+    overdue_proposes_nothing: bool = True
+
+    log: str = ""
+    series: dict[str, dict[int, Unit]] = field(default_factory=dict)
+    reserved: dict[Place, str] = field(default_factory=dict)
+    issued: dict[str, int] = field(default_factory=dict)
+    transactions: dict[str, Transaction] = field(default_factory=dict)
+    authorizations: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
+    used: dict[tuple[str, str], int] = field(default_factory=dict)
+    approved: dict[tuple[str, str], int] = field(default_factory=dict)
+    cases: dict[str, Case] = field(default_factory=dict)
+    status: dict[str, str] = field(default_factory=dict)
+    actors: set[str] = field(default_factory=set)
+    profiles: dict[frozenset[str], str] = field(default_factory=dict)
+
+    def unit(self, place: Place) -> Unit | None:
+        """The unit at a place, if there is one."""
+        return self.series.get(place[0], {}).get(place[1])
+
+    def put(self, place: Place, unit: Unit) -> None:
+        """Set a unit where there was one or none."""
+        units = self.series.setdefault(place[0], {})
+        if place[1] not in units:
+            self.issued[unit.key] = self.issued.get(unit.key, 0) + 1
+        units[place[1]] = unit
+
+    def held(self) -> Iterator[tuple[Place, Unit]]:
+        """All units there are, in order."""
+        for series in sorted(self.series):
+            for serial in sorted(self.series[series]):
+                yield (series, serial), self.series[series][serial]
+
+    def freezes(self, actor: str, series: str, first: int, last: int) -> list[str]:
+        """The cases by which units of an actor in a range are frozen."""
+        return [
+            name
+            for name, case in self.cases.items()
+            if case.frozen
+            and case.actor == actor
+            and case.series == series
+            and case.first <= last
+            and first <= case.last
+        ]
+
+    def profile(self, a: str, b: str) -> str:
+        """What two actors have agreed on (4.7)."""
+        return self.profiles.get(frozenset((a, b)), "view")
