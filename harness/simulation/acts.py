@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from harness.simulation.model import Case, Model, key_text, series_of
+from harness.simulation.model import Case, Model, key_text
 
 __all__ = ["act", "case", "registry_actors"]
 
@@ -20,7 +20,7 @@ _PROFILES = {"view", "information", "unit", "extension"}
 
 def registry_actors(model: Model) -> set[str]:
     """Whom an act is addressed to (4.10)."""
-    return {actor for actor in model.actors if "/" in actor}
+    return model.actors - {"HUB", "REC"}
 
 
 def act(model: Model, position: int, effect: dict[str, Any]) -> Iterator[str]:
@@ -41,12 +41,16 @@ def act(model: Model, position: int, effect: dict[str, Any]) -> Iterator[str]:
             model.status[said["participant"]] = said["status"]
         case "profile":
             pair = frozenset(said["actors"])
-            if len(pair) != 2 or not pair <= model.actors or said["profile"] not in _PROFILES:
+            able = model.actors - model.keyless
+            if len(pair) != 2 or not pair <= able or said["profile"] not in _PROFILES:
                 yield f"no profile between {said['actors']}"
             model.profiles[pair] = said["profile"]
         case "rotation" | "revocation":
             if said["actor"] not in model.actors:
                 yield f"a key of {said['actor']}, who is not admitted"
+            model.keyless.discard(said["actor"])
+            if said["new"] is None:
+                model.keyless.add(said["actor"])
         case other:
             yield f"an act that the protocol does not know: {other}"
 
@@ -76,13 +80,12 @@ def case(model: Model, effects: list[dict[str, Any]]) -> Iterator[str]:
     if one["open"]:
         if one["case"] in model.cases:
             yield f"{one['case']} is open already"
-        if one["actor"] not in model.actors:
+        if one["actor"] not in registry_actors(model):
             yield f"a case about {one['actor']}, who is not admitted"
         model.cases[one["case"]] = Case(
             one["actor"],
             one["cause"],
             key_text(one["key"]),
-            series_of(one["key"]),
             one["first"],
             one["last"],
             bool(laid),

@@ -21,9 +21,9 @@ from typing import Any
 
 from harness.simulation import acts
 from harness.simulation.comparison import Claim, Overlays, differences
-from harness.simulation.consequences import Changes, carry_out, changes, consents, places
-from harness.simulation.model import Model, Transaction, Unit, actor_of
-from harness.simulation.refusals import Question, why_refused
+from harness.simulation.consequences import Changes, bound, carry_out, changes, consents
+from harness.simulation.model import Model, Place, Transaction, Unit
+from harness.simulation.refusals import Question, may_refuse, why_refused
 
 __all__ = ["Auditor", "Observed"]
 
@@ -63,6 +63,7 @@ class Auditor:
         approval_is_shared: bool = True,
         frozen_behind_itmo_refuses: bool = True,
         overdue_proposes_nothing: bool = True,
+        frozen_serials_are_not_issued: bool = False,
     ) -> None:
         self._model = Model(
             mechanism,
@@ -72,6 +73,7 @@ class Auditor:
             approval_is_shared,
             frozen_behind_itmo_refuses,
             overdue_proposes_nothing,
+            frozen_serials_are_not_issued,
         )
         self._size = 0
         self._delivered: dict[str, int] = {}
@@ -154,20 +156,17 @@ class Auditor:
             found.append(f"the action is {body['action']}, and {known.proposal['action']} proposed")
         return self._step(known, entry, found)
 
-    def _step(
-        self, known: Transaction, entry: dict[str, Any], found: list[str]
-    ) -> Expected | None:
+    def _step(self, known: Transaction, entry: dict[str, Any], found: list[str]) -> Expected | None:
         body, before = entry["body"], known.state
         known.state = self._next(known, entry, found)
         acquirer = known.proposal.get("acquirer")
         expected = Expected(set(), {known.proposer}, {}, set(), [])
         if acquirer and (before == "cleared" or known.state != "refused"):
             expected.addressed.add(acquirer)
-        held = {place for _, place in places(known.proposal)}
-        if known.state == "cleared":
-            expected.overlays = {("reserve", known.proposer, p, known.id) for p in held}
-        elif before == "cleared":
-            expected.overlays = {("release", known.proposer, p, known.id) for p in held}
+        concerns = known.state in {"cleared", "completed"} or before == "cleared"
+        held = bound(known.proposal) if concerns else set()
+        mark = "reserve" if known.state == "cleared" else "release"
+        expected.overlays = {(mark, known.proposer, place, known.id) for place in held}
         if known.state == "completed":
             expected.changes = changes(self._model, known)
             expected.consents = consents(self._model, known, entry["answers"])
@@ -194,7 +193,7 @@ class Auditor:
         if claim.other:
             found.append(f"a transaction does not {claim.other[0]['effect']}")
 
-    def _advance(self, known: Transaction, before: str, held: set[tuple[str, int]]) -> None:
+    def _advance(self, known: Transaction, before: str, held: set[Place]) -> None:
         if known.state == "cleared":
             self._model.reserved.update(dict.fromkeys(held, known.id))
         elif before == "cleared":
@@ -211,8 +210,11 @@ class Auditor:
             found.append(f"no transaction becomes {state}")
         if again and state in {"rejected", "withdrawn", "expired"}:
             return self._ended(known, entry, found)
-        reasons = why_refused(Question(self._model, known, body["at"], again))
+        question = Question(self._model, known, body["at"], again)
+        reasons = why_refused(question)
         named = {one["reason"] for one in body["findings"]}
+        if not reasons and state == "refused" and may_refuse(question) & named:
+            return "refused"
         if reasons:
             predicted = "refused"
         elif known.proposal.get("acquirer") and not again:

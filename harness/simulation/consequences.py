@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.simulation.model import (
+    Approval,
     Model,
     Place,
     Transaction,
@@ -22,7 +23,7 @@ from harness.simulation.model import (
     series_of,
 )
 
-__all__ = ["carry_out", "changes", "consents", "places", "represented"]
+__all__ = ["bound", "carry_out", "changes", "consents", "places", "represented"]
 
 Changes = dict[Place, Unit]
 
@@ -33,6 +34,11 @@ def places(proposal: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Place]]:
         series = series_of(line["key"])
         for serial in serials(line):
             yield line, (series, serial)
+
+
+def bound(proposal: dict[str, Any]) -> set[Place]:
+    """The units that a proposal takes from somewhere, and that are reserved for it."""
+    return {place for line, place in places(proposal) if line.get("source")}
 
 
 def represented(model: Model, place: Place, unit: Unit) -> Place | None:
@@ -82,9 +88,7 @@ def _first_transfer(
     itmo = Unit(
         key_on(unit.key, "itmo"),
         line["target"],
-        known.but(
-            underlying_registry=line["key"]["registry"], underlying_offset=offset
-        ).attributes,
+        known.but(underlying_registry=line["key"]["registry"], underlying_offset=offset).attributes,
     )
     return {place: locked, (key_on(place[0], "itmo"), place[1] - offset): itmo}
 
@@ -110,17 +114,19 @@ def carry_out(model: Model, transaction: Transaction) -> None:
     proposal = transaction.proposal
     for place, unit in changes(model, transaction).items():
         model.put(place, unit)
-    quantity = sum(1 for _ in places(proposal))
     if proposal["action"] == "authorization":
         terms = proposal["terms"]
         model.authorizations.setdefault((terms["party"], terms["id"]), []).append(terms)
     if proposal["action"] == "first-transfer":
-        party = proposal["lines"][0]["key"]["party"]
-        name = (party, proposal["authorization"]["id"])
-        model.used[name] = model.used.get(name, 0) + quantity
+        for line, _ in places(proposal):
+            name = (line["key"]["party"], proposal["authorization"]["id"])
+            model.used[name] = model.used.get(name, 0) + 1
     if proposal["action"] == "issuance":
-        approval = (transaction.proposer, proposal["references"]["approval"])
-        model.approved[approval] = model.approved.get(approval, 0) + quantity
+        references = proposal["references"]
+        name = (transaction.proposer, references["approval"])
+        approval = model.approvals.setdefault(name, Approval())
+        approval.issued += proposal["quantity"]
+        approval.said.append(references["approved_quantity"])
 
 
 def consents(
@@ -136,6 +142,6 @@ def consents(
             unit = model.unit(place)
             below = represented(model, place, unit) if unit is not None else None
             locked = model.unit(below) if below is not None else None
-            if locked is not None and locked.actor != transaction.proposer:
+            if locked is not None:
                 found.add((locked.actor, locked.pledge))
     return found

@@ -22,8 +22,10 @@ from typing import Any
 __all__ = [
     "KINDS",
     "UNITS_MAX",
+    "Approval",
     "Case",
     "Model",
+    "Place",
     "Transaction",
     "Unit",
     "account_beside",
@@ -173,10 +175,17 @@ class Case:
     actor: str
     cause: str
     key: str
-    series: str
     first: int
     last: int
     frozen: bool
+
+
+@dataclass
+class Approval:
+    """Units issued under an approval reference, and the quantities said to be approved."""
+
+    issued: int = 0
+    said: list[int] = field(default_factory=list)
 
 
 Place = tuple[str, int]
@@ -194,6 +203,7 @@ class Model:
     approval_is_shared: bool = True
     frozen_behind_itmo_refuses: bool = True
     overdue_proposes_nothing: bool = True
+    frozen_serials_are_not_issued: bool = False
 
     log: str = ""
     series: dict[str, dict[int, Unit]] = field(default_factory=dict)
@@ -202,10 +212,13 @@ class Model:
     transactions: dict[str, Transaction] = field(default_factory=dict)
     authorizations: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
     used: dict[tuple[str, str], int] = field(default_factory=dict)
-    approved: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Units first-transferred, by Party and authorization."""
+    approvals: dict[tuple[str, str], Approval] = field(default_factory=dict)
     cases: dict[str, Case] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
     actors: set[str] = field(default_factory=set)
+    keyless: set[str] = field(default_factory=set)
+    """Actors whose key was revoked without another one."""
     profiles: dict[frozenset[str], str] = field(default_factory=dict)
 
     def unit(self, place: Place) -> Unit | None:
@@ -225,14 +238,14 @@ class Model:
             for serial in sorted(self.series[series]):
                 yield (series, serial), self.series[series][serial]
 
-    def freezes(self, actor: str, series: str, first: int, last: int) -> list[str]:
+    def freezes(self, actor: str, key: str, first: int, last: int) -> list[str]:
         """The cases by which units of an actor in a range are frozen."""
         return [
             name
             for name, case in self.cases.items()
             if case.frozen
             and case.actor == actor
-            and case.series == series
+            and case.key == key
             and case.first <= last
             and first <= case.last
         ]

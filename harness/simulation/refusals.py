@@ -2,121 +2,66 @@
 """Why a proposal is refused: the rules as an ordered list of plain questions.
 
 `why_refused` asks class by class in the order of protocol 5.6. The first class that finds
-something stops, and its reasons are what the hub may have said; where documents leave open which
-of two names a fault has, both are given. Nothing found means that the proposal passes.
+something stops, and its reasons are what the hub may have said. Nothing found means that the
+proposal passes. `may_refuse` gives what the hub may say besides, where the rules leave it a choice.
 
-Facts come from the model alone, as of the entry's place in the log and its time.
+Elsewhere: what each action asks by itself (`terms`), a proposal as it is looked at (`question`).
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import groupby, pairwise
 from typing import Any
 
 from harness.simulation.consequences import represented
 from harness.simulation.model import (
     UNITS_MAX,
-    Model,
     Place,
-    Transaction,
-    Unit,
     actor_of,
-    attributes_of,
-    attributes_text,
     key_on,
     key_text,
     kind_of,
     serials,
     series_of,
 )
+from harness.simulation.question import Question, Rule
+from harness.simulation.terms import approval_is_doubtful, own_rules
 
-__all__ = ["why_refused"]
+__all__ = ["Question", "may_refuse", "why_refused"]
 
 LIFETIME_MAX = timedelta(seconds=2_592_000)
+SERIAL_MAX = 17_592_186_044_414
+EFFECTS_MAX = 800
+EFFECTS_SMALL = 200
+"""So many effects certainly fit an entry; past them their bytes count, too."""
 FINAL = {"use", "cancellation", "omge", "retirement"}
 MECHANISM_APPROACH = "CA0001"
 
-# action: members needed, members allowed beside, members of each line, kinds left, kinds entered
-ACTIONS: dict[str, tuple[set[str], set[str], set[str], set[str], set[str]]] = {
+# action: members needed, may be there, of each line; kinds of account left, entered (5.13)
+ACTIONS: dict[str, tuple[str, str, str, str, str]] = {
     "issuance": (
-        {"lines", "references"},
-        set(),
-        {"attributes", "target"},
-        set(),
-        {"pending", "holding", "omge", "share-of-proceeds"},
+        "lines references",
+        "",
+        "attributes target",
+        "",
+        "pending holding omge share-of-proceeds",
     ),
-    "authorization": ({"terms"}, set(), set(), set(), set()),
-    "forwarding": (
-        {"acquirer", "lines"},
-        set(),
-        {"source", "target"},
-        {"pending"},
-        {"holding"},
-    ),
+    "authorization": ("terms", "", "", "", ""),
+    "forwarding": ("acquirer lines", "", "source target", "pending", "holding"),
     "first-transfer": (
-        {"authorization", "lines"},
-        {"acquirer"},
-        {"source", "target"},
-        {"pending", "holding"},
-        {"holding"},
+        "authorization lines",
+        "acquirer",
+        "source target",
+        "pending holding",
+        "holding",
     ),
-    "transfer": (
-        {"acquirer", "lines"},
-        set(),
-        {"source", "target"},
-        {"holding", "share-of-proceeds"},
-        {"holding"},
-    ),
-    "use": ({"lines", "use"}, set(), {"source", "target"}, {"holding"}, {"use"}),
-    "cancellation": (
-        {"lines", "use"},
-        set(),
-        {"source", "target"},
-        {"pending", "holding"},
-        {"cancellation"},
-    ),
+    "transfer": ("acquirer lines", "", "source target", "holding share-of-proceeds", "holding"),
+    "use": ("lines use", "", "source target", "holding", "use"),
+    "cancellation": ("lines use", "", "source target", "pending holding", "cancellation"),
 }
-"""The table of 5.13."""
 
 OF_PROPOSALS = ("acquirer", "lines", "authorization", "terms", "use", "references")
-OF_LINES = ("source", "target", "attributes")
-
-
-@dataclass(frozen=True)
-class Question:
-    """A proposal at a place in the log: asked for the first time, or again after an acceptance."""
-
-    model: Model
-    transaction: Transaction
-    at: str
-    again: bool
-
-    @property
-    def proposal(self) -> dict[str, Any]:
-        return self.transaction.proposal
-
-    @property
-    def action(self) -> str:
-        return str(self.proposal["action"])
-
-    @property
-    def proposer(self) -> str:
-        return self.transaction.proposer
-
-    @property
-    def acquirer(self) -> str | None:
-        return self.proposal.get("acquirer")
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return list(self.proposal.get("lines") or ())
-
-    def units(self) -> Iterator[tuple[dict[str, Any], Place, Unit | None]]:
-        """Every unit that the lines name."""
-        for line in self.lines:
-            series = series_of(line["key"])
-            for serial in serials(line):
-                yield line, (series, serial), self.model.unit((series, serial))
+OF_LINES = ("source", "target", "attributes", "itmo_first")
 
 
 def why_refused(question: Question) -> set[str]:
@@ -128,43 +73,56 @@ def why_refused(question: Question) -> set[str]:
     return set()
 
 
+def may_refuse(question: Question) -> set[str]:
+    """For what the hub may refuse a proposal that passes."""
+    found: set[str] = set()
+    if _effects(question) > EFFECTS_SMALL:
+        found.add("message-too-large")
+    if approval_is_doubtful(question):
+        found.add("approval-exceeded")
+    if _is_overdue(question):
+        found |= {"participant-suspended", "units-frozen"}
+    return found
+
+
 # --- participant ----------------------------------------------------------------------------------
 
 
 def participant(q: Question) -> Iterator[str]:
     """Who speaks, to whom, connected how (1.3, 4.6, 4.7, 5.4)."""
     if any(line.get("source") and actor_of(line["source"]) != q.proposer for line in q.lines):
-        yield from ("author-not-acting", "account-wrong")
-    terms = q.proposal.get("terms")
-    if terms and terms["party"] != q.proposer.partition("/")[2]:
         yield "author-not-acting"
     status = q.model.status
-    own = q.proposer.partition("/")[0]
-    if status.get(own) == "testing":
-        yield "participant-testing"
-    if status.get(own) == "suspended":
+    if status.get(q.participant) == "suspended":
         yield "participant-suspended"
-    if q.model.overdue_proposes_nothing and any(
+    if status.get(q.participant) == "testing" and (q.lines or q.acquirer):
+        yield "participant-testing"
+    if _is_overdue(q) and q.acquirer:
+        yield from ("participant-suspended", "units-frozen")
+    if q.acquirer is None:
+        return
+    if q.acquirer not in q.model.actors - q.model.keyless:
+        yield "participant-unknown"
+    if status.get(q.acquirer.partition("/")[0]) == "testing":
+        yield "participant-testing"
+    if q.leaves and q.model.profile(q.proposer, q.acquirer) not in _profiles(q):
+        yield "profile-forbids"
+
+
+def _profiles(q: Question) -> set[str]:
+    """The table of 4.7; an action that is not in it is judged by what its lines name."""
+    if q.action == "transfer":
+        return {"information", "unit"}
+    underlying = any(line["key"]["layer"] == "underlying" for line in q.lines)
+    return {"information"} if underlying else {"unit"}
+
+
+def _is_overdue(q: Question) -> bool:
+    """Whether the proposer differs from the log and does not answer."""
+    return q.model.overdue_proposes_nothing and any(
         case.actor == q.proposer and case.cause == "statement-overdue"
         for case in q.model.cases.values()
-    ):
-        yield from ("participant-suspended", "units-frozen")
-    if q.acquirer is not None:
-        other = q.acquirer.partition("/")[0]
-        if q.acquirer not in q.model.actors:
-            yield "participant-unknown"
-        if status.get(other) == "testing":
-            yield "participant-testing"
-        if other != own and not _passes(q, q.model.profile(q.proposer, q.acquirer)):
-            yield "profile-forbids"
-
-
-def _passes(q: Question, profile: str) -> bool:
-    """The table of 4.7."""
-    if q.action == "first-transfer":
-        layers = {line["key"]["layer"] for line in q.lines}
-        return layers <= {{"information": "underlying", "unit": "itmo"}.get(profile, "")}
-    return q.action == "transfer" and profile in {"information", "unit"}
+    )
 
 
 # --- data integrity -------------------------------------------------------------------------------
@@ -172,48 +130,69 @@ def _passes(q: Question, profile: str) -> bool:
 
 def members(q: Question) -> Iterator[str]:
     """Whether the proposal has what its action needs, and ranges that can be."""
-    needed, allowed, of_lines, _, _ = ACTIONS[q.action]
+    needed, allowed, of_lines, _, _ = (set(words.split()) for words in ACTIONS[q.action])
     present = {name for name in OF_PROPOSALS if q.proposal.get(name)}
-    if needed - present - {"acquirer"}:
+    if needed - present:
         yield "member-missing"
-    if present - needed - allowed - {"acquirer"}:
+    if present - needed - allowed:
         yield "member-superfluous"
-    wants = "acquirer" in needed
-    if (wants and q.acquirer is None) or q.acquirer == q.proposer:
-        yield "acquirer-wrong"
-    if q.acquirer is not None and not wants and "acquirer" not in allowed:
+    if q.acquirer == q.proposer:
         yield "acquirer-wrong"
     for line in q.lines:
         given = {name for name in OF_LINES if line.get(name) is not None}
         underlying = q.action == "first-transfer" and line["key"]["layer"] == "underlying"
-        if of_lines - given or (underlying and line.get("itmo_first") is None):
+        wanted = of_lines | {"itmo_first"} if underlying else of_lines
+        if wanted - given:
             yield "member-missing"
-        if given - of_lines or (not underlying and line.get("itmo_first") is not None):
+        if given - wanted:
             yield "member-superfluous"
         if line["first"] > line["last"]:
             yield "range-reversed"
-    spans = sorted((series_of(x["key"]), x["first"], x["last"]) for x in q.lines)
-    if any(a[0] == b[0] and b[1] <= a[2] for a, b in zip(spans, spans[1:], strict=False)):
+    spans = sorted(span for line in q.lines for span in _spans(line))
+    if any(a[0] == b[0] and b[1] <= a[2] for a, b in pairwise(spans)):
         yield "ranges-overlap"
     if q.proposal["quantity"] != sum(x["last"] - x["first"] + 1 for x in q.lines):
         yield "quantity-differs"
 
 
+def _spans(line: dict[str, Any]) -> Iterator[tuple[str, int, int]]:
+    """The series and serials that a line names, and those that it brings into being."""
+    series = series_of(line["key"])
+    yield series, line["first"], line["last"]
+    created = line.get("itmo_first")
+    if created is not None and line["key"]["layer"] == "underlying":
+        yield key_on(series, "itmo"), created, created + line["last"] - line["first"]
+
+
 def accounts(q: Question) -> Iterator[str]:
     """Whether accounts are of the right owner and kind, and keys fit."""
-    _, _, _, left, entered = ACTIONS[q.action]
+    _, _, _, left, entered = (set(words.split()) for words in ACTIONS[q.action])
     for line in q.lines:
-        source, target = line.get("source"), line.get("target")
-        if source and kind_of(source) not in left:
-            yield "account-wrong"
-        owner = q.acquirer or q.proposer
-        if target and (kind_of(target) not in entered or actor_of(target) != owner):
-            yield "account-wrong"
-        key = line["key"]
-        if q.action == "forwarding" and key["registry"] != q.model.mechanism:
+        for account, kinds, owner in (
+            (line.get("source"), left, q.proposer),
+            (line.get("target"), entered, q.acquirer or q.proposer),
+        ):
+            if account and (kind_of(account) not in kinds or actor_of(account) != owner):
+                yield "account-wrong"
+        if not _key_fits(q, line["key"]):
             yield "key-wrong"
-        if q.action in {"transfer", "use"} and key["layer"] != "itmo":
-            yield "key-wrong"
+    terms = q.proposal.get("terms")
+    if terms and terms["party"] != q.section:
+        yield "key-wrong"
+
+
+def _key_fits(q: Question, key: dict[str, Any]) -> bool:
+    mechanism = key["registry"] == q.model.mechanism
+    marks = {mechanism, key.get("activity") is not None, key["approach"] == MECHANISM_APPROACH}
+    if len(marks) == 2 or (mechanism and key["layer"] != "itmo"):
+        return False
+    if q.action == "issuance" and key["registry"] != q.participant:
+        return False
+    if q.action == "issuance" and key["layer"] != ("itmo" if mechanism else "underlying"):
+        return False
+    if q.action in {"issuance", "first-transfer"} and q.section not in {key["party"], "ADM"}:
+        return False
+    return q.action not in {"transfer", "use"} or key["layer"] == "itmo"
 
 
 # --- sequence, and who may issue ------------------------------------------------------------------
@@ -231,24 +210,16 @@ def lifetime(q: Question) -> Iterator[str]:
 
 
 def issuers(q: Question) -> Iterator[str]:
-    """Who may issue what (5.13)."""
-    if q.action != "issuance":
-        return
-    own, _, section = q.proposer.partition("/")
-    if own in q.model.international:
+    """Who may issue and forward (5.13)."""
+    mechanism = q.participant == q.model.mechanism
+    if q.action == "issuance" and q.participant in q.model.international:
         yield "issuance-not-here"
-        return
-    if own == q.model.mechanism and section != "ADM":
+    if q.action in {"issuance", "forwarding"} and mechanism and q.section != "ADM":
         yield "administrator-only"
-    for line in q.lines:
-        key = line["key"]
-        if key["registry"] != own:
-            yield from ("key-wrong", "issuance-not-here")
-        mechanism = own == q.model.mechanism
-        if key["layer"] != ("itmo" if mechanism else "underlying"):
-            yield "key-wrong"
-        if mechanism != (key["approach"] == MECHANISM_APPROACH):
-            yield "key-wrong"
+    if q.action == "forwarding" and not mechanism:
+        yield "administrator-only"
+    if q.action == "forwarding" and q.leaves:
+        yield "acquirer-wrong"
 
 
 # --- general --------------------------------------------------------------------------------------
@@ -257,15 +228,20 @@ def issuers(q: Question) -> Iterator[str]:
 def free(q: Question) -> Iterator[str]:
     """Whether the units are there, in the named accounts, alike, and free."""
     for line in q.lines:
-        series = series_of(line["key"])
+        key, series = key_text(line["key"]), series_of(line["key"])
+        issued = q.action == "issuance"
         if line["last"] - line["first"] >= UNITS_MAX:
-            yield "serials-taken" if q.action == "issuance" else "units-not-held"
-        if q.model.freezes(q.proposer, series, line["first"], line["last"]):
+            yield "more units than the auditor follows" if issued else "units-not-held"
+        frozen = q.model.freezes(q.proposer, key, line["first"], line["last"])
+        if frozen and (not issued or q.model.frozen_serials_are_not_issued):
             yield "units-frozen"
-        yield from _line_free(q, line, series)
-    created = [s for line in q.lines for s in _created(line)]
-    if any(q.model.unit(place) for place in created) or len(set(created)) < len(created):
-        yield from ("serials-taken", "ranges-overlap")
+        if issued and any(q.model.unit((series, serial)) for serial in serials(line)):
+            yield "serials-taken"
+        if not issued:
+            yield from _held(q, line, series)
+        created = list(_created(line))
+        if any(q.model.unit(place) or place[1] > SERIAL_MAX for place in created):
+            yield "serials-taken"
 
 
 def _created(line: dict[str, Any]) -> Iterator[Place]:
@@ -276,186 +252,37 @@ def _created(line: dict[str, Any]) -> Iterator[Place]:
             yield series, line["itmo_first"] + number
 
 
-def _line_free(q: Question, line: dict[str, Any], series: str) -> Iterator[str]:
+def _held(q: Question, line: dict[str, Any], series: str) -> Iterator[str]:
     kinds: set[str] = set()
     for serial in serials(line):
         unit = q.model.unit((series, serial))
-        if q.action == "issuance":
-            if unit is not None:
-                yield "serials-taken"
-            continue
-        holder = q.model.reserved.get((series, serial))
-        if holder is not None and holder != q.transaction.id:
+        if q.model.reserved.get((series, serial), q.transaction.id) != q.transaction.id:
             yield "units-reserved"
-        if unit is None or unit.key != key_text(line["key"]):
-            yield "units-not-held"
-        elif unit.account != line.get("source"):
-            yield "units-final" if unit.kind in FINAL else "units-not-held"
-        else:
+        if (
+            unit is not None
+            and unit.account == line["source"]
+            and unit.key == key_text(line["key"])
+        ):
             kinds.add(unit.attributes)
+        else:
+            yield "units-final" if unit is not None and unit.kind in FINAL else "units-not-held"
     if len(kinds) > 1:
         yield "units-differ"
 
 
-# --- type-specific --------------------------------------------------------------------------------
+# --- how large the entry would be -----------------------------------------------------------------
 
 
-def own_rules(q: Question) -> Iterator[str]:
-    """What each action asks by itself."""
-    yield from RULES[q.action](q)
+def _effects(q: Question) -> int:
+    """How many effects the completion has at most: pledges lie as they were laid, and each locked
+    unit may be under one of its own.
+    """
+    each = {"transfer": 1, "forwarding": 1, "issuance": 1}.get(q.action, 4)
+    found = list(q.units())
+    runs = groupby(found, key=lambda x: (id(x[0]), x[2].account, x[2].attributes))
+    locked = sum(1 for _, place, unit in found if represented(q.model, place, unit))
+    return len(q.lines) + each * max(len(q.lines), sum(1 for _ in runs)) + 2 * locked
 
 
-def issuance(q: Question) -> Iterator[str]:
-    quantity = q.proposal["quantity"]
-    references = q.proposal["references"]
-    before = 0
-    if q.model.approval_is_shared:
-        before = q.model.approved.get((q.proposer, references["approval"]), 0)
-    if before + quantity > references["approved_quantity"]:
-        yield "approval-exceeded"
-    if q.proposer.partition("/")[0] != q.model.mechanism:
-        return
-    if any(line["key"]["vintage"] < 2021 for line in q.lines):
-        yield "vintage-too-early"
-    sums: dict[str, int] = {}
-    for line in q.lines:
-        kind = kind_of(line["target"])
-        sums[kind] = sums.get(kind, 0) + line["last"] - line["first"] + 1
-    if sums.get("share-of-proceeds", 0) != -(
-        -quantity * q.model.share_of_proceeds_permille // 1000
-    ):
-        yield "share-of-proceeds-wrong"
-    if sums.get("omge", 0) < -(-quantity * q.model.omge_permille // 1000):
-        yield "omge-too-small"
-
-
-def authorization(q: Question) -> Iterator[str]:
-    terms = q.proposal["terms"]
-    known = q.model.authorizations.get((terms["party"], terms["id"]), [])
-    if terms["version"] <= len(known):
-        yield "authorization-exists"
-    if terms["version"] > len(known) + 1:
-        yield from ("authorization-missing", "authorization-exists")
-
-
-def first_transfer(q: Question) -> Iterator[str]:
-    for _, _, unit in q.units():
-        if unit is not None and unit.said["first_transferred"]:
-            yield "already-first-transferred"
-        if unit is not None and unit.said["designation"] == "MCU":
-            yield "contribution-stays"
-        if unit is not None and unit.is_itmo and unit.said["designation"] is None:
-            yield "not-authorized-units"
-    reference = q.proposal["authorization"]
-    for line in q.lines:
-        yield from _covers(q, reference, line["key"])
-    party = q.lines[0]["key"]["party"]
-    known = q.model.authorizations.get((party, reference["id"]), [])
-    limit = known[-1].get("quantity") if known else None
-    used = q.model.used.get((party, reference["id"]), 0)
-    if limit is not None and used + q.proposal["quantity"] > limit:
-        yield "authorization-exceeded"
-
-
-def _covers(q: Question, reference: dict[str, Any], key: dict[str, Any]) -> Iterator[str]:
-    """Whether the current version of an authorization covers Party and vintage."""
-    known = q.model.authorizations.get((key["party"], reference["id"]), [])
-    if not 1 <= reference["version"] <= len(known):
-        yield "authorization-missing"
-        return
-    terms = known[-1]
-    if reference["version"] != len(known) or terms.get("revoked"):
-        yield "authorization-revoked"
-    if key["vintage"] < 2021:
-        yield "vintage-too-early"
-    if not terms.get("vintage_from", 2021) <= key["vintage"] <= terms.get("vintage_to", 2200):
-        yield "authorization-out-of-time"
-    if terms["approach"] != key["approach"]:
-        yield "authorization-missing"
-    if q.acquirer and terms.get("parties"):
-        if q.acquirer.partition("/")[2] not in terms["parties"]:
-            yield "authorization-party"
-
-
-def forwarding(q: Question) -> Iterator[str]:
-    for _, _, unit in q.units():
-        if unit is not None and unit.said["first_transferred"]:
-            yield "already-first-transferred"
-
-
-def transfer(q: Question) -> Iterator[str]:
-    for _, _, unit in q.units():
-        if unit is not None and not unit.said["first_transferred"]:
-            yield "not-first-transferred"
-
-
-def use(q: Question) -> Iterator[str]:
-    yield from _marked(q)
-    for _, place, unit in q.units():
-        if unit is not None and not unit.said["first_transferred"]:
-            yield "not-first-transferred"
-        if unit is not None:
-            yield from _below(q, place, unit)
-
-
-def cancellation(q: Question) -> Iterator[str]:
-    yield from _marked(q)
-    for _, place, unit in q.units():
-        if unit is not None:
-            yield from _below(q, place, unit)
-
-
-def _below(q: Question, place: Place, unit: Unit) -> Iterator[str]:
-    below = represented(q.model, place, unit)
-    locked = q.model.unit(below) if below is not None else None
-    if below is None or locked is None or not q.model.frozen_behind_itmo_refuses:
-        return
-    if q.model.freezes(locked.actor, below[0], below[1], below[1]):
-        yield "units-frozen"
-
-
-def _marked(q: Question) -> Iterator[str]:
-    """Whether the purpose, user and year are authorized."""
-    mark = q.proposal["use"]
-    texts = {unit.attributes: line["key"]["party"] for line, _, unit in q.units() if unit}
-    for text, party in texts.items():
-        reference = attributes_of(text)["authorization"]
-        if reference is None:
-            continue
-        known = q.model.authorizations.get((party, reference["id"]), [])
-        if not 1 <= reference["version"] <= len(known):
-            yield "authorization-missing"
-            continue
-        terms = known[reference["version"] - 1]
-        if mark["purpose"] not in terms["purposes"]:
-            yield "authorization-purpose"
-        year = mark.get("year")
-        if year and not terms.get("use_from", 2021) <= year <= terms.get("use_to", 2200):
-            yield "authorization-out-of-time"
-        users = [*terms.get("parties", ()), *terms.get("entities", ())]
-        if users and mark["user"] not in users:
-            yield "authorization-party"
-
-
-Rule = Callable[[Question], Iterator[str]]
-
-RULES: dict[str, Rule] = {
-    "issuance": issuance,
-    "authorization": authorization,
-    "forwarding": forwarding,
-    "first-transfer": first_transfer,
-    "transfer": transfer,
-    "use": use,
-    "cancellation": cancellation,
-}
-
-CLASSES: tuple[Rule, ...] = (
-    participant,
-    members,
-    accounts,
-    lifetime,
-    issuers,
-    free,
-    own_rules,
-)
+CLASSES: tuple[Rule, ...] = (participant, members, accounts, lifetime, issuers, free, own_rules)
 """The order of 5.6."""
