@@ -83,23 +83,24 @@ class Auditor:
     def observe(self, observed: Observed) -> list[str]:
         """What is wrong with this entry by the model, in words; empty when it is as predicted."""
         found: list[str] = []
+        due, self._size = self._size, self._size + 1
         try:
-            self._observe(observed, found)
+            self._observe(observed, due, found)
         except Exception as error:  # noqa: BLE001 - whatever an entry holds, the audit goes on
             found.append(f"the entry cannot be followed: {type(error).__name__}: {error}")
         return found
 
-    def _observe(self, observed: Observed, found: list[str]) -> None:
+    def _observe(self, observed: Observed, due: int, found: list[str]) -> None:
         entry, body = observed.entry, observed.entry["body"]
         if entry["type"] != "entry":
             found.append(f"a {entry['type']} stands in the log")
-        if body["position"] != self._size:
-            found.append(f"position {body['position']} where {self._size} should be")
-        self._size += 1
+        if body["position"] != due:
+            found.append(f"position {body['position']} where {due} should be")
         expected = self._predict(observed, found)
         if body["log"] != self._model.log:
             found.append(f"the entry belongs to the log {body['log']}")
-        if expected is None:
+        if expected is None:  # to whom it would be addressed, nobody can say
+            self._deliveries(body, {one["actor"] for one in body["addressed"]}, found)
             return
         self._deliveries(body, expected.addressed, found)
         listed = [(one["actor"], one["message"]) for one in body["consents"]]

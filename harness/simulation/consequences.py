@@ -68,6 +68,8 @@ def changes(model: Model, transaction: Transaction) -> Changes:
                     after[place] = unit.but(line["target"])
             case "use" | "cancellation":
                 after |= _mark(model, proposal, line, place)
+            case _:
+                pass
     return after
 
 
