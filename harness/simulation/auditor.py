@@ -16,13 +16,13 @@ Elsewhere: the model (`model`), why something is refused (`refusals`), what foll
 (`consequences`), acts and cases (`acts`), effects against predictions (`comparison`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.simulation import acts
 from harness.simulation.comparison import Claim, Overlays, differences
 from harness.simulation.consequences import Changes, bound, carry_out, changes, consents
-from harness.simulation.model import Model, Place, Transaction, Unit
+from harness.simulation.model import Model, Place, Transaction
 from harness.simulation.refusals import Question, may_refuse, why_refused
 
 __all__ = ["Auditor", "Observed"]
@@ -48,6 +48,7 @@ class Expected:
     changes: Changes
     overlays: Overlays
     terms: list[tuple[str, dict[str, Any]]]
+    approvals: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Auditor:
@@ -179,6 +180,8 @@ class Auditor:
             }
             if known.proposal["action"] == "authorization":
                 expected.terms = [(known.proposer, known.proposal["terms"])]
+            if known.proposal["action"] == "issuance" and self._model.approval_is_shared:
+                expected.approvals = [_taken(known)]
         self._compare(body, expected, found)
         self._advance(known, before, held)
         return expected
@@ -191,6 +194,8 @@ class Auditor:
             (a, _known(t)) for a, t in expected.terms
         ]:
             found.append("the terms recorded are not those proposed")
+        if claim.approvals and claim.approvals != expected.approvals:
+            found.append(f"{claim.approvals} are not taken of an approval: {expected.approvals}")
         if claim.other:
             found.append(f"a transaction does not {claim.other[0]['effect']}")
 
@@ -250,25 +255,11 @@ class Auditor:
 
     def units(self, actor: str) -> dict[str, list[tuple[int, int, str, str]]]:
         """Per key text, the ranges that the actor holds: first, last, account, attributes text."""
-        found: dict[str, list[tuple[int, int, str, str]]] = {}
-        for (_, serial), unit in self._model.held():
-            if unit.actor == actor:
-                _extend(found.setdefault(unit.key, []), serial, unit)
-        return found
+        return self._model.ranges(actor)
 
     def reserved(self) -> set[tuple[str, str, int, int, str]]:
         """Actor, key, first, last and transaction of what cleared transactions bind."""
-        found: list[tuple[str, str, int, int, str]] = []
-        for (series, serial), transaction in sorted(self._model.reserved.items()):
-            unit = self._model.unit((series, serial))
-            actor = self._model.transactions[transaction].proposer
-            key = unit.key if unit is not None else series
-            last = found[-1] if found else None
-            if last and last[:2] == (actor, key) and last[3:] == (serial - 1, transaction):
-                found[-1] = (actor, key, last[2], serial, transaction)
-            else:
-                found.append((actor, key, serial, serial, transaction))
-        return set(found)
+        return self._model.bound_ranges()
 
     def issued(self) -> dict[str, int]:
         """Per key text, units that ever came into being."""
@@ -279,15 +270,6 @@ class Auditor:
         return {name: one.state for name, one in self._model.transactions.items()}
 
 
-def _extend(ranges: list[tuple[int, int, str, str]], serial: int, unit: Unit) -> None:
-    """Join a serial to the last range where nothing differs."""
-    labels = (unit.account, unit.attributes)
-    if ranges and ranges[-1][1] == serial - 1 and ranges[-1][2:] == labels:
-        ranges[-1] = (ranges[-1][0], serial, *labels)
-    else:
-        ranges.append((serial, serial, *labels))
-
-
 def _known(terms: dict[str, Any]) -> dict[str, Any]:
     """Terms without what is absent or empty, so that left out members do not differ."""
     defaults = {"vintage_from": 2021, "vintage_to": 2200, "use_from": 2021, "use_to": 2200}
@@ -295,6 +277,18 @@ def _known(terms: dict[str, Any]) -> dict[str, Any]:
         name: value
         for name, value in terms.items()
         if value not in (None, [], False) and defaults.get(name) != value
+    }
+
+
+def _taken(issued: Transaction) -> dict[str, Any]:
+    """The effect by which an issuance counts against its approval."""
+    references = issued.proposal["references"]
+    return {
+        "effect": "approval",
+        "actor": issued.proposer,
+        "approval": references["approval"],
+        "approved_quantity": references["approved_quantity"],
+        "quantity": issued.proposal["quantity"],
     }
 
 

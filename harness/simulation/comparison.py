@@ -43,6 +43,7 @@ class Claim:
     """Key, account and attributes that each unit touched ends up with."""
     overlays: Overlays = field(default_factory=set)
     authorizations: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    approvals: list[dict[str, Any]] = field(default_factory=list)
     other: list[dict[str, Any]] = field(default_factory=list)
     """Effects on the directory, cases and freezes."""
 
@@ -54,6 +55,8 @@ class Claim:
             name = effect["effect"]
             if name == "authorization":
                 self.authorizations.append((effect["actor"], effect["terms"]))
+            elif name == "approval":
+                self.approvals.append(effect)
             elif name == "move":
                 self._position_agrees(effect["target"])
                 self._change(effect, effect["source"], effect["attributes"], None)

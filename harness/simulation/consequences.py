@@ -126,9 +126,8 @@ def carry_out(model: Model, transaction: Transaction) -> None:
     if proposal["action"] == "issuance":
         references = proposal["references"]
         name = (transaction.proposer, references["approval"])
-        approval = model.approvals.setdefault(name, Approval())
+        approval = model.approvals.setdefault(name, Approval(references["approved_quantity"]))
         approval.issued += proposal["quantity"]
-        approval.said.append(references["approved_quantity"])
 
 
 def consents(

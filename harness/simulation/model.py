@@ -182,10 +182,10 @@ class Case:
 
 @dataclass
 class Approval:
-    """Units issued under an approval reference, and the quantities said to be approved."""
+    """What was said to be approved under a reference, and the units issued under it."""
 
+    approved: int
     issued: int = 0
-    said: list[int] = field(default_factory=list)
 
 
 Place = tuple[str, int]
@@ -214,6 +214,7 @@ class Model:
     used: dict[tuple[str, str], int] = field(default_factory=dict)
     """Units first-transferred, by Party and authorization."""
     approvals: dict[tuple[str, str], Approval] = field(default_factory=dict)
+    """By the actor that issues, and the reference."""
     cases: dict[str, Case] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
     actors: set[str] = field(default_factory=set)
@@ -237,6 +238,33 @@ class Model:
         for series in sorted(self.series):
             for serial in sorted(self.series[series]):
                 yield (series, serial), self.series[series][serial]
+
+    def ranges(self, actor: str) -> dict[str, list[tuple[int, int, str, str]]]:
+        """By key, what an actor holds: first, last, account, attributes; joined where alike."""
+        found: dict[str, list[tuple[int, int, str, str]]] = {}
+        for (_, serial), unit in self.held():
+            if unit.actor != actor:
+                continue
+            ranges, labels = found.setdefault(unit.key, []), (unit.account, unit.attributes)
+            if ranges and ranges[-1][1:] == (serial - 1, *labels):
+                ranges[-1] = (ranges[-1][0], serial, *labels)
+            else:
+                ranges.append((serial, serial, *labels))
+        return found
+
+    def bound_ranges(self) -> set[tuple[str, str, int, int, str]]:
+        """Actor, key, first, last and transaction of what is reserved; joined where alike."""
+        found: list[tuple[str, str, int, int, str]] = []
+        for (series, serial), transaction in sorted(self.reserved.items()):
+            unit = self.unit((series, serial))
+            actor = self.transactions[transaction].proposer
+            key = unit.key if unit is not None else series
+            last = found[-1] if found else None
+            if last and (*last[:2], *last[3:]) == (actor, key, serial - 1, transaction):
+                found[-1] = (actor, key, last[2], serial, transaction)
+            else:
+                found.append((actor, key, serial, serial, transaction))
+        return set(found)
 
     def freezes(self, actor: str, key: str, first: int, last: int) -> list[str]:
         """The cases by which units of an actor in a range are frozen."""

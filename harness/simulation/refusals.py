@@ -25,13 +25,12 @@ from harness.simulation.model import (
     series_of,
 )
 from harness.simulation.question import Question, Rule
-from harness.simulation.terms import approval_is_doubtful, own_rules
+from harness.simulation.terms import own_rules
 
 __all__ = ["Question", "may_refuse", "why_refused"]
 
 LIFETIME_MAX = timedelta(seconds=2_592_000)
 SERIAL_MAX = 17_592_186_044_414
-EFFECTS_MAX = 800
 EFFECTS_SMALL = 200
 """So many effects certainly fit an entry; past them their bytes count, too."""
 FINAL = {"use", "cancellation", "omge", "retirement"}
@@ -74,15 +73,8 @@ def why_refused(question: Question) -> set[str]:
 
 
 def may_refuse(question: Question) -> set[str]:
-    """For what the hub may refuse a proposal that passes."""
-    found: set[str] = set()
-    if _effects(question) > EFFECTS_SMALL:
-        found.add("message-too-large")
-    if approval_is_doubtful(question):
-        found.add("approval-exceeded")
-    if _is_overdue(question):
-        found |= {"participant-suspended", "units-frozen"}
-    return found
+    """For what the hub may refuse a proposal that passes: the entry would be too large."""
+    return {"message-too-large"} if _effects(question) > EFFECTS_SMALL else set()
 
 
 # --- participant ----------------------------------------------------------------------------------
@@ -97,8 +89,8 @@ def participant(q: Question) -> Iterator[str]:
         yield "participant-suspended"
     if status.get(q.participant) == "testing" and (q.lines or q.acquirer):
         yield "participant-testing"
-    if _is_overdue(q) and q.acquirer:
-        yield from ("participant-suspended", "units-frozen")
+    if _is_overdue(q) and any(line.get("source") for line in q.lines):
+        yield "actor-suspended"
     if q.acquirer is None:
         return
     if q.acquirer not in q.model.actors - q.model.keyless:
@@ -239,6 +231,8 @@ def free(q: Question) -> Iterator[str]:
             yield "serials-taken"
         if not issued:
             yield from _held(q, line, series)
+        if q.action in {"use", "cancellation"} and q.model.frozen_behind_itmo_refuses:
+            yield from _below(q)
         created = list(_created(line))
         if any(q.model.unit(place) or place[1] > SERIAL_MAX for place in created):
             yield "serials-taken"
@@ -268,6 +262,16 @@ def _held(q: Question, line: dict[str, Any], series: str) -> Iterator[str]:
             yield "units-final" if unit is not None and unit.kind in FINAL else "units-not-held"
     if len(kinds) > 1:
         yield "units-differ"
+
+
+def _below(q: Question) -> Iterator[str]:
+    """The locked units that would follow must not be under a case of their holder (7.13)."""
+    for _, place, unit in q.units():
+        below = represented(q.model, place, unit)
+        if below is not None:
+            locked = q.model.series[below[0]][below[1]]
+            if q.model.freezes(locked.actor, locked.key, below[1], below[1]):
+                yield "units-frozen"
 
 
 # --- how large the entry would be -----------------------------------------------------------------

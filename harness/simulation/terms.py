@@ -8,11 +8,10 @@ its account. Rules of the Parties: 3/CMA.3 annex paras 53-59, 4/CMA.6, and proto
 from collections.abc import Iterator
 from typing import Any
 
-from harness.simulation.consequences import represented
-from harness.simulation.model import Approval, Place, Unit, attributes_of, kind_of
+from harness.simulation.model import Approval, attributes_of, kind_of
 from harness.simulation.question import Question, Rule
 
-__all__ = ["approval_is_doubtful", "own_rules"]
+__all__ = ["own_rules"]
 
 VINTAGE_FIRST, YEAR_LAST = 2021, 2200
 
@@ -32,27 +31,16 @@ def issuance(q: Question) -> Iterator[str]:
     quantity, references = q.proposal["quantity"], q.proposal["references"]
     if any(line["key"]["vintage"] < VINTAGE_FIRST for line in q.lines):
         yield "vintage-too-early"
-    known, said = _approval(q)
-    if known.issued + quantity > max(said) or quantity > references["approved_quantity"]:
-        yield "approval-exceeded"
-    if q.participant == q.model.mechanism:
-        yield from _levies(q, quantity)
-
-
-def _approval(q: Question) -> tuple[Approval, list[int]]:
-    """What was issued under the same approval, and the quantities said to be approved."""
-    references, known = q.proposal["references"], Approval()
+    approved = references["approved_quantity"]
+    known = Approval(approved)
     if q.model.approval_is_shared:
         known = q.model.approvals.get((q.proposer, references["approval"]), known)
-    return known, [*known.said, references["approved_quantity"]]
-
-
-def approval_is_doubtful(q: Question) -> bool:
-    """Whether different quantities are said to be approved, and one of them is exceeded."""
-    if q.action != "issuance":
-        return False
-    known, said = _approval(q)
-    return known.issued + int(q.proposal["quantity"]) > min(said)
+    if known.issued + quantity > approved:
+        yield "approval-exceeded"
+    if known.approved != approved:
+        yield "approval-differs"
+    if q.participant == q.model.mechanism:
+        yield from _levies(q, quantity)
 
 
 def _levies(q: Question, quantity: int) -> Iterator[str]:
@@ -165,8 +153,6 @@ def cancellation(q: Question) -> Iterator[str]:
         reference = attributes_of(text)["authorization"]
         if reference is not None:
             yield from _allows(q, party, reference, mark)
-    for _, place, unit in q.units():
-        yield from _below(q, place, unit)
 
 
 def _allows(q: Question, party: str, reference: Terms, mark: dict[str, Any]) -> Iterator[str]:
@@ -183,16 +169,6 @@ def _allows(q: Question, party: str, reference: Terms, mark: dict[str, Any]) -> 
     year = mark.get("year")
     if year is not None and not _within(year, terms, "use"):
         yield "authorization-out-of-time"
-
-
-def _below(q: Question, place: Place, unit: Unit) -> Iterator[str]:
-    """The locked unit that would follow must not be under a case of its holder."""
-    below = represented(q.model, place, unit)
-    if below is None or not q.model.frozen_behind_itmo_refuses:
-        return
-    locked = q.model.series[below[0]][below[1]]
-    if q.model.freezes(locked.actor, locked.key, below[1], below[1]):
-        yield "units-frozen"
 
 
 def _nothing(q: Question) -> Iterator[str]:

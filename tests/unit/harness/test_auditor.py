@@ -322,7 +322,20 @@ def test_an_approval_is_shared_by_its_issuances() -> None:
 
     assert "approval-exceeded" in second(world(), "completed")[0]
     assert second(world(), "refused", findings=["approval-exceeded"]) == []
+    raised = issuance(101, 110, approved=200)
+    assert world().transaction(4, raised, "refused", findings=["approval-differs"]) == []
     assert second(world(approval_is_shared=False), "completed") == []
+
+
+def test_what_is_taken_of_an_approval_is_what_was_issued() -> None:
+    taken = {"effect": "approval", "actor": GHA, "approval": "B", "approved_quantity": 10}
+    wanted = issuance(101, 110)
+    wanted["references"] |= {"approval": "B", "approved_quantity": 10}
+    moved = move(U, 101, 110, None, HERE)
+    for quantity in (10, 9):
+        effects = [moved, {**taken, "quantity": quantity}]
+        said = world().transaction(4, wanted, "completed", effects)
+        assert bool(said) is (quantity != 10)
 
 
 def overdue(**rules: bool) -> tuple[Log, list[str]]:
@@ -334,7 +347,7 @@ def overdue(**rules: bool) -> tuple[Log, list[str]]:
 
 def test_who_is_overdue_sends_nothing_out() -> None:
     _, said = overdue()
-    assert "by the model refused because of" in said[0]
+    assert "by the model refused because of ['actor-suspended']" in said[0]
     _, said = overdue(overdue_proposes_nothing=False)
     assert said == []
 

@@ -1,0 +1,475 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The auditor and the hub's own rules agree on whatever is proposed, under many seeds.
+
+A hub of a few lines takes proposals made up at random, most of them nearly right, decides them with
+`ledger.checks` and `ledger.actions`, and writes what it did as entries; the auditor reads those.
+The three rules that the auditor has as switches are off where the hub's rules do not have them.
+"""
+
+import json
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from pydantic import ValidationError
+
+from harness.simulation.auditor import Auditor, Observed
+from ledger import actions
+from ledger.blocks import Block
+from ledger.checks import Ask, Authorization, Facts, Policy, examine, levy
+from ledger.directory import Directory
+from ledger.effects import Everybody, apply
+from ledger.holdings import Holdings, Overlay, OverlayKind
+from schemas.directory import Profile, Status
+from schemas.effects import AuthorizationEffect, CaseEffect, Effect, Freeze, Unfreeze
+from schemas.envelope import digest
+from schemas.identifiers import Actor, Instant, TransactionId, account_number
+from schemas.messages import Proposal
+from schemas.units import Frozen, Key, Kind, Layer
+from tests.cast import ADM, CHE, GHA, KOR, MMR, ROG, VUT, A, I, R, U
+
+ACTORS = (GHA, CHE, ROG, ADM, MMR, KOR, VUT)
+B = Key.parse("itmo:CA0001-UN01-MMR-2024:B0001")
+OLD = Key.parse("underlying:CA0007-GHA01-GHA-2019")
+KEYS = (U, I, A, B, R, OLD, Key.parse("underlying:CA0007-UN02-KOR-2023"))
+CODES = ("PEN", "HLD", "LCK", "USE", "CAN", "OMG", "SOP", "RET")
+START = datetime.fromisoformat("2027-03-01T12:00:00+00:00")
+RULES = {
+    "approval_is_shared": False,
+    "frozen_behind_itmo_refuses": False,
+    "overdue_proposes_nothing": False,
+}
+
+
+@dataclass
+class SmallHub:
+    """Decides and writes; a directory without keys."""
+
+    chance: random.Random
+    auditor: Auditor = field(
+        default_factory=lambda: Auditor("UN01", frozenset({"UN02"}), 50, 20, **RULES)
+    )
+    holdings: Holdings = field(default_factory=Holdings)
+    authorizations: dict[Any, Authorization] = field(default_factory=dict)
+    open: dict[str, tuple[Actor, Proposal, str]] = field(default_factory=dict)
+    cases: dict[int, CaseEffect] = field(default_factory=dict)
+    statuses: dict[str, Status] = field(default_factory=dict)
+    profiles: dict[frozenset[str], Profile] = field(default_factory=dict)
+    delivered: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
+    size: int = 0
+    number: int = 0
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.act([], act="genesis", log="small")
+        everybody: list[Actor] = []
+        for participant in sorted({actor.participant for actor in ACTORS}):
+            own = [actor for actor in ACTORS if actor.participant == participant]
+            everybody += own
+            self.statuses[participant] = Status.ACTIVE
+            keys = [{"actor": actor, "key": "k"} for actor in own]
+            self.act(everybody, act="admission", participant=participant, actors=keys)
+        self.everybody = everybody
+        for a, b, name in (
+            (GHA, CHE, "information"),
+            (GHA, KOR, "information"),
+            (ADM, KOR, "unit"),
+            (MMR, KOR, "unit"),
+            (KOR, CHE, "unit"),
+        ):
+            self.connect(a, b, name)
+
+    @property
+    def now(self) -> Instant:
+        return Instant.of(START + timedelta(seconds=self.size))
+
+    def facts(self) -> Facts:
+        directory = SimpleNamespace(
+            status=self.statuses.get,
+            current_key=lambda actor: actor if actor in {*ACTORS, "HUB"} else None,
+            profile=lambda a, b: self.profiles.get(frozenset((a, b)), Profile.VIEW),
+        )
+        return Facts(
+            cast("Directory", directory),
+            self.holdings,
+            self.authorizations,
+            self.now,
+            Policy(),
+        )
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def write(
+        self,
+        conversation: str,
+        addressed: list[Any],
+        effects: list[Any],
+        about: tuple[Actor, Proposal] | None = None,
+        **body: Any,
+    ) -> None:
+        answers = body.pop("answers", None)
+        entry = {
+            "log": "small",
+            "position": self.size,
+            "at": self.now,
+            "manifest": None,
+            "state": None,
+            "action": about[1].action if about else None,
+            "findings": [],
+            "consents": [],
+            "addressed": [
+                {"actor": actor, "index": self.delivered[actor]}
+                for actor in dict.fromkeys(addressed)
+            ],
+            "effects": [
+                one.model_dump(mode="json") if isinstance(one, Frozen) else one for one in effects
+            ],
+            **body,
+        }
+        self.delivered.update(dict.fromkeys(addressed, 1))
+        self.size += 1
+        for one in effects:
+            if isinstance(one, Frozen):
+                assert apply(self.holdings, cast("Effect", one), Everybody()) == []
+            if isinstance(one, AuthorizationEffect):
+                known = self.authorizations.setdefault(
+                    (one.terms.party, one.terms.id), Authorization()
+                )
+                known.versions[one.terms.version] = one.terms
+        message = {"type": "entry", "conversation": conversation, "answers": answers}
+        told = json.loads(json.dumps({**message, "body": entry}))
+        proposal = json.loads(about[1].model_dump_json()) if about else None
+        found = self.auditor.observe(Observed(told, proposal, about[0] if about else None))
+        self.said += [f"{conversation} {entry['state']}: {text}; {proposal}" for text in found]
+
+    def act(self, addressed: list[Any], **act: Any) -> None:
+        line = json.dumps(act)
+        self.write("directory", addressed, [{"effect": "directory", "act": line, "signatures": []}])
+
+    def connect(self, a: Actor, b: Actor, name: str) -> None:
+        self.profiles[frozenset((a, b))] = Profile(name)
+        self.act(self.everybody, act="profile", actors=[a, b], profile=name)
+
+    # --- deciding ---------------------------------------------------------------------------------
+
+    def propose(self, author: Actor, proposal: Proposal) -> None:
+        self.number += 1
+        name = f"{author.replace('/', '-')}-{self.number}"
+        message = digest(name.encode())
+        found = examine(Ask(TransactionId(name), author, proposal, self.facts()))
+        about = (author, proposal)
+        if found:
+            self.refuse(name, about, [author], [], message, found)
+        elif proposal.acquirer is not None:
+            reserved = actions.reserve(proposal, author, TransactionId(name))
+            concerned = [author, proposal.acquirer]
+            self.write(name, concerned, reserved, about, state="cleared", answers=message)
+            self.open[name] = (author, proposal, message)
+        else:
+            self.complete(name, author, proposal, message, None)
+
+    def refuse(
+        self,
+        name: str,
+        about: tuple[Actor, Proposal],
+        concerned: list[Any],
+        effects: list[Any],
+        answers: str,
+        found: list[Any],
+    ) -> None:
+        findings = [one.model_dump(mode="json") for one in found]
+        self.seen.update(one["reason"] for one in findings)
+        members = {"state": "refused", "answers": answers, "findings": findings}
+        self.write(name, concerned, effects, about, **members)
+
+    def complete(
+        self, name: str, author: Actor, proposal: Proposal, message: Any, acceptance: Any
+    ) -> None:
+        effects = [
+            *actions.release(proposal, author, TransactionId(name)),
+            *actions.completion(proposal, author, self.holdings, message),
+        ]
+        consents = actions.consents(proposal, author, self.holdings, message, acceptance)
+        concerned: list[Any] = [author, proposal.acquirer] if proposal.acquirer else [author]
+        if proposal.action == "first-transfer" and proposal.authorization is not None:
+            for line in proposal.lines:
+                known = self.authorizations[line.key.party, proposal.authorization.id]
+                known.used += line.last - line.first + 1
+        self.seen[proposal.action] += 1
+        self.write(
+            name,
+            [*concerned, *(one.actor for one in consents)],
+            effects,
+            (author, proposal),
+            state="completed",
+            answers=acceptance or message,
+            consents=[one.model_dump(mode="json") for one in consents],
+        )
+
+    def answer(self) -> None:
+        """Something comes to a cleared transaction."""
+        if not self.open:
+            return
+        name = self.chance.choice(sorted(self.open))
+        author, proposal, message = self.open.pop(name)
+        answer, about = digest(f"{name} answered".encode()), (author, proposal)
+        concerned = [author, proposal.acquirer]
+        release = actions.release(proposal, author, TransactionId(name))
+        if self.chance.random() < 0.25:
+            self.seen["withdrawn"] += 1
+            self.write(name, concerned, release, about, state="withdrawn", answers=answer)
+            return
+        asked = Ask(TransactionId(name), author, proposal, self.facts(), first=False)
+        found = examine(asked)
+        if found:
+            self.refuse(name, about, concerned, list(release), answer, found)
+        else:
+            self.complete(name, author, proposal, message, answer)
+
+    def case(self) -> None:
+        """A case is opened or closed."""
+        if self.cases and self.chance.random() < 0.6:
+            number = self.chance.choice(sorted(self.cases))
+            effect = self.cases.pop(number).model_copy(update={"open": False})
+        else:
+            number = self.size
+            first = self.chance.randint(1, 80)
+            values = {"first": first, "last": first + 3, "case": f"REC-{number}", "open": True}
+            who, key = self.chance.choice(ACTORS), self.chance.choice(KEYS)
+            effect = CaseEffect.model_validate_json(
+                json.dumps({**values, "actor": who, "cause": "missing", "key": key.model_dump()})
+            )
+            self.cases[number] = effect
+        mark = Freeze if effect.open else Unfreeze
+        members = {
+            name: getattr(effect, name) for name in ("key", "first", "last", "actor", "case")
+        }
+        self.write(str(effect.case), [effect.actor], [effect, mark(**members)])
+
+    def status(self) -> None:
+        participant = self.chance.choice(sorted(self.statuses))
+        status = self.chance.choice(["active"] * 8 + ["testing", "suspended"])
+        self.statuses[participant] = Status(status)
+        self.act(self.everybody, act="status", participant=participant, status=status)
+
+
+# --- what is proposed -----------------------------------------------------------------------------
+
+
+@dataclass
+class Proposer:
+    """Makes proposals up, most of them nearly right."""
+
+    hub: SmallHub
+
+    @property
+    def chance(self) -> random.Random:
+        return self.hub.chance
+
+    def one(self) -> tuple[Actor, dict[str, Any]]:
+        action = self.chance.choice(
+            ["issuance", "authorization", "cancellation", "forwarding"]
+            + ["first-transfer", "use", "transfer"] * 3
+        )
+        made: tuple[Actor, dict[str, Any]] = getattr(self, action.replace("-", "_"))()
+        return made
+
+    def found(self, layer: Layer | None = None, *kinds: Kind, ready: bool = False) -> Block | None:
+        """Some units, of which `ready` ones were mostly first-transferred."""
+        gone = ready and self.chance.random() < 0.9
+        rows = [
+            row
+            for row in self.hub.holdings.blocks()
+            if layer in {None, row.key.layer}
+            and (not kinds or row.position.kind in kinds)
+            and (row.attributes.first_transferred or not gone)
+        ]
+        if not rows:
+            return None
+        row = self.chance.choice(sorted(rows, key=lambda x: (x.key.text, x.first)))
+        first = self.chance.randint(row.first, row.last)
+        return row._replace(first=first, last=min(row.last, first + self.chance.randint(0, 9)))
+
+    def line(self, row: Block, target: str, **members: Any) -> dict[str, Any]:
+        key = row.key.model_dump()
+        span = {"key": key, "first": row.first, "last": row.last, "source": row.position.account}
+        return {**span, "target": target, **members}
+
+    def issuance(self) -> tuple[Actor, dict[str, Any]]:
+        author, key = self.chance.choice([(GHA, U), (GHA, U), (ROG, R), (ADM, A), (ADM, B)])
+        used = [row.last for row in self.hub.holdings.blocks() if row.key.series == key.series]
+        first, quantity = max(used, default=0) + 1, self.chance.randint(1, 60)
+        if author != ADM:
+            parts: list[tuple[str, int, dict[str, Any]]] = [("HLD", quantity, {})]
+        else:
+            sop, omge = levy(quantity, 50), levy(quantity, 20)
+            free: dict[str, Any] = {"designation": self.chance.choice(["N", "NIO", "MCU"])}
+            gone: dict[str, Any] = {"designation": "MCU", "first_transferred": True}
+            parts = [("PEN", quantity - sop - omge, free), ("SOP", sop, gone), ("OMG", omge, gone)]
+        lines = []
+        for code, number, attributes in parts:
+            if number > 0:
+                span = {"key": key.model_dump(), "first": first, "last": first + number - 1}
+                target = account_number(author, code, 1)
+                lines.append({**span, "target": target, "attributes": attributes})
+                first += number
+        references = {"request": "R", "approval": "A", "approved_quantity": max(quantity, 3)}
+        return author, {"action": "issuance", "lines": lines, "references": references}
+
+    def authorization(self) -> tuple[Actor, dict[str, Any]]:
+        author, approach = self.chance.choice([(GHA, "CA0007"), (MMR, "CA0001"), (ROG, "CA0009")])
+        name = self.chance.choice(["X", "X", "Y"])
+        known = self.hub.authorizations.get((author.section, name))
+        terms = {
+            "id": name,
+            "version": len(known.versions) + 1 if known else 1,
+            "approach": approach,
+            "party": author.section,
+            "purposes": self.chance.choice([["NDC"], ["NDC", "IMP"], ["NDC", "OP"]]),
+            "parties": self.chance.choice([[], [], ["CHE", "KOR"]]),
+            "entities": self.chance.choice([[], ["Airline"]]),
+            "quantity": self.chance.choice([None, 60, 120]),
+            "vintage_from": self.chance.choice([2021, 2021, 2024]),
+            "use_to": self.chance.choice([2200, 2200, 2024]),
+            "revoked": self.chance.random() < 0.05,
+        }
+        if terms["purposes"] != ["NDC"]:
+            terms["first_transfer"] = "authorization"
+        return author, {"action": "authorization", "terms": terms}
+
+    def use(self) -> tuple[Actor, dict[str, Any]]:
+        return self.marked("use", "USE", self.found(Layer.ITMO, Kind.HOLDING, ready=True))
+
+    def cancellation(self) -> tuple[Actor, dict[str, Any]]:
+        return self.marked("cancellation", "CAN", self.found(None, Kind.HOLDING, Kind.PENDING))
+
+    def marked(self, action: str, code: str, row: Block | None) -> tuple[Actor, dict[str, Any]]:
+        if row is None:
+            return self.issuance()
+        who = row.position.actor
+        mark = self.chance.choice(
+            [
+                {"purpose": "NDC", "user": who.section, "year": 2025},
+                {"purpose": "NDC", "user": who.section, "year": 2024},
+                {"purpose": "IMP", "user": "Airline"},
+                {"purpose": "OP", "user": "Nobody"},
+            ]
+        )
+        lines = [self.line(row, account_number(who, code, 1))]
+        return who, {"action": action, "lines": lines, "use": mark}
+
+    def moved(self, action: str, row: Block | None, to: Actor) -> tuple[Actor, dict[str, Any]]:
+        if row is None:
+            return self.issuance()
+        lines = [self.line(row, account_number(to, "HLD", 1))]
+        return row.position.actor, {"action": action, "lines": lines, "acquirer": to}
+
+    def transfer(self) -> tuple[Actor, dict[str, Any]]:
+        row = self.found(Layer.ITMO, Kind.HOLDING, Kind.SHARE_OF_PROCEEDS, ready=True)
+        return self.moved("transfer", row, self.chance.choice([CHE, GHA, KOR, VUT, MMR]))
+
+    def forwarding(self) -> tuple[Actor, dict[str, Any]]:
+        return self.moved("forwarding", self.found(Layer.ITMO, Kind.PENDING), MMR)
+
+    def first_transfer(self) -> tuple[Actor, dict[str, Any]]:
+        row = self.found(None, Kind.HOLDING, Kind.PENDING)
+        to = self.chance.choice([CHE, CHE, KOR, GHA])
+        author, made = self.moved("first-transfer", row, to)
+        if row is None:
+            return author, made
+        name = self.chance.choice(["X", "X", "Y"])
+        known = self.hub.authorizations.get((row.key.party, name))
+        made["authorization"] = {"id": name, "version": len(known.versions) if known else 1}
+        if row.key.layer is Layer.UNDERLYING:
+            made["lines"][0]["itmo_first"] = row.first + self.chance.choice([0, 0, 0, 5, 100])
+        if self.chance.random() < 0.2:
+            made["lines"][0]["target"] = account_number(author, "HLD", 2)
+            del made["acquirer"]
+        return author, made
+
+    def spoil(self, author: Actor, made: dict[str, Any]) -> Actor:
+        """One thing is otherwise."""
+        lines = made.get("lines") or [{}]
+        one, other = self.chance.choice(lines), self.chance.choice(ACTORS)
+        what = self.chance.randrange(12)
+        if what == 0:
+            return other
+        if what == 1:
+            one["key"] = self.chance.choice(KEYS).model_dump()
+        elif what == 2:
+            one["first"] = max(1, one.get("first", 1) + self.chance.randint(-8, 8))
+        elif what == 3:
+            one["last"] = max(1, one.get("last", 1) + self.chance.randint(-4, 30))
+        elif what == 4:
+            one["target"] = account_number(other, self.chance.choice(CODES), 1)
+        elif what == 5:
+            one["source"] = account_number(author, self.chance.choice(CODES), 1)
+        elif what == 6:
+            made["acquirer"] = self.chance.choice([*ACTORS, None, "FRA01/FRA", "HUB"])
+        elif what == 7:
+            made["lines"] = [*lines, {**one}]
+        elif what == 8:
+            made["use"] = {"purpose": "NDC", "user": "CHE", "year": 2025}
+        elif what == 9:
+            made["action"] = self.chance.choice(["use", "transfer", "first-transfer", "issuance"])
+        elif what == 10:
+            made.pop(self.chance.choice(sorted(made)), None)
+        else:
+            one["itmo_first"] = self.chance.randint(1, 50)
+        return author
+
+    def proposal(self) -> tuple[Actor, Proposal]:
+        """The next one that is a proposal at all."""
+        while True:
+            author, made = self.one()
+            if self.chance.random() < 0.35:
+                author = self.spoil(author, made)
+            total = sum(x.get("last", 0) - x.get("first", 0) + 1 for x in made.get("lines", []))
+            wrong = 1 if self.chance.random() < 0.03 else 0
+            late = self.chance.choice([3600] * 40 + [-1, 10**7])
+            rest = {
+                "quantity": max(0, total) + wrong,
+                "expires_at": Instant.of(self.hub.now.moment() + timedelta(seconds=late)),
+            }
+            try:
+                return author, Proposal.model_validate_json(json.dumps({**made, **rest}))
+            except ValidationError:
+                continue
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_auditor_and_hub_agree_on_whatever_is_proposed(seed: int) -> None:
+    hub = SmallHub(random.Random(seed))
+    proposer = Proposer(hub)
+    for _ in range(300):
+        author, proposal = proposer.proposal()
+        hub.propose(author, proposal)
+        if hub.chance.random() < 0.7:
+            hub.answer()
+        if hub.chance.random() < 0.05:
+            hub.case()
+        if hub.chance.random() < 0.04:
+            hub.status()
+        assert hub.said == []
+    for overlay in hub.holdings.overlays():
+        assert isinstance(overlay, Overlay)
+    bound = [o for o in hub.holdings.overlays() if o.kind is OverlayKind.RESERVED]
+    units = sum(o.last - o.first + 1 for o in bound)
+    assert units == sum(last - first + 1 for _, _, first, last, _ in hub.auditor.reserved())
+    held = {
+        (key, serial, account, text)
+        for actor in ACTORS
+        for key, ranges in hub.auditor.units(actor).items()
+        for first, last, account, text in ranges
+        for serial in range(first, last + 1)
+    }
+    assert held == {
+        (row.key.text, serial, row.position.account, row.attributes.text)
+        for row in hub.holdings.blocks()
+        for serial in range(row.first, row.last + 1)
+    }
