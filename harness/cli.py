@@ -13,6 +13,7 @@ COMMANDS = {
     "mechanism": ("mechanism_node.cli", "The mechanism registry: issuance, levies, forwarding."),
     "reconcile": ("reconciliation.cli", "The reconciliation service: statements, discrepancies."),
     "demo": ("harness.demo", "Run a fleet of registries and show what it does."),
+    "simulate": ("harness.simulation.cli", "Run the federation from one seed, under faults."),
     "deploy": ("harness.deploy", "Write keys, settings and credentials for compose.yaml."),
     "act": ("harness.acts", "Write, sign and join acts on the directory."),
     "keygen": ("harness.keygen", "Make private keys for actors, witnesses and operators."),

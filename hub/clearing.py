@@ -202,7 +202,7 @@ def _complete(logging: Logging, state: Transaction, heard: Heard) -> None:
     facts, proposal = logging.facts, state.proposal
     acceptance = heard.digest if heard.digest != state.message else None
     effects: list[Effect] = [
-        *actions.release(proposal, state.proposer, state.id),
+        *_release(state),
         *actions.completion(proposal, state.proposer, facts.holdings, state.message),
     ]
     consents = actions.consents(proposal, state.proposer, facts.holdings, state.message, acceptance)
@@ -237,6 +237,11 @@ def end(
     found: Sequence[Finding],
 ) -> None:
     """Refused, rejected, withdrawn or expired: the reservation ends, if the log has made one."""
-    proposal, reserved = state.proposal, state.state is not State.PROPOSED
-    released = actions.release(proposal, state.proposer, state.id) if reserved else []
-    logging.transaction(state, event, heard, effects=released, findings=found)
+    logging.transaction(state, event, heard, effects=_release(state), findings=found)
+
+
+def _release(state: Transaction) -> list[Effect]:
+    """The end of the reservation, if the log has made one: with the clearing, and not before."""
+    if state.state is State.PROPOSED:
+        return []
+    return actions.release(state.proposal, state.proposer, state.id)

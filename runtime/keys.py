@@ -58,6 +58,10 @@ class Keyring:
             raise LocalProtocolError(f"no private key of {actor} is held here")
         return held[number]
 
+    def holder(self, actor: Actor, key: jws.PublicKey) -> jws.Signer | None:
+        """The signer that has this very key, whether or not it is in use."""
+        return next((s for s in self.actors.get(actor, []) if s.public == key), None)
+
     def following(self, actor: Actor) -> jws.Signer | None:
         """The key that comes after the one in use, if it has been made."""
         held, number = self.actors.get(actor, []), self.used.get(actor, 0) + 1

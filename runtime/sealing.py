@@ -96,18 +96,23 @@ class Sealer:
         self._keyring.used[actor] = self._keyring.used.get(actor, 0) + 1
 
     async def seal_anew(self, store: Store) -> list[Sealed]:
-        """Seal again what a revoked key had sealed beyond what the others accepted."""
+        """Seal again what a withdrawn key had sealed beyond what the others accepted, and nothing
+        else: what a later key has sealed was accepted, or is yet to be.
+        """
         again: list[Sealed] = []
         for actor in self._program.actors:
             records = self._program.directory.keys.get(actor, ())
             if len(records) < 2 or records[-2].closes is None or records[-1].closes is not None:
                 continue
-            signer = self._keyring.signer(actor, records[-1].key)
+            withdrawn, signer = records[-2].key.key_id, self._keyring.holder(actor, records[-1].key)
+            if signer is None:
+                continue
             for (sender, to), last in self._journal.last.items():
                 first = records[-2].closes.get(to, 0) + 1
                 if sender == actor and first <= last:
+                    way = (sender, to)
                     async with store.transaction() as session:
-                        again += await _again(session, (sender, to), first, last, signer)
+                        again += await _again(session, way, first, last, withdrawn, signer)
         return again
 
     def _sign(self, way: Way, sequence: int, bundle: list[Said], batch: Batch) -> bytes:
@@ -127,12 +132,12 @@ class Sealer:
 
 
 async def _again(
-    session: Session, way: Way, first: int, last: int, signer: jws.Signer
+    session: Session, way: Way, first: int, last: int, withdrawn: str, signer: jws.Signer
 ) -> list[Sealed]:
     again = []
     for sealed in await journals.sealed_range(session, *way, first, last):
         opened = open_envelope(sealed.body)
-        if opened.token.kid != signer.public.key_id:
+        if opened.token.kid == withdrawn:
             body = seal(opened.manifest, opened.lines, signer)
             again.append(sealed._replace(body=body))
     await journals.replace_sealed(session, again)

@@ -12,6 +12,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from harness.simulation.virtual_time import START
 from ledger.directory import sign_act
 from runtime.keys import Keyring
 from schemas import jws
@@ -28,7 +29,6 @@ from schemas.directory import (
 from schemas.identifiers import AccountNumber, Actor, Instant, Participant, account_number
 from schemas.messages import Line
 from schemas.units import Attributes, AuthorizationRef, Frozen, Key
-from tests.virtual_time import START
 
 HUB, REC = Participant("HUB"), Participant("REC")
 GHA, CHE, ROG = Actor("GHA01/GHA"), Actor("CHE01/CHE"), Actor("ROG01/ROG")
@@ -82,7 +82,9 @@ def public(name: str) -> str:
 
 
 def keyring(participant: Participant) -> Keyring:
-    actors: dict[Actor, list[jws.Signer]] = {a: [signer(a)] for a in ACTORS[participant]}
+    actors: dict[Actor, list[jws.Signer]] = {
+        a: [signer(a), signer(f"{a} next"), signer(f"{a} last")] for a in ACTORS[participant]
+    }
     checkpoint = private("checkpoints") if participant == HUB else None
     return Keyring(actors, private(f"witness {participant}"), checkpoint)
 

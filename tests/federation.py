@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select, text
 from structlog.typing import EventDict
 
+from harness.simulation.virtual_time import LoopClock
 from hub.genesis import begin_log
 from hub.program import Hub, HubSettings
 from ledger.blocks import join
@@ -73,7 +74,6 @@ from tests.cast import (
     terms,
 )
 from tests.crashes import NEVER, Crash, CrashingStore
-from tests.virtual_time import LoopClock
 from tests.voice import Voice
 
 __all__ = ["Federation", "Settings", "copy_databases"]

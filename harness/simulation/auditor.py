@@ -165,8 +165,7 @@ class Auditor:
         expected = Expected(set(), {known.proposer}, {}, set(), [])
         if acquirer and (before == "cleared" or known.state != "refused"):
             expected.addressed.add(acquirer)
-        concerns = known.state in {"cleared", "completed"} or before == "cleared"
-        held = bound(known.proposal) if concerns else set()
+        held = bound(known.proposal) if "cleared" in {before, known.state} else set()
         mark = "reserve" if known.state == "cleared" else "release"
         expected.overlays = {(mark, known.proposer, place, known.id) for place in held}
         if known.state == "completed":

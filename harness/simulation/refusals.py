@@ -222,8 +222,8 @@ def free(q: Question) -> Iterator[str]:
     for line in q.lines:
         key, series = key_text(line["key"]), series_of(line["key"])
         issued = q.action == "issuance"
-        if line["last"] - line["first"] >= UNITS_MAX:
-            yield "more units than the auditor follows" if issued else "units-not-held"
+        if line["last"] - line["first"] >= UNITS_MAX and not issued:
+            yield "units-not-held"
         frozen = q.model.freezes(q.proposer, key, line["first"], line["last"])
         if frozen and (not issued or q.model.frozen_serials_are_not_issued):
             yield "units-frozen"

@@ -15,8 +15,8 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from harness.simulation.virtual_time import START, LoopClock, VirtualLoop
 from tests.federation import Federation, Settings, copy_databases
-from tests.virtual_time import START, LoopClock, VirtualLoop
 
 
 def pytest_asyncio_loop_factories(

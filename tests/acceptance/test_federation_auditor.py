@@ -16,6 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from harness.simulation.auditor import Auditor, Observed
+from harness.simulation.virtual_time import START, LoopClock, VirtualLoop
 from runtime import books
 from schemas.directory import Status, StatusChange
 from schemas.identifiers import Actor, CaseId, Participant
@@ -43,7 +44,6 @@ from tests.cast import (
     use,
 )
 from tests.federation import Federation, Settings, copy_databases
-from tests.virtual_time import START, LoopClock, VirtualLoop
 
 SWISS, GHANA = Participant("CHE01"), Participant("GHA01")
 

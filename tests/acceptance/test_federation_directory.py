@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.simulation.virtual_time import LoopClock
 from runtime import events
 from schemas.directory import (
     ActorKey,
@@ -48,7 +49,6 @@ from tests.cast import (
     use,
 )
 from tests.federation import Federation, Settings
-from tests.virtual_time import LoopClock
 from tests.voice import Voice
 
 X = Reason

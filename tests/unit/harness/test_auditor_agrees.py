@@ -190,10 +190,8 @@ class SmallHub:
     def complete(
         self, name: str, author: Actor, proposal: Proposal, message: Any, acceptance: Any
     ) -> None:
-        effects = [
-            *actions.release(proposal, author, TransactionId(name)),
-            *actions.completion(proposal, author, self.holdings, message),
-        ]
+        bound = actions.release(proposal, author, TransactionId(name)) if acceptance else []
+        effects = [*bound, *actions.completion(proposal, author, self.holdings, message)]
         consents = actions.consents(proposal, author, self.holdings, message, acceptance)
         concerned: list[Any] = [author, proposal.acquirer] if proposal.acquirer else [author]
         if proposal.action == "first-transfer" and proposal.authorization is not None:

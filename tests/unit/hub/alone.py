@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from harness.simulation.virtual_time import START
 from hub.genesis import begin_log
 from hub.program import Hub, HubSettings
 from hub.state import HubFacts
@@ -24,7 +25,6 @@ from schemas.identifiers import Actor, Digest, Instant
 from schemas.messages import Proposal, new_message, parse_message
 from schemas.units import Frozen
 from tests.cast import HUB, PROFILES, admission, asked, genesis, keyring, profile, signer
-from tests.virtual_time import START
 
 NOON = Instant.of(START)
 

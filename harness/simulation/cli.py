@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`a6hub simulate`: one run from its seed, a file of kept runs, or a campaign over many seeds.
+
+The last line of a single run is its trace. The exit status is 0 when everything held, 1 when an
+invariant did not, 2 for arguments that cannot be used.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from harness.simulation.campaign import Campaign, run_campaign, simulating
+from harness.simulation.cast import REGISTRIES_MAX
+from harness.simulation.chances import KINDS, FaultListError, parse_kinds
+from harness.simulation.run import Plan, Result
+from harness.simulation.seeds import SeedFileError, read_seeds
+from harness.simulation.shrink import shrunk
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command()
+def simulate(
+    seed: Annotated[int, typer.Option(help="The seed of the run, or of a campaign's first.")] = 1,
+    steps: Annotated[int, typer.Option(help="Steps of each run.")] = 100,
+    faults: Annotated[str, typer.Option(help="'all', 'none', or kinds with commas.")] = "all",
+    registries: Annotated[int, typer.Option(help="Party registries.")] = 2,
+    runs: Annotated[int, typer.Option(help="So many seeds, one after another: a campaign.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Processes of a campaign; 0: one a core.")] = 0,
+    seed_file: Annotated[Path | None, typer.Option(help="Run what stands in this file.")] = None,
+    trace: Annotated[Path | None, typer.Option(help="Write what happens to this file.")] = None,
+) -> None:
+    """Run the whole federation in one process, from one seed, under faults."""
+    try:
+        plans = _plans(seed, steps, faults, registries, runs, seed_file)
+        if jobs < 0:
+            raise ValueError(f"--jobs is {jobs}; give 0 for one a core, or more")
+        if trace is not None and len(plans) > 1:
+            raise ValueError("--trace follows a single run")
+    except (FaultListError, SeedFileError, ValueError) as error:
+        typer.echo(f"a6hub: {error}", err=True)
+        raise typer.Exit(2) from None
+    failed = _one(plans[0], faults, trace) if len(plans) == 1 else _many(plans, jobs)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _plans(
+    seed: int, steps: int, faults: str, registries: int, runs: int, seed_file: Path | None
+) -> list[Plan]:
+    """What is asked for; `ValueError` names the option that cannot be used."""
+    if seed_file is not None:
+        return [one.plan for one in read_seeds(seed_file)]
+    if seed < 0:
+        raise ValueError(f"--seed is {seed}; give 0 or more")
+    if steps < 1:
+        raise ValueError(f"--steps is {steps}; give at least 1")
+    if runs < 1:
+        raise ValueError(f"--runs is {runs}; give at least 1")
+    if not 1 <= registries <= REGISTRIES_MAX:
+        raise ValueError(f"--registries is {registries}; give 1 to {REGISTRIES_MAX}")
+    kinds = parse_kinds(faults)
+    return [Plan(number, steps, kinds, registries) for number in range(seed, seed + runs)]
+
+
+def _one(plan: Plan, faults: str, trace: Path | None) -> bool:
+    """A single run; one that fails is made shorter."""
+    console = Console()
+    with simulating() as simulator:
+        result = simulator.run(plan, trace)
+        if result.failure is not None:
+            _explain(console, result)
+            with console.status("making it shorter") as status:
+                small = shrunk(
+                    result, simulator.run, lambda text: status.update(f"making it shorter: {text}")
+                )
+            _explain_small(console, small)
+            result = small if small.plan == plan else result
+    _show_coverage(console, _alone(result))
+    held = "every invariant held" if result.failure is None else "FAILED"
+    console.print(
+        f"{held}: {plan.steps} steps, {result.entries} entries, "
+        f"{result.virtual_seconds:.0f} simulated seconds"
+    )
+    console.print(f"trace {result.trace}", highlight=False)
+    return result.failure is not None
+
+
+def _many(plans: list[Plan], jobs: int) -> bool:
+    """A campaign; the first run that failed is made shorter."""
+    console = Console()
+    columns = (
+        TextColumn("simulating"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[failed]} failed"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("simulating", total=len(plans), failed=0)
+        campaign = run_campaign(
+            plans,
+            jobs or os.cpu_count() or 1,
+            lambda so_far: bar.update(task, completed=so_far.runs, failed=len(so_far.failed)),
+        )
+    _show_coverage(console, campaign)
+    for result in campaign.failed[:20]:
+        _explain(console, result)
+    if campaign.failed:
+        first = min(campaign.failed, key=lambda r: r.failure.step if r.failure else 0)
+        with simulating() as simulator, console.status("making one shorter"):
+            _explain_small(console, shrunk(first, simulator.run, lambda _text: None))
+    console.print(
+        f"{campaign.runs} runs, {campaign.steps} steps, {campaign.entries} entries, "
+        f"{campaign.virtual_seconds / 3600:.1f} simulated hours: "
+        f"{len(campaign.failed)} failed"
+    )
+    return bool(campaign.failed)
+
+
+def _explain(console: Console, result: Result) -> None:
+    assert result.failure is not None
+    console.print(f"[bold red]seed {result.plan.seed}, step {result.failure.step}[/]", end=" ")
+    console.print(f"{result.failure.invariant}: {result.failure.detail}", markup=False)
+
+
+def _explain_small(console: Console, result: Result) -> None:
+    assert result.failure is not None
+    named = ",".join(sorted(result.plan.kinds)) or "none"
+    if len(result.plan.kinds) == len(KINDS):
+        named = "all"
+    console.print(f"The invariant: {result.failure.invariant}", markup=False)
+    console.print(f"Shortest run found: {result.plan.steps} steps. Run it again with:")
+    console.print(f"  {result.plan.command(named)}", markup=False, soft_wrap=True)
+
+
+def _alone(result: Result) -> Campaign:
+    campaign = Campaign()
+    campaign.add(result)
+    return campaign
+
+
+def _show_coverage(console: Console, campaign: Campaign) -> None:
+    """What was reached how often, and what never."""
+    reached = campaign.coverage
+    for title, counts in (
+        ("Operations", reached.operations),
+        ("Faults", reached.faults),
+        ("Transitions", reached.transitions),
+        ("Findings", reached.findings),
+    ):
+        table = Table(title=title, title_justify="left", box=None, show_header=False)
+        for name, number in sorted(counts.items(), key=lambda pair: -pair[1]):
+            table.add_row(name, f"{number:,}")
+        console.print(table)
+    for what, names in reached.missing().items():
+        if names:
+            console.print(f"Never reached, {what}: {', '.join(names)}", markup=False)

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults that are events: what befalls programs, links, clocks, keys and databases from outside.
+
+At each step each kind that is switched on may come, by a stream of its own. What has come is undone
+by itself after a while, or at the latest when the federation is brought to rest.
+
+Elsewhere: chances that a parcel or a commit meets (`faulty`, `runtime.memory_faults`).
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from harness.simulation.cast import HUB, KEYS_MAX, REC, ROG
+from harness.simulation.chances import EVENTS, Chances, stream
+from harness.simulation.edits import edit
+from harness.simulation.workload import Operation
+from harness.simulation.world import World, copy_database
+from schemas.directory import Status
+from schemas.identifiers import Actor, Participant
+
+__all__ = ["Disturber"]
+
+SKEW_SECONDS = 4.0
+"""Well-kept clocks differ by less than what an envelope's time may be ahead."""
+
+JUMP_SECONDS = 3600.0
+
+
+class Disturber:
+    """Brings events upon a world, and undoes them."""
+
+    def __init__(self, world: World, chances: Chances, happened: Callable[[str], None]) -> None:
+        self.world = world
+        self.diverged: set[Actor] = set()
+        """Actors whose rows were edited."""
+        self.restored: set[Participant] = set()
+        self.jumped: set[Participant] = set()
+        """Participants whose clock has ever jumped."""
+        self.given: list[Operation] = []
+        """What operators have asked for, to be asked for again."""
+        self._chances = chances
+        self._happened = happened
+        self._dice = {kind: stream(world.seed, f"event {kind}") for kind in EVENTS}
+        self._backups: dict[Participant, Path] = {}
+        self._rotations: dict[Actor, int] = {}
+        self._undoing: list[tuple[asyncio.TimerHandle, Callable[[], None]]] = []
+
+    async def step(self) -> None:
+        """Whatever comes at this step."""
+        for kind in EVENTS:
+            permille, dice = self._chances.of(kind), self._dice[kind]
+            if permille and dice.randrange(1000) < permille:
+                work: Callable[[random.Random], Coroutine[Any, Any, bool]] = getattr(
+                    self, f"_{kind.replace('-', '_')}"
+                )
+                if await work(dice):
+                    self.world.trace.note("event", kind, b"")
+                    self._happened(kind)
+        if self._chances.of("restore"):
+            await self._back_up(self._dice["restore"])
+
+    def undo(self) -> None:
+        """Everything that goes by itself goes now."""
+        for handle, action in self._undoing:
+            if not handle.cancelled() and handle.when() > asyncio.get_running_loop().time():
+                handle.cancel()
+                action()
+        self._undoing.clear()
+
+    def _after(self, seconds: float, action: Callable[[], None]) -> None:
+        handle = asyncio.get_running_loop().call_later(seconds, action)
+        self._undoing.append((handle, action))
+
+    def _somebody(self, dice: random.Random, *, but: tuple[Participant, ...] = ()) -> Participant:
+        return dice.choice([p for p in self.world.cast.programs if p not in but])
+
+    # --- programs and links ---------------------------------------------------------------------
+
+    async def _crash(self, dice: random.Random) -> bool:
+        participant = self._somebody(dice)
+        self.world.kill(participant)
+        return True
+
+    async def _partition(self, dice: random.Random) -> bool:
+        participant, exchange = str(self._somebody(dice)), self.world.exchange
+        exchange.partition(participant)
+        self._after(dice.uniform(0.5, 25.0), lambda: exchange.heal(participant))
+        return True
+
+    async def _broker_restart(self, dice: random.Random) -> bool:
+        exchange = self.world.exchange
+        if not exchange.running:
+            return False
+        exchange.stop()
+        self._after(dice.uniform(0.1, 10.0), exchange.start)
+        return True
+
+    async def _broker_blocked(self, dice: random.Random) -> bool:
+        self.world.exchange.block()
+        self._after(dice.uniform(0.1, 15.0), self.world.exchange.unblock)
+        return True
+
+    # --- clocks ---------------------------------------------------------------------------------
+
+    async def _clock_skew(self, dice: random.Random) -> bool:
+        participant = self._somebody(dice)
+        self.world.clocks[participant].wrong_by_seconds = dice.uniform(-SKEW_SECONDS, SKEW_SECONDS)
+        return True
+
+    async def _clock_jump(self, dice: random.Random) -> bool:
+        participant = self._somebody(dice)
+        clock = self.world.clocks[participant]
+        most = dice.choice((20.0, 20.0, 60.0, JUMP_SECONDS))
+        clock.wrong_by_seconds = dice.uniform(-most, most)
+        self.jumped.add(participant)
+        self._after(dice.uniform(1.0, 30.0), lambda: setattr(clock, "wrong_by_seconds", 0.0))
+        return True
+
+    # --- keys -----------------------------------------------------------------------------------
+
+    async def _key_rotation(self, dice: random.Random) -> bool:
+        participant = self._somebody(dice, but=(HUB, REC))
+        actor = dice.choice(self.world.cast.actors[participant])
+        done = self._rotations.get(actor, 0)
+        if done == KEYS_MAX - 1:
+            return False
+        self._rotations[actor] = done + 1
+        # A node does not know its own later signatures after a restore, so a backup is good only
+        # if it is newer than the last rotation (docs/operating.md).
+        self._forget_backup(participant)
+        await self.world.command(participant, "rotate-key", actor=actor)
+        return True
+
+    # --- databases ------------------------------------------------------------------------------
+
+    async def _back_up(self, dice: random.Random) -> None:
+        """Operators make backups at odd times, of programs whose keys stay as they are."""
+        if dice.random() > 0.08:
+            return
+        participant = self._somebody(dice, but=(HUB, REC))
+        actors = self.world.cast.actors[participant]
+        if any(actor in self._rotations or actor in self.diverged for actor in actors):
+            return
+        path = self.world.places.folder / f"{participant}.backup"
+        self._forget_backup(participant)
+        self.world.back_up(participant, path)
+        self._backups[participant] = path
+
+    def _forget_backup(self, participant: Participant) -> None:
+        path = self._backups.pop(participant, None)
+        if path is not None:
+            path.unlink()
+
+    async def _restore(self, dice: random.Random) -> bool:
+        if not self._backups:
+            return False
+        participant = dice.choice(sorted(self._backups))
+        if any(actor in self.diverged for actor in self.world.cast.actors[participant]):
+            return False
+        world = self.world
+        await world.gone(participant)
+        await world.places.let_go(participant)
+        copy_database(self._backups[participant], world.places.paths[participant])
+        self.restored.add(participant)
+        return True
+
+    async def _edited_rows(self, dice: random.Random) -> bool:
+        """Somebody edits an actor's rows behind its program's back."""
+        actor = dice.choice(self.world.cast.holders)
+        done = await edit(self.world, actor, dice)
+        if done:
+            self.diverged.add(actor)
+        return done
+
+    # --- operators ------------------------------------------------------------------------------
+
+    async def _operator(self, dice: random.Random) -> bool:
+        """Commands that come twice, too late, or that nobody should give just now."""
+        what = dice.choice(("again", "again", "withdraw", "suspend", "resume"))
+        if what in {"suspend", "resume"}:
+            participant = self._somebody(dice, but=(HUB, REC))
+            status = Status.SUSPENDED if what == "suspend" else Status.ACTIVE
+            await self.set_status(participant, status)
+            return True
+        if not self.given:
+            return False
+        operation = dice.choice(self.given[-8:])
+        if operation.actor == ROG:
+            return False
+        participant = operation.actor.participant
+        if what == "again":
+            await self.world.command(participant, operation.command, **operation.arguments)
+            return True
+        rows = await self.world.rows(
+            participant,
+            "select id from transactions where proposer = :a order by id",
+            a=str(operation.actor),
+        )
+        if not rows:
+            return False
+        await self.world.command(participant, "withdraw", transaction=dice.choice(rows).id)
+        return True
+
+    async def set_status(self, participant: Participant, status: Status) -> None:
+        """Administrators suspend a participant, or let it act again."""
+        act = self.world.cast.status(participant, status, self.world.right.now())
+        await self.world.command(HUB, "act", act=act.model_dump_json())

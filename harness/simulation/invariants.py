@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold in a simulated federation: after each step, and when it has come to rest.
+
+After each step: the log grows at its end and nowhere else, every entry is as the auditor predicts,
+and units are conserved: what the hub's rows hold of a key is what was ever issued of it, each in
+one position. At rest: everything above of all ledgers, nothing is bound to a transaction that is
+over, every completed transaction is settled, differences are those that were planted and are named,
+and every envelope has arrived or is accounted for.
+
+A broken invariant is a `Violation`; it says which one and what was found. All of it is read from
+databases as they stand, by SQL of its own.
+
+Elsewhere: the auditor's model (`auditor`), how a federation is brought to rest (`rest`).
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from harness.simulation.auditor import Auditor, Observed
+from harness.simulation.cast import HUB, REC, ROG
+from harness.simulation.coverage import Coverage
+from harness.simulation.disturb import Disturber
+from harness.simulation.voice import Voice
+from harness.simulation.world import World
+from schemas.identifiers import Actor, Participant
+
+__all__ = ["Ledgers", "Violation"]
+
+Block = tuple[str, int, int, str, str]
+"""Key, first and last serial, account, attributes."""
+
+HONEST_LETTERS = {
+    "clock-jump": {"clock-ahead"},
+    "key-rotation": {"key-unknown"},
+    "restore": {"sequence-equivocation"},
+}
+"""Reasons for which an honest participant's envelope may be set aside, by the fault behind it."""
+
+
+class Violation(Exception):
+    """An invariant does not hold."""
+
+    def __init__(self, invariant: str, detail: str) -> None:
+        super().__init__(f"{invariant}: {detail}")
+        self.invariant = invariant
+        self.detail = detail
+
+
+def require(invariant: str, wrong: Iterable[object]) -> None:
+    """`Violation` when anything is wrong; the first few are named."""
+    found = [str(one) for one in wrong]
+    if found:
+        more = f" and {len(found) - 4} more" if len(found) > 4 else ""
+        raise Violation(invariant, "; ".join(found[:4])[:2000] + more)
+
+
+@dataclass
+class Ledgers:
+    """Holds a world's ledgers to the rules."""
+
+    world: World
+    auditor: Auditor
+    disturber: Disturber
+    voice: Voice
+    coverage: Coverage
+    leaves: list[bytes] = field(default_factory=list)
+    """SHA-256 of every line of the log, in order."""
+    wrong: list[str] = field(default_factory=list)
+    """Events that programs log only when something is wrong."""
+
+    # --- after each step ------------------------------------------------------------------------
+
+    async def follow(self) -> None:
+        """Show new entries to the auditor; look at the hub's rows."""
+        require("no program finds a fault in itself or in the hub", self.wrong)
+        require("programs run on", (f"{p}: {why}" for p, why in self.world.ended.items()))
+        rows = await self.world.rows(
+            HUB,
+            "select l.position, l.line, t.proposal, t.proposer, t.acquirer from log_entries l "
+            "left join transactions t on t.id = l.conversation "
+            "where l.position >= :p order by l.position",
+            p=len(self.leaves),
+        )
+        for row in rows:
+            require(
+                "the log grows at its end",
+                [row.position] if row.position != len(self.leaves) else [],
+            )
+            line = bytes(row.line)
+            self.leaves.append(sha256(line).digest())
+            self.world.trace.note("entry", str(row.position), line)
+            self._count(json.loads(line))
+            proposal = json.loads(bytes(row.proposal))["body"] if row.proposal else None
+            observed = Observed(json.loads(line), proposal, row.proposer)
+            found = self.auditor.observe(observed)
+            require(f"entry {row.position} is as predicted", found)
+        if rows:
+            await self._conserved()
+
+    def _count(self, entry: Mapping[str, object]) -> None:
+        body = entry["body"]
+        assert isinstance(body, dict)
+        state = body["state"]
+        before = self.auditor.transactions().get(str(entry["conversation"]), "proposed")
+        if state is not None:
+            event = _EVENTS[state]
+            self.coverage.transitions[f"{before} {event}"] += 1
+        for found in body["findings"]:
+            self.coverage.findings[found["reason"]] += 1
+
+    async def _conserved(self) -> None:
+        """Of each key the hub's rows hold what was issued, and no serial twice."""
+        rows = await self.world.rows(
+            HUB, "select key, series, first, last from blocks order by series, first"
+        )
+        sums: dict[str, int] = {}
+        series, end = None, 0
+        for row in rows:
+            if row.series != series:
+                series, end = row.series, 0
+            require(
+                "no unit is in two positions",
+                [f"{row.key} {row.first}"] if row.first <= end else [],
+            )
+            end = row.last
+            sums[row.key] = sums.get(row.key, 0) + row.last - row.first + 1
+        issued = {key: n for key, n in self.auditor.issued().items() if n}
+        require("units are conserved", [f"{sums} held, {issued} issued"] if sums != issued else [])
+
+    # --- at rest --------------------------------------------------------------------------------
+
+    async def at_rest(self) -> None:
+        """Everything that must hold when nothing is under way."""
+        await self.follow()
+        await self._log_is_whole()
+        await self._nothing_is_bound()
+        await self._rows_agree()
+        await self._differences_are_named()
+        await self._envelopes_have_arrived()
+        await self._letters_have_reasons()
+
+    async def _log_is_whole(self) -> None:
+        rows = await self.world.rows(HUB, "select line from log_entries order by position")
+        now = [sha256(bytes(row.line)).digest() for row in rows]
+        require("the log is only added to", ["it was changed"] if now != self.leaves else [])
+        kept = await self.world.rows(REC, "select line from entries order by position")
+        same = [bytes(row.line) for row in kept] == [bytes(row.line) for row in rows]
+        require("the reconciliation service holds the log", [] if same else ["its copy differs"])
+        shown = await self.world.rows(HUB, "select size, root from checkpoints")
+        lines = [bytes(row.line) for row in rows]
+        wrong = [r.size for r in shown if merkle_root(lines[: r.size]).hex() != r.root]
+        require("checkpoints are RFC 6962 roots of the log", wrong)
+
+    async def _nothing_is_bound(self) -> None:
+        """Refused, rejected, withdrawn, expired and completed transactions hold no units."""
+        for participant in self.world.cast.programs:
+            rows = await self.world.rows(
+                participant,
+                "select actor, key, first, reference from overlays where kind = 'reserved'",
+            )
+            require(f"nothing is reserved at {participant}", map(tuple, rows))
+
+    async def _rows_agree(self) -> None:
+        """Every ledger holds what the auditor's model says, and the hub holds all of it."""
+        for actor in (*self.world.cast.holders, ROG):
+            expected = _blocks(self.auditor.units(actor))
+            at_hub = await self._held(HUB, actor)
+            _compare(f"the hub's rows of {actor} are those of the model", at_hub, expected)
+            if actor == ROG or actor in self.disturber.diverged:
+                continue
+            own = await self._held(actor.participant, actor)
+            _compare(f"the rows of {actor} are those of the model", own, expected)
+
+    async def _held(self, participant: Participant, actor: Actor) -> set[Block]:
+        rows = await self.world.rows(
+            participant,
+            "select key, first, last, account, attributes from blocks where actor = :a "
+            "order by key, first",
+            a=str(actor),
+        )
+        return _joined((r.key, r.first, r.last, r.account, r.attributes) for r in rows)
+
+    async def _differences_are_named(self) -> None:
+        """The open cases of an actor cover exactly the serials in which its rows differ."""
+        rows = await self.world.rows(
+            REC, "select actor, key, first, last, cause from cases where state = 'open'"
+        )
+        named: dict[str, set[tuple[str, int]]] = {}
+        for row in rows:
+            serials = {(row.key, n) for n in range(row.first, row.last + 1)}
+            named.setdefault(row.actor, set()).update(serials)
+        for actor in self.world.cast.holders:
+            own = await self._held(actor.participant, actor)
+            expected = _blocks(self.auditor.units(actor))
+            differ = {(key, n) for key, n, *_ in _each(own) ^ _each(expected)}
+            found = named.pop(str(actor), set())
+            wrong = [f"unnamed {one}" for one in _ranges(differ - found)]
+            wrong += [f"named without need {one}" for one in _ranges(found - differ)]
+            require(f"the cases of {actor} are its differences", wrong)
+        named.pop(str(ROG), None)
+        require("cases are about somebody's units", named)
+
+    async def _envelopes_have_arrived(self) -> None:
+        """What was sealed for a program stands in its inbox, applied, and nothing else does."""
+        sent: dict[Participant, dict[tuple[str, int], bytes]] = {
+            p: {} for p in self.world.cast.programs
+        }
+        for participant in self.world.cast.programs:
+            rows = await self.world.rows(
+                participant, "select sender, recipient, sequence, body from outbox"
+            )
+            for row in rows:
+                if row.recipient in sent:
+                    sent[Participant(row.recipient)][row.sender, row.sequence] = bytes(row.body)
+        for (to, sequence), body in self.voice.sent.items():
+            sent[to][str(ROG), sequence] = body
+        for participant, expected in sent.items():
+            rows = await self.world.rows(
+                participant, "select sender, sequence, body, applied from inbox"
+            )
+            found = {(r.sender, r.sequence): bytes(r.body) for r in rows if r.applied}
+            lost = sorted(set(expected) - set(found))
+            require(f"every envelope has arrived at {participant}", lost)
+            require(f"{participant} has heard what was said", sorted(set(found) - set(expected)))
+            other = sorted(
+                (sender, number)
+                for (sender, number), body in found.items()
+                if body != expected[sender, number]
+                and not (sender == ROG and body in self.voice.contradictions.get(number, ()))
+            )
+            require(f"{participant} has heard it as it was said", other)
+
+    async def _letters_have_reasons(self) -> None:
+        """Dead letters are the rogue's, or have one of the reasons that faults give."""
+        excused: set[str] = set()
+        for kind, reasons in HONEST_LETTERS.items():
+            if self.coverage.faults[kind]:
+                excused |= reasons
+        for participant in self.world.cast.programs:
+            rows = await self.world.rows(
+                participant, "select claimed_sender, reason, detail, body from dead_letters"
+            )
+            odd = [
+                f"{row.claimed_sender} {row.reason} {row.detail}"
+                for row in rows
+                if bytes(row.body) not in self.voice.broken
+                and row.claimed_sender not in {str(ROG), str(ROG.participant)}
+                and row.reason not in excused
+            ]
+            require(f"dead letters at {participant} have a cause", odd)
+
+
+_EVENTS = {
+    "cleared": "clear",
+    "completed": "complete",
+    "refused": "refuse",
+    "rejected": "reject",
+    "withdrawn": "withdraw",
+    "expired": "expire",
+}
+
+
+def merkle_root(leaves: list[bytes]) -> bytes:
+    """RFC 6962 section 2.1, as it stands there."""
+    if not leaves:
+        return sha256(b"").digest()
+    if len(leaves) == 1:
+        return sha256(b"\x00" + leaves[0]).digest()
+    half = 1 << (len(leaves) - 1).bit_length() - 1
+    return sha256(b"\x01" + merkle_root(leaves[:half]) + merkle_root(leaves[half:])).digest()
+
+
+def _blocks(units: Mapping[str, list[tuple[int, int, str, str]]]) -> set[Block]:
+    return _joined(
+        (key, first, last, account, attributes)
+        for key, ranges in units.items()
+        for first, last, account, attributes in sorted(ranges)
+    )
+
+
+def _joined(blocks: Iterable[Block]) -> set[Block]:
+    """Blocks, sorted by key and serial, joined where nothing but the range differs."""
+    found: list[Block] = []
+    for block in blocks:
+        before = found[-1] if found else None
+        if before and (before[0], before[2] + 1, *before[3:]) == (block[0], block[1], *block[3:]):
+            found[-1] = (*before[:2], *block[2:])
+        else:
+            found.append(block)
+    return set(found)
+
+
+def _each(blocks: set[Block]) -> set[tuple[str, int, str, str]]:
+    return {
+        (key, serial, account, attributes)
+        for key, first, last, account, attributes in blocks
+        for serial in range(first, last + 1)
+    }
+
+
+def _ranges(units: set[tuple[str, int]]) -> list[tuple[str, int, int]]:
+    blocks = _joined((key, n, n, "", "") for key, n in sorted(units))
+    return sorted((key, first, last) for key, first, last, *_ in blocks)
+
+
+def _compare(invariant: str, found: set[Block], expected: set[Block]) -> None:
+    wrong = [f"only there {b}" for b in sorted(found - expected)]
+    wrong += [f"only in the model {b}" for b in sorted(expected - found)]
+    require(invariant, wrong)

@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operators ask for in a simulation: over all actions, plausible and not.
+
+A plausible operation is drawn from where units are by the auditor's model, as a person would read
+it off a screen; by the time it reaches the hub that may have changed. An implausible one is a
+plausible one with something spoilt. Every step is one draw, and what is drawn depends on the seed
+and on the model alone.
+
+Extended with every action and profile that the programs learn.
+
+Elsewhere: who says it (`world` for programs, `voice` for the rogue), what comes of it (`auditor`).
+"""
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from harness.simulation.cast import ADM, KOR, MMR, ROG, VUT, Cast
+from schemas.identifiers import Actor, account_number
+from schemas.units import Key, Layer
+
+__all__ = ["APPROACH", "FIRST_UNITS", "VINTAGE", "Held", "Operation", "Workload", "own_key"]
+
+Holdings = Mapping[str, list[tuple[int, int, str, str]]]
+"""Per key: ranges with first and last serial, account, and the text of the attributes."""
+
+APPROACH = "CA0007"
+VINTAGE = 2022
+FIRST_UNITS = 300
+"""What every Party, and the mechanism, has issued of that vintage before a run begins."""
+
+SERIALS_APART = 1000
+
+
+class Held(NamedTuple):
+    """A range of units in an account."""
+
+    key: Key
+    first: int
+    last: int
+    account: str
+    attributes: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """The letters of the kind of account."""
+        return self.account.split("-")[2]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A command at an actor's desk; for `ROG` it is said by hand."""
+
+    actor: Actor
+    command: str
+    arguments: dict[str, Any]
+    name: str
+
+
+@dataclass
+class Workload:
+    """Draws operations. `units` tells what an actor holds by the model."""
+
+    cast: Cast
+    randomness: random.Random
+    units: Callable[[str], Holdings]
+    states: Callable[[], Mapping[str, str]]
+    next_serial: dict[str, int] = field(default_factory=dict)
+    versions: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Newest version of each authorization by Party and id, as far as was asked for."""
+    approvals: int = 0
+
+    def __post_init__(self) -> None:
+        for actor in self.cast.parties:
+            self.next_serial[own_key(actor, VINTAGE).series] = FIRST_UNITS + 1
+            self.versions[actor.section, f"{actor.section}-1"] = 1
+        self.next_serial[f"itmo:CA0001-UN01-MMR-{VINTAGE}"] = FIRST_UNITS + 1
+        self.versions["MMR", "MMR-1"] = 1
+
+    def draw(self) -> Operation | None:
+        """The next operation; None when the drawn kind has nothing to work on."""
+        kinds, weights = zip(*((k, w) for k, w in _WEIGHTS.items()), strict=True)
+        kind = self.randomness.choices(kinds, weights)[0]
+        operation: Operation | None = getattr(self, f"_{kind}")()
+        if operation is not None and operation.command == "propose":
+            operation.arguments["lifetime_seconds"] = self.randomness.choice((6, 15, 40, 90))
+            if self.randomness.random() < 0.25:
+                return self._spoilt(operation)
+        return operation
+
+    # --- issuing --------------------------------------------------------------------------------
+
+    def _issue(self) -> Operation:
+        actor = self._party()
+        return self._issuance(actor, self.randomness.randint(2021, 2024))
+
+    def _issuance(self, actor: Actor, vintage: int) -> Operation:
+        key = own_key(actor, vintage)
+        first, quantity = self._serials(key), self.randomness.randint(1, 120)
+        self.next_serial[key.series] = first + quantity
+        self.approvals += 1
+        line = {
+            "key": key.model_dump(mode="json"),
+            "first": first,
+            "last": first + quantity - 1,
+            "target": account_number(actor, "HLD", 1),
+            "attributes": {},
+        }
+        approved = quantity + self.randomness.choice((0, 0, 50))
+        references = {
+            "request": f"R{self.approvals}",
+            "approval": f"A{self.approvals}",
+            "approved_quantity": approved,
+        }
+        arguments = {"action": "issuance", "lines": [line], "references": references}
+        return _propose(actor, arguments)
+
+    def _issue_a6_4ers(self) -> Operation:
+        quantity = self.randomness.randint(20, 150)
+        authorized = self.randomness.choice((0, quantity // 2))
+        vintage = self.randomness.randint(2021, 2023)
+        series = f"itmo:CA0001-UN01-MMR-{vintage}"
+        first = self.next_serial.get(series, 1)
+        self.next_serial[series] = first + quantity
+        self.approvals += 1
+        arguments = {
+            "party": "MMR",
+            "activity": self.randomness.choice(("A0042", "A0043")),
+            "vintage": vintage,
+            "quantity": quantity,
+            "first": first,
+            "authorized": authorized,
+            "references": {
+                "request": f"R{self.approvals}",
+                "approval": f"A{self.approvals}",
+                "approved_quantity": quantity,
+            },
+        }
+        if authorized:
+            known = self._authorization("MMR")
+            arguments |= {"designation": self.randomness.choice(("N", "NI", "O"))}
+            if known is not None:
+                arguments["authorization"] = known
+        return Operation(ADM, "issue", arguments, "issuance of A6.4ERs")
+
+    def _authorize(self) -> Operation:
+        actor = self.randomness.choice((*self.cast.parties, MMR, ROG))
+        party = actor.section
+        number = self.randomness.randint(1, 3)
+        version = self.versions.get((party, f"{party}-{number}"), 0) + 1
+        self.versions[party, f"{party}-{number}"] = version
+        terms = {
+            "id": f"{party}-{number}",
+            "version": version,
+            "approach": "CA0001" if actor == MMR else APPROACH,
+            "party": party,
+            "purposes": self.randomness.choice((["NDC"], ["NDC", "IMP"], ["IMP", "OP"])),
+        }
+        if terms["purposes"] != ["NDC"]:
+            definitions = ("authorization", "issuance", "use-or-cancellation")
+            terms["first_transfer"] = self.randomness.choice(definitions)
+        if self.randomness.random() < 0.4:
+            terms["quantity"] = self.randomness.randint(50, 400)
+        if self.randomness.random() < 0.2:
+            terms["parties"] = self.randomness.sample(["CHE", "KOR", "THA", "VUT"], 2)
+        if self.randomness.random() < 0.1:
+            terms["entities"] = ["Airline"]
+        if version > 1 and self.randomness.random() < 0.3:
+            terms["revoked"] = True
+        return _propose(actor, {"action": "authorization", "terms": terms})
+
+    # --- moving ---------------------------------------------------------------------------------
+
+    def _first_transfer(self) -> Operation | None:
+        actor = self._party()
+        held = self._held(
+            actor,
+            lambda h: (
+                h.key.layer is Layer.UNDERLYING
+                and h.kind == "HLD"
+                and not h.attributes["first_transferred"]
+            ),
+        )
+        ref = self._authorization(actor.section)
+        if held is None or ref is None:
+            return None
+        to = self._other(actor, (*self.cast.parties, ROG))
+        first, last = self._part(held)
+        # Where ITMOs are numbered by another offset, it is one for a whole thousand of serials.
+        offset = SERIALS_APART if (first // SERIALS_APART) % 2 else 0
+        line = _line(held, first, last, to) | {"itmo_first": first + offset}
+        arguments = {
+            "action": "first-transfer",
+            "lines": [line],
+            "acquirer": to,
+            "authorization": ref,
+        }
+        return _propose(actor, arguments)
+
+    def _forward(self) -> Operation | None:
+        held = self._held(ADM, lambda h: h.kind == "PEN")
+        if held is None:
+            return None
+        first, last = self._part(held)
+        line = _line(held, first, last, MMR)
+        return _propose(ADM, {"action": "forwarding", "lines": [line], "acquirer": MMR})
+
+    def _bring_to_section(self) -> Operation | None:
+        """A6.4ERs leave the mechanism registry: their first transfer."""
+        actor = self.randomness.choice((MMR, MMR, ADM))
+        held = self._held(
+            actor, lambda h: h.kind in {"HLD", "PEN"} and not h.attributes["first_transferred"]
+        )
+        ref = self._authorization("MMR")
+        if held is None or ref is None:
+            return None
+        first, last = self._part(held)
+        to = self.randomness.choice((KOR, VUT))
+        arguments = {
+            "action": "first-transfer",
+            "lines": [_line(held, first, last, to)],
+            "acquirer": to,
+            "authorization": ref,
+        }
+        return _propose(actor, arguments)
+
+    def _transfer(self) -> Operation | None:
+        actor = self.randomness.choice((*self.cast.parties, KOR, VUT, MMR, ADM, ROG))
+        held = self._held(actor, lambda h: h.key.layer is Layer.ITMO and h.kind in {"HLD", "SOP"})
+        if held is None:
+            return None
+        first, last = self._part(held)
+        to = self._other(actor, (*self.cast.parties, KOR, VUT, ROG))
+        line = _line(held, first, last, to)
+        return _propose(actor, {"action": "transfer", "lines": [line], "acquirer": to})
+
+    def _use(self) -> Operation | None:
+        actor = self.randomness.choice((*self.cast.parties, KOR, VUT, ROG))
+        return self._ending(actor, "use", "USE")
+
+    def _cancel(self) -> Operation | None:
+        actor = self.randomness.choice((*self.cast.parties, KOR, VUT, MMR, ADM, ROG))
+        return self._ending(actor, "cancellation", "CAN")
+
+    def _ending(self, actor: Actor, action: str, code: str) -> Operation | None:
+        held = self._held(actor, lambda h: h.kind in {"HLD", "PEN"})
+        if held is None:
+            return None
+        first, last = self._part(held)
+        line = _line(held, first, last, actor) | {"target": account_number(actor, code, 1)}
+        purpose = self.randomness.choice(("NDC", "NDC", "IMP", "OP"))
+        mark: dict[str, Any] = {"purpose": purpose, "user": "Airline"}
+        if purpose == "NDC":
+            mark = {"purpose": purpose, "user": actor.section, "year": 2025}
+        return _propose(actor, {"action": action, "lines": [line], "use": mark})
+
+    # --- answering ------------------------------------------------------------------------------
+
+    def _answer(self) -> Operation | None:
+        cleared = [t for t, state in self.states().items() if state == "cleared"]
+        if not cleared:
+            return None
+        transaction = self.randomness.choice(cleared)
+        command = self.randomness.choice(("accept", "accept", "reject", "withdraw", "status"))
+        actors = (*self.cast.parties, KOR, VUT, MMR, ROG)
+        actor = self.randomness.choice(actors)
+        if command == "withdraw":
+            registry, section, _ = transaction.split("-")
+            actor = Actor(f"{registry}/{section}")
+        return Operation(actor, command, {"transaction": transaction}, command)
+
+    def _ask(self) -> Operation | None:
+        known = list(self.states())
+        if not known:
+            return None
+        transaction = self.randomness.choice(known)
+        actor = self._party()
+        return Operation(actor, "status", {"transaction": transaction}, "status")
+
+    def _account(self) -> Operation:
+        actor = self.randomness.choice(self.cast.holders)
+        if self.randomness.random() < 0.5:
+            kind = self.randomness.choice(("holding", "use", "cancellation"))
+            return Operation(actor, "open-account", {"actor": actor, "kind": kind}, "account")
+        number = account_number(actor, "HLD", self.randomness.randint(2, 3))
+        return Operation(actor, "close-account", {"account": number}, "account")
+
+    # --- spoiling -------------------------------------------------------------------------------
+
+    def _spoilt(self, operation: Operation) -> Operation:
+        """The operation with something wrong in it."""
+        arguments: dict[str, Any] = json.loads(json.dumps(operation.arguments))
+        lines, dice = arguments.get("lines") or [], self.randomness
+        ways: list[Callable[[], None]] = [
+            lambda: arguments.__setitem__("quantity", dice.randint(1, 10**6)),
+            lambda: arguments.pop("acquirer", None),
+            lambda: arguments.__setitem__("acquirer", dice.choice(("ZZZ01/ZZZ", "UN02/VUT"))),
+            lambda: arguments.__setitem__("authorization", {"id": "NO-9", "version": 1}),
+            lambda: arguments.__setitem__("lifetime_seconds", dice.choice((0, 10**7))),
+        ]
+        if lines:
+            line = lines[0]
+            ways += [
+                lambda: line.__setitem__("last", max(1, line["first"] - 1)),
+                lambda: line.__setitem__("last", line["last"] + dice.randint(1, 500)),
+                lambda: line.__setitem__("first", max(1, line["first"] - dice.randint(1, 50))),
+                lambda: line.__setitem__("source", account_number(KOR, "HLD", 1)),
+                lambda: line.__setitem__(
+                    "target", account_number(operation.actor, dice.choice(("HLD", "CAN", "OMG")), 1)
+                ),
+                lambda: line.__setitem__("last", 2**44 - 2),
+                lambda: lines.append(dict(line)),
+                lambda: line["key"].__setitem__("vintage", 2019),
+                lambda: line["key"].__setitem__("party", "ZZZ"),
+                lambda: line.pop("itmo_first", None),
+            ]
+        if "use" in arguments:
+            ways.append(lambda: arguments["use"].__setitem__("user", "Somebody"))
+        if "terms" in arguments:
+            ways.append(lambda: arguments["terms"].__setitem__("version", 7))
+        if "references" in arguments:
+            ways.append(lambda: arguments["references"].__setitem__("approved_quantity", 1))
+        dice.choice(ways)()
+        return Operation(operation.actor, "propose", arguments, f"spoilt {operation.name}")
+
+    # --- drawing --------------------------------------------------------------------------------
+
+    def _party(self) -> Actor:
+        return self.randomness.choice((*self.cast.parties, ROG))
+
+    def _other(self, actor: Actor, among: tuple[Actor, ...]) -> Actor:
+        return self.randomness.choice([a for a in among if a != actor] or [KOR])
+
+    def _serials(self, key: Key) -> int:
+        """Mostly the next serials; now and then a leap to another thousand, or taken ones."""
+        expected = self.next_serial.get(key.series, 1)
+        chance = self.randomness.random()
+        if chance < 0.08:
+            return max(1, expected - self.randomness.randint(1, 50))
+        if chance < 0.2:
+            return (expected // SERIALS_APART + 1) * SERIALS_APART + 1
+        return expected
+
+    def _authorization(self, party: str) -> dict[str, Any] | None:
+        known = [(id_, v) for (p, id_), v in self.versions.items() if p == party]
+        if not known:
+            return None
+        id_, version = self.randomness.choice(known)
+        if version > 1 and self.randomness.random() < 0.1:
+            version -= 1
+        return {"id": id_, "version": version}
+
+    def _held(self, actor: Actor, fits: Callable[[Held], bool]) -> Held | None:
+        found = [
+            one
+            for text, ranges in sorted(self.units(actor).items())
+            for first, last, account, attributes in ranges
+            if fits(one := Held(Key.parse(text), first, last, account, json.loads(attributes)))
+        ]
+        return self.randomness.choice(found) if found else None
+
+    def _part(self, held: Held) -> tuple[int, int]:
+        """A part of a range, often the whole of it."""
+        if self.randomness.random() < 0.3:
+            return held.first, held.last
+        first = self.randomness.randint(held.first, held.last)
+        return first, self.randomness.randint(first, min(held.last, first + 60))
+
+
+def own_key(actor: Actor, vintage: int) -> Key:
+    """The key in which a Party issues."""
+    return Key.parse(f"underlying:{APPROACH}-{actor.participant}-{actor.section}-{vintage}")
+
+
+def _propose(actor: Actor, arguments: dict[str, Any]) -> Operation:
+    return Operation(actor, "propose", {"actor": actor, **arguments}, arguments["action"])
+
+
+def _line(held: Held, first: int, last: int, to: Actor) -> dict[str, Any]:
+    return {
+        "key": held.key.model_dump(mode="json"),
+        "first": first,
+        "last": last,
+        "source": held.account,
+        "target": account_number(to, "HLD", 1),
+    }
+
+
+_WEIGHTS = {
+    "issue": 10,
+    "issue_a6_4ers": 4,
+    "authorize": 5,
+    "first_transfer": 18,
+    "forward": 5,
+    "bring_to_section": 7,
+    "transfer": 18,
+    "use": 9,
+    "cancel": 6,
+    "answer": 14,
+    "ask": 3,
+    "account": 2,
+}
+"""How often each kind of operation is drawn."""
