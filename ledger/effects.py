@@ -58,10 +58,12 @@ def _move(holdings: Holdings, move: Move, actors: Container[Actor]) -> list[Disp
     arriving: list[Range] = [(move.first, move.last)]
     if move.source is not None and move.source.actor in actors:
         taken = holdings.take(move.key, move.first, move.last, move.source)
-        arriving = normalize((block.first, block.last) for block in taken)
-        gone = subtract((move.first, move.last), arriving)
+        found = normalize((block.first, block.last) for block in taken)
+        gone = subtract((move.first, move.last), found)
         strange = [(b.first, b.last) for b in taken if b.attributes != move.attributes]
         disputes += _disputes(move, gone + strange, move.source)
+        if move.source.actor == move.target.actor:
+            arriving = found  # what an actor does not have does not appear in another account of it
     if move.target.actor in actors:
         for first, last in arriving:
             free = holdings.missing(move.key.series, first, last)

@@ -171,8 +171,8 @@ class Disturber:
         """Somebody edits an actor's rows behind its program's back."""
         actor = dice.choice(self.world.cast.holders)
         done = await edit(self.world, actor, dice)
-        if done:
-            self.diverged.add(actor)
+        if done:  # sections share a book: where one's rows are wrong, another's may not fit in
+            self.diverged.update(self.world.cast.actors[actor.participant])
         return done
 
     # --- operators ------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ Elsewhere: what must hold then (`invariants`).
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 from harness.simulation.cast import HUB, REC, ROG
 from harness.simulation.disturb import Disturber
@@ -20,12 +21,13 @@ from harness.simulation.voice import Voice
 from harness.simulation.world import World
 from runtime.memory import Faults
 from schemas.directory import Status
-from schemas.identifiers import Actor
+from schemas.identifiers import Actor, Instant
 
 __all__ = ["come_to_rest"]
 
 PATIENCE_SECONDS = 3000.0
-LOOK_SECONDS = 2.0
+CONFIRMED_SECONDS = 60.0
+"""An envelope that is unconfirmed for longer is lost; heartbeats are always under way."""
 
 
 async def come_to_rest(world: World, ledgers: Ledgers, disturber: Disturber, voice: Voice) -> None:
@@ -65,7 +67,8 @@ async def _rest(world: World, ledgers: Ledgers, voice: Voice, *, settled: bool =
     quiet, looks = 0, 0
     while quiet < 2:
         looks += 1
-        await asyncio.sleep(min(LOOK_SECONDS * (1 + looks // 4), 20.0))
+        # Never in step with anything periodic, or the same moment would be seen again and again.
+        await asyncio.sleep(min(2.0 + looks * 0.7, 23.0) + looks % 7 * 0.6)
         await voice.hear()
         await ledgers.follow()
         late = loop.time() > deadline
@@ -107,15 +110,17 @@ async def _under_way(world: World, voice: Voice) -> AsyncIterator[str]:
     taken = await world.rows(HUB, "select last from sequences where sender = :a", a=str(ROG))
     if voice.said != (taken[0].last if taken else 0):
         yield f"HUB has heard {taken} of {voice.said} envelopes of the rogue"
+    old = world.right.now().moment() - timedelta(seconds=CONFIRMED_SECONDS)
     for participant in world.cast.programs:
         if participant not in world.lives:
             yield f"{participant} is away"
-        for sql, what in (
-            ("select count(*) from desk where state = 'open'", "open commands"),
-            ("select count(*) from outbox where confirmed = 0", "unconfirmed envelopes"),
-            ("select count(*) from inbox where applied = 0", "envelopes behind a gap"),
+        for rows, what in (
+            ("desk where state = 'open'", "open commands"),
+            ("outbox where confirmed = 0 and sealed_at < :old", "unconfirmed envelopes"),
+            ("inbox where applied = 0", "envelopes behind a gap"),
         ):
-            found = (await world.rows(participant, sql))[0][0]
+            sql = f"select count(*) from {rows}"
+            found = (await world.rows(participant, sql, old=str(Instant.of(old))))[0][0]
             if found:
                 yield f"{participant} has {found} {what}"
         if participant == REC:
