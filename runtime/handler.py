@@ -20,7 +20,7 @@ from runtime import events
 from runtime import journal as journals
 from runtime.clock import Ids
 from runtime.control import Control, Replies
-from runtime.intake import Arranged, Authentic, Refused, Unit, arrange
+from runtime.intake import Arranged, Authentic, Refused, Unit, arrange, is_ahead
 from runtime.journal import Journal, Kept, Sealed
 from runtime.keys import Keyring
 from runtime.orders import Operator, check_order
@@ -189,6 +189,13 @@ class Handler:
         """The messages of envelopes that are next in their sequence, each with its own outcome."""
         batch = done.batch
         parsed: list[Heard] = []
+        ahead = {
+            (opened.manifest.sender, opened.manifest.sequence): found
+            for opened in ready
+            if (found := is_ahead(opened.manifest.sent_at, batch.now)) is not None
+        }
+        for (sender, sequence), found in ahead.items():
+            batch.log(events.CLOCK_AHEAD, sender=sender, sequence=sequence, finding=str(found))
         for opened in ready:
             for index, line in enumerate(opened.lines):
                 self._parse(opened, index, line, batch, parsed)
@@ -206,6 +213,8 @@ class Handler:
             known[item.author, str(item.message.id)] = row
             kept.append(row)
             found = self._refusal(item, culprits)
+            if found is None and item.message.type == "proposal":  # rule 2.12: nothing else
+                found = ahead.get((item.author, item.sequence))
             if found is not None:
                 self._tell(item, [found], batch)
             else:

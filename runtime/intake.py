@@ -3,7 +3,9 @@
 
 Two steps. *Authenticate*: size, form, digests, recipient, the broker's word on the sender, key,
 signature, clock. What fails is refused with its finding and uses up no sequence; an envelope whose
-key or sender is not known yet, or whose time has not come, is held for a while. *Arrange*: per
+key or sender is not known yet, or whose time has not quite come, is held for a while. A clock that
+is far ahead refuses no envelope: it would block everything behind it. Only the proposals in it are
+refused, when its turn has come (`is_ahead`). *Arrange*: per
 sender, what comes next is ready, what comes later is early, what came before is twice, and twice
 with other bytes is equivocation.
 
@@ -24,7 +26,16 @@ from schemas.envelope import EnvelopeError, Opened, open_envelope, verify
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import Actor, Instant, Participant
 
-__all__ = ["Arranged", "Authentic", "Held", "Refused", "Unit", "arrange", "authenticate"]
+__all__ = [
+    "Arranged",
+    "Authentic",
+    "Held",
+    "Refused",
+    "Unit",
+    "arrange",
+    "authenticate",
+    "is_ahead",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +101,22 @@ def authenticate(
     return _in_time(Authentic(unit, opened), now)
 
 
-def _in_time(authentic: Authentic, now: Instant) -> Authentic | Refused | Held:
-    sent_at, moment = authentic.opened.manifest.sent_at, now.moment()
-    tolerated = moment + timedelta(seconds=limits.CLOCK_AHEAD_SECONDS_TOLERATED)
-    if sent_at <= Instant.of(tolerated):
+def _in_time(authentic: Authentic, now: Instant) -> Authentic | Held:
+    """Rule 2.12. Control envelopes are handled at once, whatever the time (3.6): they mend."""
+    manifest = authentic.opened.manifest
+    found = is_ahead(manifest.sent_at, now)
+    bound = now.moment() + timedelta(seconds=limits.CLOCK_AHEAD_SECONDS_MAX)
+    if found is None or manifest.control or manifest.sent_at > Instant.of(bound):
         return authentic
-    found = finding(Reason.CLOCK_AHEAD, f"sent at {sent_at}, it is {now}")
-    if sent_at <= Instant.of(moment + timedelta(seconds=limits.CLOCK_AHEAD_SECONDS_MAX)):
-        return Held(authentic.unit, found, due=sent_at)
-    return Refused(authentic.unit, found, authentic.opened.manifest.sender, authentic=True)
+    return Held(authentic.unit, found, due=manifest.sent_at)
+
+
+def is_ahead(sent_at: Instant, now: Instant) -> Finding | None:
+    """The finding about a sending time that lies further ahead than clocks differ."""
+    tolerated = now.moment() + timedelta(seconds=limits.CLOCK_AHEAD_SECONDS_TOLERATED)
+    if sent_at <= Instant.of(tolerated):
+        return None
+    return finding(Reason.CLOCK_AHEAD, f"sent at {sent_at}, it is {now}")
 
 
 def _refused(unit: Unit, reason: Reason, detail: str, claimed: Actor) -> Refused:

@@ -74,7 +74,7 @@ CLOCK_AHEAD_SECONDS_TOLERATED: Final = 10
 
 CLOCK_AHEAD_SECONDS_MAX: Final = 600
 """Ahead by more than the tolerance and up to this, an envelope is held until due; past it the
-sender's clock is wrong and the envelope is refused."""
+sender's clock is wrong, and proposals in the envelope are refused."""
 
 PROPOSAL_LIFETIME_SECONDS_MAX: Final = 30 * 24 * 3600
 """No proposal may bind units for longer than thirty days."""

@@ -9,11 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from runtime import events
 from runtime.clock import Ids
 from runtime.handler import Done, Handler, Work
 from runtime.store import Store, open_store
+from schemas import limits
+from schemas.envelope import digest
+from schemas.findings import Reason
+from schemas.messages import Proposal
 from tests.cast import CHE, GHA, HUB
-from tests.peer import NOON, Peer, authentic
+from tests.peer import NOON, Peer, authentic, later
 from tests.toy import Toy, empty_keyring, make_database
 
 
@@ -34,6 +39,10 @@ class Bench:
         async with self.store.snapshot() as session:
             rows = await session.execute(text('select "transaction" from toy_counted order by id'))
             return [row[0] for row in rows]
+
+
+def a_proposal() -> Proposal:
+    return Proposal(action="authorization", quantity=0, expires_at=later(3600))
 
 
 @pytest.fixture
@@ -59,3 +68,28 @@ async def test_a_program_knows_of_whom_something_waits_behind_a_gap(bench: Bench
     assert filled.batch.early == frozenset()
     assert (await bench.run(later_one)).batch.early == frozenset()
     assert bench.toy.early == [{GHA}, {GHA}, frozenset(), frozenset()]
+
+
+AHEAD = {
+    "as clocks differ": (limits.CLOCK_AHEAD_SECONDS_TOLERATED, []),
+    "held before it was stored": (limits.CLOCK_AHEAD_SECONDS_MAX, [Reason.CLOCK_AHEAD]),
+    "beyond the bound": (limits.CLOCK_AHEAD_SECONDS_MAX + 1, [Reason.CLOCK_AHEAD]),
+    "by days": (10 * 86_400, [Reason.CLOCK_AHEAD]),
+}
+
+
+@pytest.mark.parametrize("name", AHEAD, ids=lambda name: name.replace(" ", "-"))
+async def test_a_clock_ahead_refuses_proposals_alone_and_uses_up_the_sequence(
+    bench: Bench, name: str
+) -> None:
+    seconds, expected = AHEAD[name]
+    ghana = Peer(GHA)
+    proposal = ghana.line("proposal", "GHA01-GHA-9", a_proposal())
+    said = [ghana.question(1), proposal, ghana.question(2)]
+    done = await bench.run(ghana.seal(said, sent_at=later(seconds)), ghana.ask(3))
+    assert await bench.counted() == ["GHA01-GHA-1", "GHA01-GHA-2", "GHA01-GHA-3"]
+    notices = [s.message.body for s in done.batch.said if s.message.type == "notice"]
+    assert [f.reason for notice in notices for f in notice.findings] == expected
+    assert [notice.about for notice in notices] == [digest(proposal)] * len(expected)
+    assert bool(expected) == any(event == events.CLOCK_AHEAD for event, _ in done.batch.events)
+    assert not done.refused
