@@ -8,13 +8,14 @@ and acknowledged then (`Done`). Inbox, messages, the program's facts, sequences 
 rows are written in the same transaction, so a crash anywhere repeats bytes, never effects.
 
 An exception out of `decide` names its item (`Culprit`); the node runs the batch again one by one,
-and the culprit alone gets an internal finding.
+and the culprit alone gets an internal finding. A program that must stop at a message stops the
+batch there (`Halting`): what follows is neither committed nor acknowledged.
 
 Elsewhere: where envelopes come from and go to (`node`), the rules (`program`), order (`intake`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from runtime import events
 from runtime import journal as journals
@@ -33,7 +34,7 @@ from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import Actor, Digest, Instant, Participant
 from schemas.messages import CONTROL_TYPES, SAID_BY, Malformed, Notice, parse_message, role
 
-__all__ = ["Culprit", "Done", "Handler", "Work"]
+__all__ = ["Culprit", "Done", "Halting", "Handler", "Work"]
 
 OWN_COMMANDS = ("replay", "discard", "rotate-key")
 """Commands that every node has."""
@@ -47,9 +48,19 @@ class Culprit(Exception):
         self.name = name
 
 
+class Halting(Exception):
+    """The program stops at a message and more lies behind it: `last` says up to which sequence of
+    each sender the batch may go; senders that are not named have nothing in it.
+    """
+
+    def __init__(self, last: Mapping[Actor, int]) -> None:
+        super().__init__(f"stops behind {dict(last)}")
+        self.last = last
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one batch is made of."""
+    """What one batch is made of. With `until` no sender's sequence goes further than it says."""
 
     sequenced: Sequence[Authentic] = ()
     control: Sequence[Authentic] = ()
@@ -58,6 +69,12 @@ class Work:
     commands: bool = False
     tick: bool = False
     consuming: bool = False
+    until: Mapping[Actor, int] | None = None
+
+    def cut(self, last: Mapping[Actor, int]) -> "Work":
+        """The same up to these sequences; the desk and the clock come after all envelopes."""
+        within = [a for a in self.sequenced if a.sequence <= last.get(a.opened.manifest.sender, 0)]
+        return replace(self, sequenced=within, commands=False, tick=False, until=last)
 
 
 @dataclass
@@ -132,6 +149,7 @@ class Handler:
             work.sequenced,
             self.control.waiting,
             work.resume,
+            work.until,
         )
         done.refused += arranged.refused
         early = self._early_after(arranged, done)
@@ -147,6 +165,8 @@ class Handler:
         facts = await self.program.load(session, items, batch)
         for item in items:
             self._decide(facts, item, batch)
+            if batch.halt is not None:
+                _stop_behind(item, arranged.ready, items)
         await self.program.finish(session, facts, batch)
         for number, result in batch.results.items():
             await journals.close_command(session, number, done=True, result=result)
@@ -429,6 +449,23 @@ class Handler:
                 last = arranged.last.get(sender, self.journal.received(sender))
                 done.gaps[sender] = (last + 1, min(sequences) - 1)
         return early
+
+
+def _stop_behind(item: Item, ready: Sequence[Opened], items: Sequence[Item]) -> None:
+    """`Halting` if more than the envelope of the item at which the program stops is in the batch.
+
+    The other messages of that envelope cannot be parted from it, and have their outcome.
+    """
+    if not isinstance(item, Heard):
+        return
+    last: dict[Actor, int] = {}
+    for opened in ready:
+        assert opened.manifest.sequence is not None
+        last[opened.manifest.sender] = opened.manifest.sequence
+        if (opened.manifest.sender, opened.manifest.sequence) == (item.author, item.sequence):
+            break
+    if opened is not ready[-1] or not isinstance(items[-1], Heard):
+        raise Halting(last)
 
 
 def _kept(item: Heard, recipient: Participant) -> Kept:

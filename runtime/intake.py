@@ -12,7 +12,7 @@ with other bytes is equivocation.
 Elsewhere: what is done with each (`node`), what messages say (`schemas.messages`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -53,6 +53,13 @@ class Authentic:
 
     unit: Unit
     opened: Opened
+
+    @property
+    def sequence(self) -> int:
+        """Its place in its sender's order; control envelopes have none."""
+        sequence = self.opened.manifest.sequence
+        assert sequence is not None
+        return sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,20 +151,24 @@ async def arrange(
     arrived: Iterable[Authentic],
     waiting: frozenset[Participant],
     resume: Iterable[Actor] = (),
+    until: Mapping[Actor, int] | None = None,
 ) -> Arranged:
     """Put envelopes into their senders' order.
 
     Those of participants in `waiting` (sequences not yet exchanged with them) are all early. The
-    stored early ones of the senders in `resume` are looked at again. `ready` holds, in order, the
-    new envelopes and the stored ones that may now be applied; `stored` are those of them that are
-    in the inbox already.
+    stored early ones of the senders in `resume` are looked at again. With `until`, nothing is ready
+    beyond the sequences that it names. `ready` holds, in order, the new envelopes and the stored
+    ones that may now be applied; `stored` are those of them that are in the inbox already.
     """
     by_sender: dict[Actor, list[Authentic]] = {sender: [] for sender in resume}
     for authentic in arrived:
         by_sender.setdefault(authentic.opened.manifest.sender, []).append(authentic)
     result = Arranged()
     for sender, envelopes in by_sender.items():
-        await _arrange_sender(session, journal, directory, sender, envelopes, waiting, result)
+        bound = limits.INTEGER_MAX if until is None else until.get(sender, 0)
+        await _arrange_sender(
+            session, journal, directory, sender, envelopes, waiting, bound, result
+        )
     return result
 
 
@@ -168,13 +179,14 @@ async def _arrange_sender(
     sender: Actor,
     envelopes: list[Authentic],
     waiting: frozenset[Participant],
+    bound: int,
     result: Arranged,
 ) -> None:
     last = journal.received(sender)
     kept = journal.early.get(sender, set())
     fresh: dict[int, Authentic] = {}
     for authentic in envelopes:
-        sequence = _sequence(authentic)
+        sequence = authentic.sequence
         if sequence in kept and not await _stored(
             session, journal, directory, sender, sequence, only=True
         ):
@@ -187,16 +199,18 @@ async def _arrange_sender(
             _compare(authentic, fresh[sequence].opened.signed_digest, result)
         else:
             fresh[sequence] = authentic
-    while sender.participant not in waiting:
+    while sender.participant not in waiting and last < bound:
         if last + 1 in fresh:
             last += 1
             result.ready.append(fresh.pop(last).opened)
         elif last + 1 in kept:
-            opened = await _stored(session, journal, directory, sender, last + 1)
+            opened = await _stored(session, journal, directory, sender, last + 1, bound=bound)
             result.ready += opened
             result.stored += opened
             last += len(opened)
-            if last + 1 in kept:  # its key was withdrawn meanwhile: it never authenticated
+            if (
+                last + 1 in kept and last < bound
+            ):  # its key was withdrawn meanwhile: it never authenticated
                 result.forgotten[sender] = last + 1
                 kept = {sequence for sequence in kept if sequence <= last}
         else:
@@ -221,11 +235,12 @@ async def _stored(
     first: int,
     *,
     only: bool = False,
+    bound: int = limits.INTEGER_MAX,
 ) -> list[Opened]:
     """The run of stored early envelopes from a sequence on, as far as their keys are still good;
     they are applied now. With `only` it is about that one, which stays early.
     """
-    end = first if only else _run_end(journal.early[sender], first)
+    end = first if only else min(_run_end(journal.early[sender], first), bound)
     bodies = await journals.received_range(session, sender, first, end)
     good: list[Opened] = []
     for opened in map(open_envelope, bodies):
@@ -243,15 +258,9 @@ def _compare(authentic: Authentic, known: str | None, result: Arranged) -> None:
     """The same envelope twice is nothing; another one under its sequence is equivocation."""
     if known != authentic.opened.signed_digest:
         sender = authentic.opened.manifest.sender
-        detail = f"sequence {_sequence(authentic)} was {known}"
+        detail = f"sequence {authentic.sequence} was {known}"
         found = finding(Reason.SEQUENCE_EQUIVOCATION, detail)
         result.refused.append(Refused(authentic.unit, found, sender, authentic=True))
-
-
-def _sequence(authentic: Authentic) -> int:
-    sequence = authentic.opened.manifest.sequence
-    assert sequence is not None
-    return sequence
 
 
 def _run_end(kept: set[int], first: int) -> int:

@@ -7,7 +7,8 @@ are exchanged, the outbox is swept, and what comes again is recognised.
 
 What goes wrong: a store or broker that is unavailable is waited for, with everything kept; a batch
 that fails is run again one by one, so that only the culprit is set aside with an internal finding
-and an alarm; a program that must stop (its hub misbehaved) halts the node and says why.
+and an alarm; a program that must stop (its hub misbehaved) halts the node and says why, and what
+follows stays with the broker.
 
 Elsewhere: a batch (`handler`), sending (`relay`), control envelopes (`control`).
 """
@@ -25,7 +26,7 @@ from runtime import journal as journals
 from runtime.broker import Broker, LinkState
 from runtime.clock import Clock, Ids
 from runtime.errors import LocalProtocolError, Unavailable
-from runtime.handler import Culprit, Done, Handler, Work
+from runtime.handler import Culprit, Done, Halting, Handler, Work
 from runtime.intake import Authentic, Held, Refused, Unit, authenticate
 from runtime.keys import Keyring
 from runtime.orders import Operator
@@ -222,6 +223,8 @@ class Node:
         if work.tick:
             parts.append(Work(tick=True, consuming=work.consuming))
         for index, part in enumerate(parts):
+            if self.halted is not None:  # what follows stays with the broker
+                return
             try:
                 await self._persist(part)
             except Unavailable:
@@ -301,7 +304,12 @@ class Node:
         confirmed = self.relay.confirmed()
         self._resume -= set(work.resume)
         try:
-            done = await self._handler.run(work, self._clock.now(), confirmed, culprits)
+            try:
+                done = await self._handler.run(work, self._clock.now(), confirmed, culprits)
+            except Halting as stop:
+                await self._handler.load()
+                work = work.cut(stop.last)
+                done = await self._handler.run(work, self._clock.now(), confirmed, culprits)
         except BaseException:
             self._resume |= set(work.resume)
             raise

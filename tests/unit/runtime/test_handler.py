@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from runtime import events
 from runtime.clock import Ids
-from runtime.handler import Done, Handler, Work
+from runtime.handler import Done, Halting, Handler, Work
 from runtime.store import Store, open_store
 from schemas import limits
 from schemas.envelope import digest
@@ -93,3 +93,39 @@ async def test_a_clock_ahead_refuses_proposals_alone_and_uses_up_the_sequence(
     assert [notice.about for notice in notices] == [digest(proposal)] * len(expected)
     assert bool(expected) == any(event == events.CLOCK_AHEAD for event, _ in done.batch.events)
     assert not done.refused
+
+
+async def test_a_batch_stops_behind_the_envelope_that_halts_the_program(bench: Bench) -> None:
+    ghana, swiss = Peer(GHA), Peer(CHE)
+    before, halting, behind = ghana.ask(1), ghana.ask(2, 3), ghana.ask(4)
+    envelopes = [before, halting, behind, swiss.ask(1)]
+    bench.toy.halts = {"GHA01-GHA-2"}
+    with pytest.raises(Halting) as stop:
+        await bench.run(*envelopes)
+    assert stop.value.last == {GHA: 2}
+    assert await bench.counted() == []
+    await bench.handler.load()
+    cut = Work(sequenced=[authentic(one) for one in envelopes], tick=True).cut(stop.value.last)
+    assert [a.unit.body for a in cut.sequenced] == [before, halting]
+    done = await bench.handler.run(cut, NOON, (), frozenset())
+    assert done.batch.halt == "stopped at GHA01-GHA-2"
+    assert await bench.counted() == ["GHA01-GHA-1", "GHA01-GHA-3"]  # 3 is in the same envelope
+    bench.toy.halts = set()
+    await bench.run(behind, swiss.ask(1, sequence=1))
+    assert (await bench.counted())[2:] == ["GHA01-GHA-4", "CHE01-CHE-1"]
+
+
+async def test_what_was_stored_early_behind_a_halting_envelope_stays_stored(bench: Bench) -> None:
+    ghana = Peer(GHA)
+    first, halting, behind = ghana.ask(1), ghana.ask(2), ghana.ask(3)
+    await bench.run(halting, behind)
+    bench.toy.halts = {"GHA01-GHA-2"}
+    with pytest.raises(Halting) as stop:
+        await bench.run(first)
+    await bench.handler.load()
+    cut = Work(sequenced=[authentic(first)]).cut(stop.value.last)
+    await bench.handler.run(cut, NOON, (), frozenset())
+    assert bench.handler.journal.early[GHA] == {3}
+    bench.toy.halts = set()
+    await bench.run(resume=[GHA])
+    assert await bench.counted() == ["GHA01-GHA-1", "GHA01-GHA-3"]
