@@ -86,7 +86,6 @@ class Done:
     replies: Replies
     refused: list[Refused]
     again: list[Unit] = field(default_factory=list)
-    gaps: dict[Actor, tuple[int, int]] = field(default_factory=dict)
     applied: int = 0
 
 
@@ -152,7 +151,7 @@ class Handler:
             work.until,
         )
         done.refused += arranged.refused
-        early = self._early_after(arranged, done)
+        early = self._early_after(arranged)
         batch.early = frozenset(
             sender for sender, stored in {**self.journal.early, **early}.items() if stored
         )
@@ -432,7 +431,7 @@ class Handler:
             claimed = str(refused.claimed) if refused.claimed else refused.unit.sender
             await journals.bury(session, refused.finding, refused.unit.body, claimed, now)
 
-    def _early_after(self, arranged: Arranged, done: Done) -> dict[Actor, set[int]]:
+    def _early_after(self, arranged: Arranged) -> dict[Actor, set[int]]:
         early: dict[Actor, set[int]] = {}
         for opened in arranged.early:
             sender, sequence = opened.manifest.sender, opened.manifest.sequence
@@ -444,10 +443,6 @@ class Handler:
         for sender, first in arranged.forgotten.items():
             kept = early.get(sender, set(self.journal.early.get(sender, ())))
             early[sender] = {sequence for sequence in kept if sequence < first}
-        for sender, sequences in early.items():
-            if sequences and sender.participant not in self.control.waiting:
-                last = arranged.last.get(sender, self.journal.received(sender))
-                done.gaps[sender] = (last + 1, min(sequences) - 1)
         return early
 
 

@@ -74,11 +74,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An envelope that may be fine later; `due` is when its time comes, if it lacks but time."""
+    """An envelope that may be fine later, said to be of `claimed`. If it lacks but time, it is
+    authentic, and its time comes at its `sent_at`.
+    """
 
     unit: Unit
     finding: Finding
-    due: Instant | None = None
+    claimed: Actor
+    authentic: Authentic | None = None
 
 
 def authenticate(
@@ -100,7 +103,7 @@ def authenticate(
     if key is None:
         known = sender in directory.keys
         reason = Reason.KEY_UNKNOWN if known else Reason.SENDER_UNKNOWN
-        return Held(unit, finding(reason, f"{sender} with key {opened.token.kid}"))
+        return Held(unit, finding(reason, f"{sender} with key {opened.token.kid}"), sender)
     try:
         verify(opened.token, key)
     except EnvelopeError as error:
@@ -115,7 +118,7 @@ def _in_time(authentic: Authentic, now: Instant) -> Authentic | Held:
     bound = now.moment() + timedelta(seconds=limits.CLOCK_AHEAD_SECONDS_MAX)
     if found is None or manifest.control or manifest.sent_at > Instant.of(bound):
         return authentic
-    return Held(authentic.unit, found, due=manifest.sent_at)
+    return Held(authentic.unit, found, manifest.sender, authentic)
 
 
 def is_ahead(sent_at: Instant, now: Instant) -> Finding | None:

@@ -12,11 +12,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Text, and_, bindparam, cast, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.store import Session, each
 from runtime.tables import dead_letters, desk, inbox, marks, messages, outbox, sequences
+from schemas import limits
 from schemas.envelope import Opened, digest
 from schemas.findings import Finding
 from schemas.identifiers import Actor, Digest, Instant, Participant
@@ -271,6 +284,34 @@ async def sealed_range(
     return [_sealed(row) for row in await session.execute(statement)]
 
 
+async def sealed_part(
+    session: Session, sender: Actor, recipient: Participant, first: int, last: int
+) -> list[Sealed]:
+    """The beginning of such a range: as much of it as is sent again at a time."""
+    where = and_(outbox.c.sender == sender, outbox.c.recipient == recipient)
+    end = await _part_end(session, outbox, where, first, last)
+    return await sealed_range(session, sender, recipient, first, end)
+
+
+async def _part_end(
+    session: Session, kept: Table, where: ColumnElement[bool], first: int, last: int
+) -> int:
+    """How far a range of envelopes may be loaded: so many, and so many bytes, but one at least."""
+    statement = (
+        select(kept.c.sequence, func.length(kept.c.body))
+        .where(where, kept.c.sequence.between(first, last))
+        .order_by(kept.c.sequence)
+        .limit(limits.RESEND_ENVELOPES_MAX)
+    )
+    end, total = first - 1, 0
+    for sequence, size in await session.execute(statement):
+        total += size
+        if total > limits.RESEND_BYTES_MAX and end >= first:
+            break
+        end = sequence
+    return end
+
+
 async def replace_sealed(session: Session, sealed: Iterable[Sealed]) -> None:
     """Put envelopes that were sealed anew in the place of the old ones, unconfirmed."""
     for envelope in sealed:
@@ -293,6 +334,12 @@ async def received_range(session: Session, sender: Actor, first: int, last: int)
         .order_by(inbox.c.sequence)
     )
     return [bytes(row[0]) for row in await session.execute(statement)]
+
+
+async def received_part(session: Session, sender: Actor, first: int, last: int) -> list[bytes]:
+    """The beginning of such a range: as much of it as is given back at a time."""
+    end = await _part_end(session, inbox, inbox.c.sender == sender, first, last)
+    return await received_range(session, sender, first, end)
 
 
 async def answers_to(session: Session, wanted: Digest) -> list[Sealed]:

@@ -26,7 +26,9 @@ from runtime import journal as journals
 from runtime.broker import Broker, LinkState
 from runtime.clock import Clock, Ids
 from runtime.errors import LocalProtocolError, Unavailable
+from runtime.gaps import Gaps
 from runtime.handler import Culprit, Done, Halting, Handler, Work
+from runtime.holding import Holding, Waiting
 from runtime.intake import Authentic, Held, Refused, Unit, authenticate
 from runtime.keys import Keyring
 from runtime.orders import Operator
@@ -62,8 +64,10 @@ class NodeSettings:
     """How long an envelope of an unknown sender or key waits for the directory."""
     held_max: int = 100
     """How many such envelopes wait at a time."""
+    held_of_one_max: int = 25
+    """How many of them one participant is said to have sent."""
     gap_seconds: float = 1.0
-    """How often a missing envelope is asked for."""
+    """How soon a missing envelope is asked for again; ever more rarely while nothing comes."""
     drain_seconds: float = 10.0
     """How long a stopping node tries to send what it has sealed."""
     retry_seconds: float = 1.0
@@ -99,7 +103,8 @@ class Node:
         self._log = structlog.get_logger().bind(participant=str(program.participant))
         self._stopping = asyncio.Event()
         self._again: list[Unit] = []
-        self._held: list[tuple[float, Unit]] = []
+        self._holding = Holding(self.settings.held_max, self.settings.held_of_one_max)
+        self._gaps = Gaps(self._handler.journal, self.settings.gap_seconds)
         self._resume: set[Actor] = set()
         self._asked: dict[str, float] = {}
         self._loaded = False
@@ -155,6 +160,8 @@ class Node:
             units = self._again + [Unit(a.body, a.sender, a) for a in arrivals]
             self._again = []
             await self._work(units)
+            self._ask_for_missing()
+            await self.broker.acknowledge(self._holding.copies())
         except Unavailable as error:
             self._loaded = False
             self._log.warning(events.STORE_UNAVAILABLE, error=str(error))
@@ -179,6 +186,8 @@ class Node:
             self._log.info(events.LINK_CHANGED, state=str(state), error=self.broker.last_error)
             if self._link is not None and state is LinkState.UP:
                 self._asked.clear()
+                self._gaps.forget_requests()
+                self._handler.control.greet_anew()
             self._link = state
 
     # --- work -----------------------------------------------------------------------------------
@@ -329,8 +338,8 @@ class Node:
             self._resume |= {s for s in self._handler.journal.early if s.participant == peer}
         if resent:
             self._log.info(events.ENVELOPES_RESENT, number=resent)
-        for sender, (first, last) in done.gaps.items():
-            self._ask_for(sender, first, last)
+        for sender, last in done.replies.told.items():
+            self._gaps.told(sender, last)
         self._again += done.again
         if done.replies.behind:
             self._log.error(events.NODE_BEHIND, detail=done.replies.behind)
@@ -366,24 +375,26 @@ class Node:
         sequenced: list[Authentic] = []
         control: list[Authentic] = []
         refused: list[Refused] = []
-        clock = asyncio.get_running_loop().time()
-        held = self._due()
-        fresh = [(clock + self.settings.hold_seconds, unit) for unit in units]
-        for number, (deadline, unit) in enumerate([*held, *fresh]):
-            found = self._authenticated(unit, now)
-            if isinstance(found, Authentic):
-                (control if found.opened.manifest.control else sequenced).append(found)
-            elif isinstance(found, Refused):
-                refused.append(found)
-            elif found.due is None and clock >= deadline:
-                refused.append(Refused(found.unit, found.finding))
-            elif len(self._held) < self.settings.held_max:
-                if number >= len(held):
-                    self._log.info(events.ENVELOPE_HELD, finding=str(found.finding))
-                self._held.append((deadline, unit))
-            else:
-                refused.append(Refused(found.unit, found.finding))
+        deadline = asyncio.get_running_loop().time() + self.settings.hold_seconds
+        for waiting in [*self._due(), *(Waiting(unit, deadline) for unit in units)]:
+            found = self._authenticated(waiting.unit, now)
+            taken = self._held(waiting, found) if isinstance(found, Held) else found
+            if isinstance(taken, Authentic):
+                (control if taken.opened.manifest.control else sequenced).append(taken)
+            elif isinstance(taken, Refused):
+                refused.append(taken)
         return Work(sequenced, control, refused, tuple(self._resume))
+
+    def _held(self, waiting: Waiting, held: Held) -> Authentic | Refused | None:
+        """Have it wait, if it may and there is room. One that lacks but time is taken otherwise:
+        its place in the sequence is sure, and its time is looked at again when its turn comes.
+        """
+        overdue = asyncio.get_running_loop().time() >= waiting.deadline
+        if (held.authentic or not overdue) and self._holding.hold(waiting, held):
+            if not waiting.again:
+                self._log.info(events.ENVELOPE_HELD, finding=str(held.finding))
+            return None
+        return held.authentic or Refused(held.unit, held.finding)
 
     def _authenticated(self, unit: Unit, now: Instant) -> Authentic | Refused | Held:
         try:
@@ -392,12 +403,11 @@ class Node:
             self._log.error(events.CULPRIT_SET_ASIDE, item="envelope", error=repr(error))
             return Refused(unit, finding(Reason.INTERNAL))
 
-    def _due(self) -> list[tuple[float, Unit]]:
+    def _due(self) -> list[Waiting]:
         """Held envelopes, to be looked at again every tick; each keeps its first deadline."""
         if not self._every("held", self.settings.tick_seconds):
             return []
-        held, self._held = self._held, []
-        return held
+        return self._holding.take()
 
     # --- periodic -------------------------------------------------------------------------------
 
@@ -419,8 +429,11 @@ class Node:
             hello = self._handler.control.greet(nonce, greeting)
             self._say_control(*greeting, "hello", hello, None, nonce)
 
-    def _ask_for(self, sender: Actor, first: int, last: int) -> None:
-        if self._every(f"gap {sender}", self.settings.gap_seconds):
+    def _ask_for_missing(self) -> None:
+        if self.broker.state is not LinkState.UP:
+            return
+        clock = asyncio.get_running_loop().time()
+        for sender, first, last in self._gaps.due(clock, self._handler.control.waiting):
             self._log.info(events.GAP_ASKED, sender=str(sender), first=first, last=last)
             ask = self._handler.control.ask(sender, first, last)
             self._say_control(self.program.actors[0], sender.participant, "resend", ask, None)
