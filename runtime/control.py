@@ -8,8 +8,8 @@ sequences it knows; the answer quotes the nonce. Whoever misses the other's enve
 gets them back (`returned`) and only then writes again. The first greeting after a start makes a
 program wait; when its link comes up again it greets anew, and goes on meanwhile.
 
-Elsewhere: ordinary envelopes (`intake`), when missing ones are asked for (`gaps`), sealing and
-storing (`node`).
+Elsewhere: ordinary envelopes (`intake`), when missing ones are asked for (`gaps`), saying any of it
+(`peers`), storing what came back (`recalling`).
 """
 
 from collections.abc import Callable
@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 
 from ledger.directory import Directory
 from runtime import journal as journals
+from runtime import outbox
 from runtime.journal import Journal, Sealed
 from runtime.store import Session
 from schemas import jws, limits
 from schemas.envelope import EnvelopeError, Opened, open_envelope, verify
 from schemas.findings import Reason, finding
-from schemas.identifiers import Actor, Participant
+from schemas.identifiers import HUB, Actor, Participant
 from schemas.messages import Hello, Message, ResendRequest, Returned
 from schemas.units import Frozen
 
@@ -140,7 +141,7 @@ class Control:
                 f"{author.participant} has {hello.received} envelopes of ours, "
                 f"we know of {answer.received}"
             )
-            if ours != Actor("HUB"):  # a hub that lost its own must be stopped, not helped on
+            if ours.participant != HUB:  # a hub that lost its own must be stopped, not helped on
                 replies.missing[ours, author.participant] = hello.received
                 lost = _resend(ours, answer.received + 1, hello.received)
                 replies.say.append((ours, author.participant, "resend", lost, None))
@@ -160,7 +161,7 @@ class Control:
             replies.say.append((actor, peer, "resend", _resend(actor, sent + 1, hello.sent), None))
             return
         if hello.sent < sent:
-            replies.resend += await journals.sealed_part(session, actor, peer, hello.sent + 1, sent)
+            replies.resend += await outbox.sealed_part(session, actor, peer, hello.sent + 1, sent)
         replies.told[author] = hello.received
         if greeting in self._open | self._anew:
             replies.greeted.append(greeting)
@@ -201,7 +202,7 @@ class Control:
         self, session: Session, author: Actor, ask: ResendRequest, replies: Replies
     ) -> None:
         if ask.sender in self._actors:
-            replies.resend += await journals.sealed_part(
+            replies.resend += await outbox.sealed_part(
                 session, ask.sender, author.participant, ask.first, ask.last
             )
         elif ask.sender.participant == author.participant:

@@ -6,7 +6,7 @@ so many places, and so many for what one participant is said to have sent, so th
 them all. An envelope that is held already takes no second place: its newer copy does, since a
 copy may be what the broker handed out again after a lost link.
 
-Elsewhere: why an envelope is held (`intake`), what becomes of it then (`node`).
+Elsewhere: why an envelope is held (`intake`), what becomes of it then (`reception`).
 """
 
 from dataclasses import dataclass

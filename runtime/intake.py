@@ -1,41 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Intake: from bytes that arrived to authentic envelopes in their senders' order.
+"""Intake: from bytes that arrived to an authentic envelope, by rules 2.11 to 2.13.
 
-Two steps. *Authenticate*: size, form, digests, recipient, the broker's word on the sender, key,
-signature, clock. What fails is refused with its finding and uses up no sequence; an envelope whose
-key or sender is not known yet, or whose time has not quite come, is held for a while. A clock that
-is far ahead refuses no envelope: it would block everything behind it. Only the proposals in it are
-refused, when its turn has come (`is_ahead`). *Arrange*: per
-sender, what comes next is ready, what comes later is early, what came before is twice, and twice
-with other bytes is equivocation.
+Size, form, digests, recipient, the broker's word on the sender, key, signature, clock. What fails
+is refused with its finding and uses up no sequence; an envelope whose key or sender is not known
+yet, or whose time has not quite come, is held for a while. A clock that is far ahead refuses no
+envelope: it would block everything behind it. Only the proposals in it are refused, when its turn
+has come (`is_ahead`).
 
-Elsewhere: what is done with each (`node`), what messages say (`schemas.messages`).
+Elsewhere: the order of sequences (`arranging`), where envelopes are held (`reception`), what
+messages say (`schemas.messages`).
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from ledger.directory import Directory
-from runtime import journal as journals
 from runtime.broker import Arrival
-from runtime.journal import Journal
-from runtime.store import Session
 from schemas import limits
 from schemas.envelope import EnvelopeError, Opened, open_envelope, verify
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import Actor, Instant, Participant
 
-__all__ = [
-    "Arranged",
-    "Authentic",
-    "Held",
-    "Refused",
-    "Unit",
-    "arrange",
-    "authenticate",
-    "is_ahead",
-]
+__all__ = ["Authentic", "Held", "Refused", "Unit", "authenticate", "is_ahead"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,143 +117,3 @@ def is_ahead(sent_at: Instant, now: Instant) -> Finding | None:
 
 def _refused(unit: Unit, reason: Reason, detail: str, claimed: Actor) -> Refused:
     return Refused(unit, finding(reason, detail), claimed)
-
-
-@dataclass
-class Arranged:
-    """Sequenced envelopes by what is to be done with them."""
-
-    ready: list[Opened] = field(default_factory=list)
-    stored: list[Opened] = field(default_factory=list)
-    early: list[Opened] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
-    last: dict[Actor, int] = field(default_factory=dict)
-    """Where each sender's sequence stands after the ready ones."""
-    forgotten: dict[Actor, int] = field(default_factory=dict)
-    """From which sequence on stored early envelopes were dropped: their key was withdrawn."""
-
-
-async def arrange(
-    session: Session,
-    journal: Journal,
-    directory: Directory,
-    arrived: Iterable[Authentic],
-    waiting: frozenset[Participant],
-    resume: Iterable[Actor] = (),
-    until: Mapping[Actor, int] | None = None,
-) -> Arranged:
-    """Put envelopes into their senders' order.
-
-    Those of participants in `waiting` (sequences not yet exchanged with them) are all early. The
-    stored early ones of the senders in `resume` are looked at again. With `until`, nothing is ready
-    beyond the sequences that it names. `ready` holds, in order, the new envelopes and the stored
-    ones that may now be applied; `stored` are those of them that are in the inbox already.
-    """
-    by_sender: dict[Actor, list[Authentic]] = {sender: [] for sender in resume}
-    for authentic in arrived:
-        by_sender.setdefault(authentic.opened.manifest.sender, []).append(authentic)
-    result = Arranged()
-    for sender, envelopes in by_sender.items():
-        bound = limits.INTEGER_MAX if until is None else until.get(sender, 0)
-        await _arrange_sender(
-            session, journal, directory, sender, envelopes, waiting, bound, result
-        )
-    return result
-
-
-async def _arrange_sender(
-    session: Session,
-    journal: Journal,
-    directory: Directory,
-    sender: Actor,
-    envelopes: list[Authentic],
-    waiting: frozenset[Participant],
-    bound: int,
-    result: Arranged,
-) -> None:
-    last = journal.received(sender)
-    kept = journal.early.get(sender, set())
-    fresh: dict[int, Authentic] = {}
-    for authentic in envelopes:
-        sequence = authentic.sequence
-        if sequence in kept and not await _stored(
-            session, journal, directory, sender, sequence, only=True
-        ):
-            result.forgotten[sender] = sequence  # sealed with a key that was withdrawn meanwhile
-            kept = {number for number in kept if number < sequence}
-        if sequence <= last or sequence in kept:
-            known = await journals.signed_of(session, sender, sequence)
-            _compare(authentic, known, result)
-        elif sequence in fresh:
-            _compare(authentic, fresh[sequence].opened.signed_digest, result)
-        else:
-            fresh[sequence] = authentic
-    while sender.participant not in waiting and last < bound:
-        if last + 1 in fresh:
-            last += 1
-            result.ready.append(fresh.pop(last).opened)
-        elif last + 1 in kept:
-            opened = await _stored(session, journal, directory, sender, last + 1, bound=bound)
-            result.ready += opened
-            result.stored += opened
-            last += len(opened)
-            if (
-                last + 1 in kept and last < bound
-            ):  # its key was withdrawn meanwhile: it never authenticated
-                result.forgotten[sender] = last + 1
-                kept = {sequence for sequence in kept if sequence <= last}
-        else:
-            break
-    if last != journal.received(sender):
-        result.last[sender] = last
-    room = limits.EARLY_ENVELOPES_MAX - len(kept)
-    for number, sequence in enumerate(sorted(fresh)):
-        if number < room or sender.participant in waiting:
-            result.early.append(fresh[sequence].opened)
-        else:
-            detail = f"sequence {sequence} waits for {last + 1}"
-            found = finding(Reason.TOO_MANY_EARLY, detail)
-            result.refused.append(Refused(fresh[sequence].unit, found, sender, authentic=True))
-
-
-async def _stored(
-    session: Session,
-    journal: Journal,
-    directory: Directory,
-    sender: Actor,
-    first: int,
-    *,
-    only: bool = False,
-    bound: int = limits.INTEGER_MAX,
-) -> list[Opened]:
-    """The run of stored early envelopes from a sequence on, as far as their keys are still good;
-    they are applied now. With `only` it is about that one, which stays early.
-    """
-    end = first if only else min(_run_end(journal.early[sender], first), bound)
-    bodies = await journals.received_range(session, sender, first, end)
-    good: list[Opened] = []
-    for opened in map(open_envelope, bodies):
-        sequence = opened.manifest.sequence
-        if directory.key_for(sender, opened.token.kid, journal.participant, sequence) is None:
-            await journals.forget_early(session, sender, first + len(good))
-            break
-        good.append(opened)
-    if good and not only:
-        await journals.mark_applied(session, sender, first, first + len(good) - 1)
-    return good
-
-
-def _compare(authentic: Authentic, known: str | None, result: Arranged) -> None:
-    """The same envelope twice is nothing; another one under its sequence is equivocation."""
-    if known != authentic.opened.signed_digest:
-        sender = authentic.opened.manifest.sender
-        detail = f"sequence {authentic.sequence} was {known}"
-        found = finding(Reason.SEQUENCE_EQUIVOCATION, detail)
-        result.refused.append(Refused(authentic.unit, found, sender, authentic=True))
-
-
-def _run_end(kept: set[int], first: int) -> int:
-    last = first
-    while last + 1 in kept:
-        last += 1
-    return last

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from runtime.control import Control, Replies
-from runtime.journal import Journal, Sealed, keep_sealed
+from runtime.journal import Journal, Sealed
+from runtime.outbox import keep_sealed
 from runtime.store import Store, open_store
 from schemas import limits
 from schemas.envelope import open_envelope

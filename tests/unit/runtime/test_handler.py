@@ -11,8 +11,9 @@ from sqlalchemy import text
 
 from runtime import events
 from runtime.clock import Ids
-from runtime.handler import Done, Halting, Handler, Work
+from runtime.handler import Handler
 from runtime.store import Store, open_store
+from runtime.work import Culprit, Done, Halting, Work
 from schemas import limits
 from schemas.envelope import digest
 from schemas.findings import Reason
@@ -129,3 +130,25 @@ async def test_what_was_stored_early_behind_a_halting_envelope_stays_stored(benc
     bench.toy.halts = set()
     await bench.run(resume=[GHA])
     assert await bench.counted() == ["GHA01-GHA-1", "GHA01-GHA-3"]
+
+
+async def test_a_control_envelope_with_two_bad_lines_is_put_aside_once(bench: Bench) -> None:
+    peer = Peer(GHA)
+    envelope = peer.seal([b"rubbish", b"more of it"], control=True, nonce="0" * 32)
+    done = await bench.handler.run(Work(control=[authentic(envelope)]), NOON, (), frozenset())
+    assert [refused.finding.reason for refused in done.refused] == [Reason.MESSAGE_MALFORMED]
+
+
+async def test_a_bug_names_its_item_and_nothing_has_happened(bench: Bench) -> None:
+    bench.toy.bugs = {"GHA01-GHA-2"}
+    envelopes = [Peer(CHE).ask(1), Peer(GHA).ask(1, 2, 3)]
+    with pytest.raises(Culprit) as raised:
+        await bench.run(*envelopes)
+    assert raised.value.item.name == "GHA01/GHA#1/1"
+    assert await bench.counted() == []
+    await bench.handler.load()
+    work = Work(sequenced=[authentic(one) for one in envelopes])
+    done = await bench.handler.run(work, NOON, (), frozenset({"GHA01/GHA#1/1"}))
+    assert await bench.counted() == ["CHE01-CHE-1", "GHA01-GHA-1", "GHA01-GHA-3"]
+    notices = [s.message.body for s in done.batch.said if s.message.type == "notice"]
+    assert [f.reason for notice in notices for f in notice.findings] == [Reason.INTERNAL]
