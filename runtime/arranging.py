@@ -40,6 +40,8 @@ class Arranged:
     """Where each sender's sequence stands after the ready ones."""
     stored: dict[Actor, set[int]] = field(default_factory=dict)
     """The sequences that are stored early after this, of each sender looked at."""
+    unfinished: set[Actor] = field(default_factory=set)
+    """Senders of whom more is stored that may be applied: it is too much for one batch."""
 
 
 async def arrange(
@@ -95,7 +97,7 @@ class _Line:
         """Sort out what was there before."""
         for authentic in envelopes:
             sequence = authentic.sequence
-            if sequence in self._kept and not await self._good(sequence, sequence):
+            if sequence in self._kept and not await self._is_good(sequence):
                 await self._forget(sequence)
             if sequence <= self._last or sequence in self._kept:
                 known = await journals.signed_of(self._session, self._sender, sequence)
@@ -113,7 +115,7 @@ class _Line:
             if following in self._fresh:
                 opened = [self._fresh.pop(following).opened]
                 self._result.fresh += opened
-            elif following in self._kept:
+            elif following in self._kept and self._sender not in self._result.unfinished:
                 opened = await self._stored_run(following, bound)
             else:
                 break
@@ -137,21 +139,25 @@ class _Line:
         self._result.stored[self._sender] = self._kept
 
     async def _stored_run(self, first: int, bound: int) -> list[Opened]:
-        """The stored early envelopes from a sequence on without a gap, which are applied now."""
+        """The stored early envelopes from a sequence on without a gap, which are applied now: as
+        many as may be loaded at a time, the rest with the next batch.
+        """
         end = first
         while end + 1 in self._kept and end < bound:
             end += 1
-        good = await self._good(first, end)
+        bodies = await journals.received_part(self._session, self._sender, first, end)
+        good = self._good(bodies)
+        last = first + len(good) - 1
         if good:
-            last = first + len(good) - 1
             await journals.mark_applied(self._session, self._sender, first, last)
-        if len(good) <= end - first:
-            await self._forget(first + len(good))
+        if len(good) < len(bodies):
+            await self._forget(last + 1)
+        elif last < end:
+            self._result.unfinished.add(self._sender)
         return good
 
-    async def _good(self, first: int, end: int) -> list[Opened]:
+    def _good(self, bodies: Iterable[bytes]) -> list[Opened]:
         """Stored envelopes as far as their keys are still good."""
-        bodies = await journals.received_range(self._session, self._sender, first, end)
         good: list[Opened] = []
         for opened in map(open_envelope, bodies):
             place = (self._journal.participant, opened.manifest.sequence)
@@ -159,6 +165,12 @@ class _Line:
                 break
             good.append(opened)
         return good
+
+    async def _is_good(self, sequence: int) -> bool:
+        """Whether the key of a stored early envelope is still good."""
+        sender = self._sender
+        bodies = await journals.received_range(self._session, sender, sequence, sequence)
+        return bool(self._good(bodies))
 
     async def _forget(self, first: int) -> None:
         await journals.forget_early(self._session, self._sender, first)

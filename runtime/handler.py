@@ -106,6 +106,7 @@ class Handler:
         stored = {**self.journal.early, **arranged.stored}
         done.batch.early = frozenset(sender for sender, sequences in stored.items() if sequences)
         done.refused += arranged.refused
+        done.unfinished = arranged.unfinished
         for refused in done.refused:
             self._hearing.tell_sender(refused, done.batch)
         return arranged

@@ -83,6 +83,10 @@ class Journal:
         """The last sequence of another's actor that was applied here."""
         return self.last.get((sender, self.participant), 0)
 
+    def next_stored(self) -> set[Actor]:
+        """The senders whose next envelope is stored already: no other one will bring it on."""
+        return {s for s, stored in self.early.items() if self.received(s) + 1 in stored}
+
     def sent(self, sender: Actor, recipient: Participant) -> int:
         """The last sequence sealed by an actor of ours."""
         return self.last.get((sender, recipient), 0)

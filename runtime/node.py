@@ -134,6 +134,7 @@ class Node:
             if not self._loaded:
                 await self._handler.load()
                 self._loaded = True
+                self._resume |= self._handler.journal.next_stored()
             await self._reseal()
             if HUB not in self._control.waiting:  # exchanged, or it is the hub
                 self.ready.set()
@@ -237,6 +238,7 @@ class Node:
         self._peers.answer(done.replies)
         greeted = {peer for _, peer in done.replies.greeted}
         self._resume |= {s for s in self._handler.journal.early if s.participant in greeted}
+        self._resume |= done.unfinished
         self._again += done.again
         for event, values in done.batch.events:
             self._log.info(event, **{k: str(v) for k, v in values.items()})

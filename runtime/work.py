@@ -94,3 +94,5 @@ class Done:
     """Where the messages heard and said stand."""
     changed: dict[tuple[Actor, Participant], int] = field(default_factory=dict)
     """The sequences that the batch has moved."""
+    unfinished: set[Actor] = field(default_factory=set)
+    """Senders of whom more is stored that may be applied."""

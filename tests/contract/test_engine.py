@@ -169,6 +169,22 @@ async def test_what_follows_a_halting_message_is_there_after_the_next_start(
     await engine.counts(1, 3, 4)
 
 
+async def test_what_is_stored_behind_a_halting_message_is_applied_after_the_next_start(
+    engine: Engine,
+) -> None:
+    await engine.start(halts={"GHA01-GHA-2"})
+    ghana = await engine.hand(GHA)
+    missing = ghana.ask(1)
+    await ghana.send(ghana.ask(2), ghana.ask(3), ghana.ask(4))
+    await ghana.hears(lambda m: m.type == "resend", "a request for what is missing")
+    await ghana.send(missing)
+    await engine.logged(events.NODE_HALTED)
+    await engine.tasks.pop(ghana.to)
+    await engine.counts(1)
+    await engine.start()  # nothing more arrives
+    await engine.counts(1, 3, 4)
+
+
 async def test_a_clock_far_ahead_blocks_nothing(engine: Engine) -> None:
     await engine.start()
     ghana = await engine.hand(GHA)

@@ -152,3 +152,20 @@ async def test_a_bug_names_its_item_and_nothing_has_happened(bench: Bench) -> No
     assert await bench.counted() == ["CHE01-CHE-1", "GHA01-GHA-1", "GHA01-GHA-3"]
     notices = [s.message.body for s in done.batch.said if s.message.type == "notice"]
     assert [f.reason for notice in notices for f in notice.findings] == [Reason.INTERNAL]
+
+
+async def test_what_was_stored_early_is_applied_in_parts_that_one_batch_can_carry(
+    bench: Bench,
+) -> None:
+    ghana = Peer(GHA)
+    missing = ghana.ask(1)
+    number = limits.RESEND_ENVELOPES_MAX + 5
+    await bench.run(*[ghana.ask(n + 2) for n in range(number)])
+    first = await bench.run(missing)
+    assert first.unfinished == {GHA}
+    assert first.batch.early == {GHA}
+    assert len(await bench.counted()) == limits.RESEND_ENVELOPES_MAX + 1
+    assert bench.handler.journal.next_stored() == {GHA}
+    second = await bench.run(ghana.ask(number + 2), resume=first.unfinished)
+    assert second.unfinished == set()
+    assert await bench.counted() == [f"GHA01-GHA-{n}" for n in range(1, number + 3)]
