@@ -103,15 +103,17 @@ class Node:
         await check_schema(self.store.url, self.program.packages)
         await self.store.lock_writer()
         await self.broker.open()
-        relay = asyncio.create_task(self.relay.run())
+        sending = asyncio.create_task(self.relay.run())
         self._log.info(events.NODE_STARTED)
         try:
             while not self._stopping.is_set():
+                if sending.done():  # a bug of ours: better to end than to go on and send nothing
+                    sending.result()
                 await self._turn()
             await self._drain()
         finally:
-            relay.cancel()
-            await asyncio.gather(relay, return_exceptions=True)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
             await self.broker.close()
             await self.store.close()
             self._log.info(events.NODE_STOPPED, halted=self.halted)
@@ -122,11 +124,15 @@ class Node:
 
     async def _drain(self) -> None:
         await self.broker.drain()
-        if self.halted is None:
-            await self.relay.drained(self.settings.drain_seconds)
-            if self._loaded:
+        if self.halted is not None:
+            return
+        await self.relay.drained(self.settings.drain_seconds)
+        if self._loaded:
+            try:
                 async with self.store.transaction() as session:
                     await outbox.mark_confirmed(session, self.relay.confirmed())
+            except Unavailable as error:  # they are sent once more after the next start
+                self._log.warning(events.STORE_UNAVAILABLE, error=str(error))
 
     async def _turn(self) -> None:
         """One turn: load if need be, take what arrived, work, look after the periodic things."""

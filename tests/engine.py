@@ -25,7 +25,7 @@ from runtime.orders import Operator, submit, write_order
 from runtime.store import Session, Store, open_store
 from schemas.envelope import open_envelope
 from schemas.identifiers import Actor, Participant
-from schemas.messages import Message, parse_message
+from schemas.messages import Hello, Message, parse_message
 from tests.cast import HUB, public, signer
 from tests.crashes import Crash
 from tests.peer import Peer
@@ -75,6 +75,8 @@ class Hand(Peer):
 
     broker: Broker | None = None
     heard: list[Message] = field(default_factory=list)
+    nonces: list[str] = field(default_factory=list)
+    """Those of the control envelopes heard, in order."""
     envelopes: list[bytes] = field(default_factory=list)
 
     @property
@@ -101,8 +103,10 @@ class Hand(Peer):
         """Everything that was told so far."""
         while arrivals := await self.link.receive(100, 0.0):
             for arrival in arrivals:
+                opened = open_envelope(arrival.body)
                 self.envelopes.append(arrival.body)
-                self.heard += map(parse_message, open_envelope(arrival.body).lines)
+                self.heard += map(parse_message, opened.lines)
+                self.nonces += [opened.manifest.nonce] if opened.manifest.nonce else []
             await self.link.acknowledge(arrivals)
         return self.heard
 
@@ -113,6 +117,13 @@ class Hand(Peer):
             return next((m for m in await self.listen() if wanted(m)), None)
 
         return await until(told, what)
+
+    async def answer_greeting(self, greeting: Hello, nonce: str) -> None:
+        """Say that nothing is missing on either side."""
+        body = Hello(actor=greeting.actor, sent=greeting.sent, received=0, answer=True)
+        line = self.line("hello", "control", body)
+        members = {"control": True, "nonce": self.ids.nonce(), "answers_nonce": nonce}
+        await self.send(self.seal([line], **members))
 
     async def answer(self, about: str) -> Message:
         """Wait for what answers a line, by its digest."""

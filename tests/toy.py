@@ -4,7 +4,7 @@
 As `HUB` it counts `status-request`s per author in a table of its own and answers each; as a
 registry it counts the answers, and asks by the command `ask`. What it counts is kept in memory
 between batches as well, so a cache that outlives a lost commit would show. It can be told to
-have a bug about a transaction, to refuse one or to stop at one.
+have a bug about a transaction or a checkpoint, to refuse a transaction or to stop at one.
 
 Elsewhere: the engine that it runs on (`runtime`), stores and brokers (`tests/contract`).
 """
@@ -136,6 +136,8 @@ class Toy:
             facts.directory = (facts.directory or self.directory).apply(act)
             facts.acts.append(act.model_dump_json())
             return []
+        if item.message.type == "checkpoint":
+            assert item.message.body.note not in self.bugs, "a bug"
         if item.message.type not in {"status-request", "status"}:
             return []
         return self._count(facts, item, batch)

@@ -11,10 +11,16 @@ from runtime import events
 from schemas import limits
 from schemas.envelope import digest
 from schemas.findings import Reason
-from schemas.messages import Message, Notice
+from schemas.identifiers import Actor, TransactionId
+from schemas.messages import Checkpoint, Message, Notice, StatusAnswer
 from tests.cast import CHE, GHA
 from tests.engine import Engine, until
 from tests.peer import later
+
+
+def status(number: int) -> StatusAnswer:
+    about = TransactionId(f"GHA01-GHA-{number}")
+    return StatusAnswer(transaction=about, state=None, position=None, closed_to=0)
 
 
 def reasons(message: Message) -> list[Reason]:
@@ -141,6 +147,34 @@ async def test_a_culprit_in_the_middle_of_a_batch_is_set_aside_and_the_rest_goes
     )
     assert await engine.logged(events.CULPRIT_SET_ASIDE, item="GHA01/GHA#2/1")
     assert engine.toys[ghana.to].counts == {GHA: 4, CHE: 1}
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (2, 3, 1)], ids=["in-order", "stored-early"])
+async def test_a_checkpoint_that_a_bug_meets_is_never_skipped(
+    engine: Engine, order: tuple[int, ...]
+) -> None:
+    hub = await engine.hand(Actor("HUB"), GHA.participant)
+    shown = Checkpoint(note="unlucky", proof_from=0, proof=(), deliveries=())
+    envelopes = {
+        1: hub.seal([hub.line("status", "GHA01-GHA-1", status(1))]),
+        2: hub.seal([hub.line("checkpoint", "checkpoint", shown)]),
+        3: hub.seal([hub.line("status", "GHA01-GHA-3", status(3))]),
+    }
+    registry = await engine.start(GHA.participant, bugs={"unlucky"})
+    greeting = await hub.hears(lambda m: m.type == "hello", "a greeting")
+    await hub.answer_greeting(greeting.body, hub.nonces[-1])
+    await engine.logged(events.NODE_GREETED)
+    await hub.send(*(envelopes[n] for n in order))
+    await engine.logged(events.NODE_HALTED)
+    await engine.tasks.pop(GHA.participant)
+    assert "checkpoint could not be handled" in str(registry.halted)
+    assert await engine.rows("select * from dead_letters", GHA.participant) == []
+    await engine.start(GHA.participant)  # a version without the bug
+    await hub.hears(lambda m: m.type == "hello" and m.id != greeting.id, "another greeting")
+    await hub.answer_greeting(greeting.body, hub.nonces[-1])
+    await engine.counts(1, 3, at=GHA.participant)
+    taken = "select sequence from inbox where applied = 1 order by sequence"
+    assert [r[0] for r in await engine.rows(taken, GHA.participant)] == [1, 2, 3]
 
 
 async def test_a_refused_message_is_told_to_its_author_and_its_neighbours_count(

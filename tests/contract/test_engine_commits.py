@@ -132,6 +132,22 @@ async def test_a_store_that_is_away_is_waited_for_and_nothing_is_lost(engine: En
     await engine.counts(1, 2, 3)
 
 
+async def test_a_node_whose_store_is_away_can_be_stopped(engine: Engine) -> None:
+    stores: list[FailingStore] = []
+
+    def failing(store: Any) -> FailingStore:
+        stores.append(FailingStore(store))
+        return stores[-1]
+
+    await engine.start(wrap=failing)
+    ghana = await engine.hand(GHA)
+    await ghana.send(ghana.ask(1))
+    await engine.counts(1)
+    stores[0].away = True
+    await engine.stop()
+    assert engine.so_far(events.NODE_STOPPED, halted=None)
+
+
 async def test_a_late_row_of_a_dead_process_is_found_by_the_sweep(engine: Engine) -> None:
     await engine.start()
     swiss = await engine.hand(CHE)
