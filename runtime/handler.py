@@ -104,7 +104,7 @@ class Handler:
             work.until,
         )
         stored = {**self.journal.early, **arranged.stored}
-        done.batch.early = frozenset(sender for sender, sequences in stored.items() if sequences)
+        done.batch.early = work.held | {sender for sender, early in stored.items() if early}
         done.refused += arranged.refused
         done.unfinished = arranged.unfinished
         for refused in done.refused:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from runtime.broker import Arrival
 from runtime.intake import Held, Unit
-from schemas.identifiers import Participant
+from schemas.identifiers import Actor
 
 __all__ = ["Holding", "Waiting"]
 
@@ -34,7 +34,7 @@ class Holding:
     def __init__(self, most: int, most_of_one: int) -> None:
         self._most = most
         self._most_of_one = most_of_one
-        self._held: dict[bytes, tuple[Participant, Waiting]] = {}
+        self._held: dict[bytes, tuple[Held, Waiting]] = {}
         self._copies: list[Arrival] = []
 
     def __len__(self) -> int:
@@ -42,24 +42,30 @@ class Holding:
 
     def hold(self, waiting: Waiting, held: Held) -> bool:
         """Give an envelope a place; False when there is none left for it."""
-        body, claimed = waiting.unit.body, held.claimed.participant
+        body = waiting.unit.body
         if body in self._held:
             _, before = self._held[body]
             if before.unit.arrival is not None:
                 self._copies.append(before.unit.arrival)
             kept = Waiting(waiting.unit, before.deadline, again=True)
-            self._held[body] = claimed, kept
+            self._held[body] = held, kept
             return True
-        of_one = sum(1 for participant, _ in self._held.values() if participant == claimed)
+        of_one = sum(
+            held.claimed.participant == h.claimed.participant for h, _ in self._held.values()
+        )
         if len(self._held) >= self._most or of_one >= self._most_of_one:
             return False
-        self._held[body] = claimed, waiting
+        self._held[body] = held, waiting
         return True
 
     def take(self) -> list[Waiting]:
         """All of them, out of their places, to be looked at again."""
         held, self._held = self._held, {}
         return [Waiting(w.unit, w.deadline, again=True) for _, w in held.values()]
+
+    def authors(self) -> frozenset[Actor]:
+        """The actors whose envelopes are authentic and lack but time."""
+        return frozenset(h.claimed for h, _ in self._held.values() if h.authentic is not None)
 
     def copies(self) -> list[Arrival]:
         """Arrivals whose newer copy is held: they may be acknowledged."""

@@ -91,8 +91,9 @@ class Said:
 @dataclass
 class Batch:
     """What one batch is about to do, besides the program's own facts. `sequences` are the last ones
-    per sender and recipient before the batch. `early` are the actors of whom envelopes are stored
-    here that may not be applied yet, because an earlier one is missing, this batch's included.
+    per sender and recipient before the batch. `early` are the actors of whom authentic envelopes
+    are here that may not be applied yet, those of this batch included: an earlier one is missing,
+    or their time has not come.
     """
 
     now: Instant

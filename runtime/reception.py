@@ -40,7 +40,7 @@ class Reception:
                 (control if taken.opened.manifest.control else sequenced).append(taken)
             elif isinstance(taken, Refused):
                 refused.append(taken)
-        return Work(sequenced, control, refused)
+        return Work(sequenced, control, refused, held=self._holding.authors())
 
     def _authenticated(self, unit: Unit, now: Instant) -> Authentic | Refused | Held:
         try:

@@ -39,7 +39,9 @@ class Halting(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one batch is made of. With `until` no sender's sequence goes further than it says."""
+    """What one batch is made of. `held` are actors whose envelopes wait for their time. With
+    `until` no sender's sequence goes further than it says.
+    """
 
     sequenced: Sequence[Authentic] = ()
     control: Sequence[Authentic] = ()
@@ -48,6 +50,7 @@ class Work:
     commands: bool = False
     tick: bool = False
     consuming: bool = False
+    held: frozenset[Actor] = frozenset()
     until: Mapping[Actor, int] | None = None
 
     def cut(self, last: Mapping[Actor, int]) -> "Work":
@@ -61,9 +64,9 @@ class Work:
         parts += [Work(control=[a]) for a in self.control]
         parts.append(Work(refused=self.refused, resume=self.resume))
         if self.commands:
-            parts.append(Work(commands=True))
+            parts.append(Work(commands=True, held=self.held))
         if self.tick:
-            parts.append(Work(tick=True, consuming=self.consuming))
+            parts.append(Work(tick=True, consuming=self.consuming, held=self.held))
         return parts
 
     def units(self) -> list[Unit]:

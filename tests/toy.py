@@ -4,7 +4,8 @@
 As `HUB` it counts `status-request`s per author in a table of its own and answers each; as a
 registry it counts the answers, and asks by the command `ask`. What it counts is kept in memory
 between batches as well, so a cache that outlives a lost commit would show. It can be told to
-have a bug about a transaction or a checkpoint, to refuse a transaction or to stop at one.
+have a bug about a transaction or a checkpoint, to spoil the commit with a transaction's row, to
+refuse a transaction or to stop at one.
 
 Elsewhere: the engine that it runs on (`runtime`), stores and brokers (`tests/contract`).
 """
@@ -81,17 +82,18 @@ class Facts:
     """What a batch changes."""
 
     counts: dict[Actor, int]
-    rows: list[dict[str, str]] = field(default_factory=list)
+    rows: list[dict[str, str | None]] = field(default_factory=list)
     acts: list[str] = field(default_factory=list)
     directory: Directory | None = None
 
 
 @dataclass
 class Toy:
-    """Counts; `bugs`, `refused` and `halts` are transactions that it trips over."""
+    """Counts; `bugs`, `spoils`, `refused` and `halts` are transactions that it trips over."""
 
     participant: Participant
     bugs: set[str] = field(default_factory=set)
+    spoils: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     halts: set[str] = field(default_factory=set)
     greets: tuple[Participant, ...] = ()
@@ -165,7 +167,8 @@ class Toy:
             batch.halt = f"stopped at {about}"
             return []
         facts.counts[item.author] = number = facts.counts.get(item.author, 0) + 1
-        facts.rows.append({"author": item.author, "transaction": about})
+        spoilt = about in self.spoils  # no row may be without a transaction
+        facts.rows.append({"author": item.author, "transaction": None if spoilt else about})
         if item.message.type == "status-request":
             told = StatusAnswer(transaction=about, state=None, position=None, closed_to=number)
             batch.say(

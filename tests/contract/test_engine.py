@@ -149,6 +149,22 @@ async def test_a_culprit_in_the_middle_of_a_batch_is_set_aside_and_the_rest_goes
     assert engine.toys[ghana.to].counts == {GHA: 4, CHE: 1}
 
 
+async def test_a_message_that_spoils_the_commit_is_set_aside_and_the_rest_goes_on(
+    engine: Engine,
+) -> None:
+    ghana, swiss = await engine.hand(GHA), await engine.hand(CHE)
+    bad = ghana.question(2)
+    await ghana.send(ghana.ask(1), ghana.seal([bad]), ghana.ask(3))
+    await swiss.send(swiss.ask(4))
+    await engine.start(spoils={"GHA01-GHA-2"})
+    assert reasons(await ghana.answer(digest(bad))) == [Reason.INTERNAL]
+    await engine.taken(ghana)
+    await engine.taken(swiss)
+    assert sorted(await engine.counted()) == ["CHE01-CHE-4", "GHA01-GHA-1", "GHA01-GHA-3"]
+    assert await engine.logged(events.CULPRIT_SET_ASIDE, item=["GHA01/GHA#2/0"])
+    assert engine.toys[ghana.to].counts == {GHA: 2, CHE: 1}
+
+
 @pytest.mark.parametrize("order", [(1, 2, 3), (2, 3, 1)], ids=["in-order", "stored-early"])
 async def test_a_checkpoint_that_a_bug_meets_is_never_skipped(
     engine: Engine, order: tuple[int, ...]
@@ -227,6 +243,17 @@ async def test_a_clock_far_ahead_blocks_nothing(engine: Engine) -> None:
     await engine.counts(1, 2)
     assert await engine.logged(events.CLOCK_AHEAD, sender=GHA, sequence=1)
     assert await engine.rows("select * from dead_letters") == []
+
+
+async def test_a_program_knows_of_whom_something_waits_for_its_time(engine: Engine) -> None:
+    await engine.start()
+    ghana, swiss = await engine.hand(GHA), await engine.hand(CHE)
+    soon = later(limits.CLOCK_AHEAD_SECONDS_MAX / 2, engine.clock.now())
+    await ghana.send(ghana.ask(1, sent_at=soon))
+    await engine.logged(events.ENVELOPE_HELD)
+    await swiss.send(swiss.ask(2))
+    await engine.counts(2)
+    assert engine.toys[ghana.to].early == [{GHA}]
 
 
 async def test_what_is_not_authentic_uses_up_nothing(engine: Engine) -> None:
