@@ -154,6 +154,9 @@ class Engine:
         )
     )
 
+    through: dict[Participant, str] = field(default_factory=dict)
+    """Other ways to their databases, for nodes alone."""
+
     def __post_init__(self) -> None:
         self.clock = SystemClock()
         self.ids = Ids()
@@ -173,7 +176,7 @@ class Engine:
         ring = self.keyrings.setdefault(participant, empty_keyring(participant))
         self.nodes[participant] = node = Node(
             toy,
-            wrap(open_store(self.urls[participant])),
+            wrap(open_store(self.through.get(participant, self.urls[participant]))),
             self.site.broker(participant),
             self.clock,
             ring,
