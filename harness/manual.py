@@ -22,7 +22,7 @@ from mechanism_node.program import MechanismRegistry
 from reconciliation.cli import ReconcileDaemonSettings
 from registry.cli import RegistryDaemonSettings
 from registry.program import Registry
-from runtime.handler import OWN_COMMANDS
+from runtime.desk import OWN_COMMANDS
 from runtime.settings import DaemonSettings
 
 __all__ = ["operating_blocks", "table"]

@@ -5,9 +5,11 @@ They stand outside the sequence, carry a nonce, are handled at once, change no l
 evidence. On connecting, each actor greets the participants it depends on (`hello`) with the last
 sequences it knows; the answer quotes the nonce. Whoever misses the other's envelopes asks for them
 (`resend`); whoever was restored from an older backup, and so misses its *own*, asks for those too,
-gets them back (`returned`) and only then writes again.
+gets them back (`returned`) and only then writes again. The first greeting after a start makes a
+program wait; when its link comes up again it greets anew, and goes on meanwhile.
 
-Elsewhere: ordinary envelopes (`intake`), sealing and storing (`node`).
+Elsewhere: ordinary envelopes (`intake`), when missing ones are asked for (`gaps`), saying any of it
+(`peers`), storing what came back (`recalling`).
 """
 
 from collections.abc import Callable
@@ -15,12 +17,13 @@ from dataclasses import dataclass, field
 
 from ledger.directory import Directory
 from runtime import journal as journals
+from runtime import outbox
 from runtime.journal import Journal, Sealed
 from runtime.store import Session
 from schemas import jws, limits
 from schemas.envelope import EnvelopeError, Opened, open_envelope, verify
 from schemas.findings import Reason, finding
-from schemas.identifiers import Actor, Participant
+from schemas.identifiers import HUB, Actor, Participant
 from schemas.messages import Hello, Message, ResendRequest, Returned
 from schemas.units import Frozen
 
@@ -40,6 +43,8 @@ class Replies:
     say: list[tuple[Actor, Participant, str, Frozen, str | None]] = field(default_factory=list)
     resend: list[Sealed] = field(default_factory=list)
     returned: list[Opened] = field(default_factory=list)
+    told: dict[Actor, int] = field(default_factory=dict)
+    """How many envelopes each sender says that it has sealed for us."""
     answered: list[str] = field(default_factory=list)
     missing: dict[Greeting, int] = field(default_factory=dict)
     asked: set[Actor] = field(default_factory=set)
@@ -61,12 +66,16 @@ class Control:
         self._actors = actors
         self._journal = journal
         self._nonces: dict[str, Greeting] = {}
-        self._open: set[Greeting] = {(actor, peer) for actor in actors for peer in greets}
+        self._greetings = frozenset((actor, peer) for actor in actors for peer in greets)
+        self._open: set[Greeting] = set(self._greetings)
+        self._anew: set[Greeting] = set()
         self._missing: dict[Greeting, int] = {}
 
     @property
     def waiting(self) -> frozenset[Participant]:
-        """Participants with whom sequences are not exchanged yet: nothing of theirs is applied."""
+        """Participants with whom sequences were not exchanged since the start: nothing of theirs is
+        applied.
+        """
         return frozenset(peer for _, peer in self._open)
 
     def greet(self, nonce: str, greeting: Greeting) -> Hello:
@@ -82,13 +91,17 @@ class Control:
             answer=False,
         )
 
+    def greet_anew(self) -> None:
+        """The link was lost and is up again: greet everybody once more, and wait for nobody."""
+        self._anew = set(self._greetings)
+
     def ask(self, sender: Actor, first: int, last: int) -> ResendRequest:
         """The request for a sender's missing envelopes, as many as one request may name."""
         return _resend(sender, first, last)
 
     def open_greetings(self) -> list[Greeting]:
         """Greetings that have no answer yet, or whose lost envelopes are still on their way."""
-        return sorted(self._open)
+        return sorted(self._open | self._anew)
 
     async def handle(
         self,
@@ -128,13 +141,11 @@ class Control:
                 f"{author.participant} has {hello.received} envelopes of ours, "
                 f"we know of {answer.received}"
             )
-            if ours != Actor("HUB"):  # a hub that lost its own must be stopped, not helped on
+            if ours.participant != HUB:  # a hub that lost its own must be stopped, not helped on
                 replies.missing[ours, author.participant] = hello.received
                 lost = _resend(ours, answer.received + 1, hello.received)
                 replies.say.append((ours, author.participant, "resend", lost, None))
-        if hello.sent > answer.sent and author not in self._journal.early:
-            ask = _resend(author, answer.sent + 1, hello.sent)
-            replies.say.append((ours, author.participant, "resend", ask, None))
+        replies.told[author] = hello.sent
 
     async def _compare(
         self, session: Session, author: Actor, hello: Hello, nonce: str | None, replies: Replies
@@ -150,15 +161,9 @@ class Control:
             replies.say.append((actor, peer, "resend", _resend(actor, sent + 1, hello.sent), None))
             return
         if hello.sent < sent:
-            last = min(sent, hello.sent + limits.RESEND_ENVELOPES_MAX)
-            replies.resend += await journals.sealed_range(
-                session, actor, peer, hello.sent + 1, last
-            )
-        received = self._journal.received(author)
-        if hello.received > received:
-            ask = _resend(author, received + 1, hello.received)
-            replies.say.append((actor, peer, "resend", ask, None))
-        if greeting in self._open:
+            replies.resend += await outbox.sealed_part(session, actor, peer, hello.sent + 1, sent)
+        replies.told[author] = hello.received
+        if greeting in self._open | self._anew:
             replies.greeted.append(greeting)
 
     def _take_back(
@@ -187,6 +192,7 @@ class Control:
         for nonce in replies.answered:
             self._nonces.pop(nonce, None)
         self._open -= set(replies.greeted)
+        self._anew -= set(replies.greeted)
         self._missing |= replies.missing
         for greeting, target in list(self._missing.items()):
             if self._journal.sent(*greeting) >= target:
@@ -195,13 +201,12 @@ class Control:
     async def _resend(
         self, session: Session, author: Actor, ask: ResendRequest, replies: Replies
     ) -> None:
-        last = min(ask.last, ask.first + limits.RESEND_ENVELOPES_MAX - 1)
         if ask.sender in self._actors:
-            replies.resend += await journals.sealed_range(
-                session, ask.sender, author.participant, ask.first, last
+            replies.resend += await outbox.sealed_part(
+                session, ask.sender, author.participant, ask.first, ask.last
             )
         elif ask.sender.participant == author.participant:
-            bodies = await journals.received_range(session, ask.sender, ask.first, last)
+            bodies = await journals.received_part(session, ask.sender, ask.first, ask.last)
             for body in bodies:
                 kept = Returned(envelope=body.decode())
                 replies.say.append((self._actors[0], author.participant, "returned", kept, None))

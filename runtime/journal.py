@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The journal: every envelope sealed or received, where each message stands, and the sequences.
+"""The journal: every envelope received, where each message stands, and the sequences.
 
 `Journal` keeps the sequences in memory beside the database, because one writer changes them; after
 anything that leaves a commit's outcome unknown it is loaded anew. Envelopes are kept byte for byte.
 
-Elsewhere: the tables (`tables`), what the node does with an envelope (`node`).
+Elsewhere: the tables (`tables`), envelopes of our own (`outbox`), commands (`desk`), what is done
+with an envelope (`arranging`, `hearing`).
 """
 
 import json
@@ -12,11 +13,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Text, and_, bindparam, cast, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.store import Session, each
-from runtime.tables import dead_letters, desk, inbox, marks, messages, outbox, sequences
+from runtime.tables import dead_letters, inbox, marks, messages, outbox, sequences
+from schemas import limits
 from schemas.envelope import Opened, digest
 from schemas.findings import Finding
 from schemas.identifiers import Actor, Digest, Instant, Participant
@@ -69,6 +82,10 @@ class Journal:
     def received(self, sender: Actor) -> int:
         """The last sequence of another's actor that was applied here."""
         return self.last.get((sender, self.participant), 0)
+
+    def next_stored(self) -> set[Actor]:
+        """The senders whose next envelope is stored already: no other one will bring it on."""
+        return {s for s, stored in self.early.items() if self.received(s) + 1 in stored}
 
     def sent(self, sender: Actor, recipient: Participant) -> int:
         """The last sequence sealed by an actor of ours."""
@@ -218,73 +235,6 @@ async def kept_line(session: Session, kept: Kept) -> tuple[bytes, bytes]:
     return lines[0], lines[kept.line + 1]
 
 
-async def keep_sealed(session: Session, sealed: Sequence[Sealed], now: Instant) -> None:
-    """Store envelopes of ours, not yet confirmed by the broker."""
-    if sealed:
-        await session.execute(
-            outbox.insert(), [{**envelope._asdict(), "sealed_at": now} for envelope in sealed]
-        )
-
-
-async def mark_confirmed(session: Session, sealed: Iterable[Sealed]) -> None:
-    """Remember that the broker has these."""
-    rows = [{"s": e.sender, "r": e.recipient, "q": e.sequence} for e in sealed]
-    if rows:
-        await session.execute(_CONFIRM, rows)
-
-
-_CONFIRM = (
-    update(outbox)
-    .where(
-        outbox.c.sender == bindparam("s"),
-        outbox.c.recipient == bindparam("r"),
-        outbox.c.sequence == bindparam("q"),
-    )
-    .values(confirmed=1)
-)
-
-
-async def unconfirmed(session: Session, before: Instant, most: int) -> list[Sealed]:
-    """Envelopes sealed before an instant and not confirmed since: what a sweep sends again."""
-    statement = (
-        select(outbox.c.sender, outbox.c.recipient, outbox.c.sequence, outbox.c.body)
-        .where(outbox.c.confirmed == 0, outbox.c.sealed_at <= before)
-        .order_by(outbox.c.sealed_at, outbox.c.sender, outbox.c.recipient, outbox.c.sequence)
-        .limit(most)
-    )
-    return [_sealed(row) for row in await session.execute(statement)]
-
-
-async def sealed_range(
-    session: Session, sender: Actor, recipient: Participant, first: int, last: int
-) -> list[Sealed]:
-    """Envelopes of an actor of ours by their sequences."""
-    statement = (
-        select(outbox.c.sender, outbox.c.recipient, outbox.c.sequence, outbox.c.body)
-        .where(
-            outbox.c.sender == sender,
-            outbox.c.recipient == recipient,
-            outbox.c.sequence.between(first, last),
-        )
-        .order_by(outbox.c.sequence)
-    )
-    return [_sealed(row) for row in await session.execute(statement)]
-
-
-async def replace_sealed(session: Session, sealed: Iterable[Sealed]) -> None:
-    """Put envelopes that were sealed anew in the place of the old ones, unconfirmed."""
-    for envelope in sealed:
-        await session.execute(
-            update(outbox)
-            .where(
-                outbox.c.sender == envelope.sender,
-                outbox.c.recipient == envelope.recipient,
-                outbox.c.sequence == envelope.sequence,
-            )
-            .values(body=envelope.body, confirmed=0)
-        )
-
-
 async def received_range(session: Session, sender: Actor, first: int, last: int) -> list[bytes]:
     """Envelopes received from an actor, by their sequences."""
     statement = (
@@ -295,26 +245,29 @@ async def received_range(session: Session, sender: Actor, first: int, last: int)
     return [bytes(row[0]) for row in await session.execute(statement)]
 
 
-async def answers_to(session: Session, wanted: Digest) -> list[Sealed]:
-    """The envelopes of ours that answered a message."""
+async def part_end(
+    session: Session, kept: Table, where: ColumnElement[bool], first: int, last: int
+) -> int:
+    """How far a range of envelopes may be loaded: so many, and so many bytes, but one at least."""
     statement = (
-        select(outbox.c.sender, outbox.c.recipient, outbox.c.sequence, outbox.c.body)
-        .join(
-            messages,
-            and_(
-                messages.c.author == outbox.c.sender,
-                messages.c.recipient == outbox.c.recipient,
-                messages.c.sequence == outbox.c.sequence,
-            ),
-        )
-        .where(messages.c.answers == wanted)
-        .order_by(outbox.c.sequence)
+        select(kept.c.sequence, func.length(kept.c.body))
+        .where(where, kept.c.sequence.between(first, last))
+        .order_by(kept.c.sequence)
+        .limit(limits.RESEND_ENVELOPES_MAX)
     )
-    return [_sealed(row) for row in await session.execute(statement)]
+    end, total = first - 1, 0
+    for sequence, size in await session.execute(statement):
+        total += size
+        if total > limits.RESEND_BYTES_MAX and end >= first:
+            break
+        end = sequence
+    return end
 
 
-def _sealed(row: Any) -> Sealed:
-    return Sealed(Actor(row[0]), Participant(row[1]), row[2], bytes(row[3]))
+async def received_part(session: Session, sender: Actor, first: int, last: int) -> list[bytes]:
+    """The beginning of such a range: as much of it as is given back at a time."""
+    end = await part_end(session, inbox, inbox.c.sender == sender, first, last)
+    return await received_range(session, sender, first, end)
 
 
 async def bury(
@@ -336,32 +289,6 @@ async def bury(
     )
 
 
-async def settle_dead_letter(session: Session, number: object, state: str) -> bytes | None:
-    """Mark an open dead letter as replayed or discarded; gives its body, or None."""
-    if not isinstance(number, int):
-        return None
-    rows = await session.execute(
-        update(dead_letters)
-        .where(dead_letters.c.id == number, dead_letters.c.state == "open")
-        .values(state=state)
-        .returning(dead_letters.c.body)
-    )
-    body = rows.scalar_one_or_none()
-    return None if body is None else bytes(body)
-
-
-async def open_commands(session: Session, most: int) -> list[Any]:
-    """Commands that wait at the desk, oldest first."""
-    statement = select(desk).where(desk.c.state == "open").order_by(desk.c.id).limit(most)
-    return list(await session.execute(statement))
-
-
-async def close_command(session: Session, id_: int, *, done: bool, result: str) -> None:
-    """Record what became of a command."""
-    state = "done" if done else "refused"
-    await session.execute(update(desk).where(desk.c.id == id_).values(state=state, result=result))
-
-
 async def forget_early(session: Session, sender: Actor, first: int) -> None:
     """Drop stored early envelopes from a sequence on: their key was withdrawn."""
     await session.execute(
@@ -369,11 +296,3 @@ async def forget_early(session: Session, sender: Actor, first: int) -> None:
             inbox.c.sender == sender, inbox.c.sequence >= first, inbox.c.applied == 0
         )
     )
-
-
-async def count_open_dead_letters(session: Session) -> int:
-    """Dead letters that nobody has dealt with."""
-    statement = (
-        select(func.count()).select_from(dead_letters).where(or_(dead_letters.c.state == "open"))
-    )
-    return int((await session.execute(statement)).scalar_one())

@@ -6,67 +6,47 @@ the commit acknowledges, dead-letters and sends. Start-up after a crash is this 
 are exchanged, the outbox is swept, and what comes again is recognised.
 
 What goes wrong: a store or broker that is unavailable is waited for, with everything kept; a batch
-that fails is run again one by one, so that only the culprit is set aside with an internal finding
-and an alarm; a program that must stop (its hub misbehaved) halts the node and says why.
+that fails is run again one by one (`salvage`); a program that must stop (its hub misbehaved) halts
+the node and says why, and what follows stays with the broker.
 
-Elsewhere: a batch (`handler`), sending (`relay`), control envelopes (`control`).
+Elsewhere: what arrived (`reception`), a batch (`handler`), sending (`relay`), greetings and what is
+missing (`peers`).
 """
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
 
 from ledger.directory import Directory
-from runtime import events
-from runtime import journal as journals
+from runtime import desk, events, outbox
 from runtime.broker import Broker, LinkState
 from runtime.clock import Clock, Ids
 from runtime.errors import LocalProtocolError, Unavailable
-from runtime.handler import Culprit, Done, Handler, Work
-from runtime.intake import Authentic, Held, Refused, Unit, authenticate
+from runtime.gaps import Gaps
+from runtime.handler import Handler
+from runtime.holding import Holding
+from runtime.intake import Unit
 from runtime.keys import Keyring
+from runtime.node_settings import NodeSettings
 from runtime.orders import Operator
+from runtime.pace import Pace
+from runtime.peers import Peers
 from runtime.program import Program
+from runtime.reception import Reception
 from runtime.relay import Relay
+from runtime.salvage import Salvage, Unskippable
 from runtime.schema import check_schema
 from runtime.store import Store
-from schemas.envelope import Manifest, digest, seal
-from schemas.findings import Reason, finding
-from schemas.identifiers import Actor, Instant, Participant
-from schemas.messages import new_message
-from schemas.units import Frozen
+from runtime.work import Done, Halting, Work
+from schemas.identifiers import HUB, Actor, Instant
 
 __all__ = ["Node", "NodeSettings"]
 
-HUB = Participant("HUB")
-"""Nothing of one's own is begun before sequences are exchanged with the hub."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeSettings:
-    """How a node runs; durations in seconds."""
-
-    batch_max: int = 200
-    """Envelopes in one batch: beyond some 250 nothing is gained."""
-    tick_seconds: float = 0.25
-    """How often deadlines, checkpoints and the desk are looked at."""
-    greet_seconds: float = 2.0
-    """How often an unanswered hello is repeated."""
-    sweep_seconds: float = 5.0
-    """How often the outbox is swept, and from what age on an envelope is sent again."""
-    hold_seconds: float = 10.0
-    """How long an envelope of an unknown sender or key waits for the directory."""
-    held_max: int = 100
-    """How many such envelopes wait at a time."""
-    gap_seconds: float = 1.0
-    """How often a missing envelope is asked for."""
-    drain_seconds: float = 10.0
-    """How long a stopping node tries to send what it has sealed."""
-    retry_seconds: float = 1.0
-    """How long to wait for a store that is unavailable."""
+SWEPT_MAX = 500
+"""Envelopes that one sweep sends again; the next one comes soon."""
 
 
 class Node:
@@ -87,22 +67,34 @@ class Node:
         self.program = program
         self.store = store
         self.broker = broker
-        self.settings = settings or NodeSettings()
+        self.settings = chosen = settings or NodeSettings()
         self.ready = asyncio.Event()
         self.halted: str | None = None
         self.relay = Relay(broker)
         self._clock = clock
-        self._keyring = keyring
         self._ids = ids or Ids()
         self._handler = Handler(program, store, keyring, self._ids, {o.name: o for o in operators})
+        self._control = self._handler.control
+        self._holding = Holding(chosen.held_max, chosen.held_of_one_max)
+        self._reception = Reception(program, self._holding, chosen.hold_seconds)
+        self._peers = Peers(
+            program.actors[0],
+            self._control,
+            Gaps(self._handler.journal, chosen.gap_seconds),
+            self._handler.sealer,
+            broker,
+            self.relay,
+            clock,
+            self._ids,
+        )
+        self._salvage = Salvage(self._handler, store, self._run, program.participant)
+        self._pace = Pace()
         self._log = structlog.get_logger().bind(participant=str(program.participant))
         self._stopping = asyncio.Event()
         self._again: list[Unit] = []
-        self._held: list[tuple[float, Unit]] = []
         self._resume: set[Actor] = set()
-        self._asked: dict[str, float] = {}
         self._loaded = False
-        self._drained = False
+        self._emptied = False
         self._directory: Directory | None = None
         self._link: LinkState | None = None
 
@@ -111,15 +103,17 @@ class Node:
         await check_schema(self.store.url, self.program.packages)
         await self.store.lock_writer()
         await self.broker.open()
-        relay = asyncio.create_task(self.relay.run())
+        sending = asyncio.create_task(self.relay.run())
         self._log.info(events.NODE_STARTED)
         try:
             while not self._stopping.is_set():
+                if sending.done():  # a bug of ours: better to end than to go on and send nothing
+                    sending.result()
                 await self._turn()
             await self._drain()
         finally:
-            relay.cancel()
-            await asyncio.gather(relay, return_exceptions=True)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
             await self.broker.close()
             await self.store.close()
             self._log.info(events.NODE_STOPPED, halted=self.halted)
@@ -130,11 +124,15 @@ class Node:
 
     async def _drain(self) -> None:
         await self.broker.drain()
-        if self.halted is None:
-            await self.relay.drained(self.settings.drain_seconds)
-            if self._loaded:
+        if self.halted is not None:
+            return
+        await self.relay.drained(self.settings.drain_seconds)
+        if self._loaded:
+            try:
                 async with self.store.transaction() as session:
-                    await journals.mark_confirmed(session, self.relay.confirmed())
+                    await outbox.mark_confirmed(session, self.relay.confirmed())
+            except Unavailable as error:  # they are sent once more after the next start
+                self._log.warning(events.STORE_UNAVAILABLE, error=str(error))
 
     async def _turn(self) -> None:
         """One turn: load if need be, take what arrived, work, look after the periodic things."""
@@ -142,29 +140,25 @@ class Node:
             if not self._loaded:
                 await self._handler.load()
                 self._loaded = True
+                self._resume |= self._handler.journal.next_stored()
             await self._reseal()
-            if HUB not in self._handler.control.waiting:  # exchanged, or it is the hub
+            if HUB not in self._control.waiting:  # exchanged, or it is the hub
                 self.ready.set()
             self._watch_link()
-            self._greet()
+            self._peers.greet(self._pace, self.settings.greet_seconds)
             await self._sweep()
             wait = 0.0 if self._again else self.settings.tick_seconds
             arrivals = await self.broker.receive(self.settings.batch_max, wait)
-            self._drained = len(arrivals) < self.settings.batch_max
+            self._emptied = len(arrivals) < self.settings.batch_max
             units = self._again + [Unit(a.body, a.sender, a) for a in arrivals]
             self._again = []
             await self._work(units)
+            await self.broker.acknowledge(self._holding.copies())
+            self._peers.ask_for_missing()
         except Unavailable as error:
             self._loaded = False
             self._log.warning(events.STORE_UNAVAILABLE, error=str(error))
             await self._pause(self.settings.retry_seconds)
-
-    async def _reseal(self) -> None:
-        """After the directory changed: what a withdrawn key had sealed is sealed anew."""
-        if self.program.directory is self._directory:
-            return
-        self.relay.replace(await self._handler.sealer.seal_anew(self.store))
-        self._directory = self.program.directory
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -172,163 +166,88 @@ class Node:
         except TimeoutError:
             return
 
-    def _watch_link(self) -> None:
-        state = self.broker.state
-        if state is not self._link:
-            self._log.info(events.LINK_CHANGED, state=str(state), error=self.broker.last_error)
-            if self._link is not None and state is LinkState.UP:
-                self._asked.clear()
-            self._link = state
-
     # --- work -----------------------------------------------------------------------------------
 
-    async def _work(self, units: Sequence[Unit]) -> None:
-        now = self._clock.now()
-        work = self._sorted(units, now)
-        commands = HUB not in self._handler.control.waiting and self._every(
-            "desk", self.settings.tick_seconds
-        )
-        tick = self.program.due(now) and self._every("tick", self.settings.tick_seconds)
-        idle = not (work.sequenced or work.control or work.refused or work.resume or tick)
-        if idle and not self.relay.confirmed() and not (commands and await self._desk_has_work()):
-            return
+    async def _work(self, units: list[Unit]) -> None:
+        """Run what arrived, what waits at the desk and what is due as one batch."""
+        now, clock = self._clock.now(), asyncio.get_running_loop().time()
+        held_too = self._pace.every("held", self.settings.tick_seconds)
+        work = self._reception.sort(units, now, clock, held_too=held_too)
         whole = replace(
             work,
-            commands=commands,
-            tick=tick,
-            consuming=self._drained and self.broker.state is LinkState.UP,
+            resume=tuple(self._resume),
+            commands=HUB not in self._control.waiting and self._is_time("desk"),
+            tick=self.program.due(now) and self._is_time("tick"),
+            consuming=self._emptied and self.broker.state is LinkState.UP,
         )
+        if await self._is_idle(whole):
+            return
         try:
             await self._run(whole, frozenset())
         except Unavailable:
-            self._again = [*_units(whole), *self._again]
+            self._again = [*whole.units(), *self._again]
             raise
         except Exception as error:  # noqa: BLE001 - a bug of ours: find the item, keep the rest
             self._log.error(events.BATCH_FAILED, error=repr(error), cause=repr(error.__cause__))
             self._loaded = False
-            await self._one_by_one(whole)
+            await self._save(whole)
 
-    async def _desk_has_work(self) -> bool:
+    def _is_time(self, name: str) -> bool:
+        return self._pace.every(name, self.settings.tick_seconds)
+
+    async def _is_idle(self, work: Work) -> bool:
+        """Whether there is nothing to write; an idle node leaves its database alone."""
+        if work.units() or work.resume or work.tick or self.relay.confirmed():
+            return False
+        if not work.commands:
+            return True
         async with self.store.snapshot() as session:
-            return bool(await journals.open_commands(session, 1))
+            return not await desk.open_commands(session, 1)
 
-    async def _one_by_one(self, work: Work) -> None:
-        """Run a failed batch in its smallest parts; what still fails is set aside."""
-        parts = [Work(sequenced=[a]) for a in work.sequenced]
-        parts += [Work(control=[a]) for a in work.control]
-        parts.append(Work(refused=work.refused, resume=work.resume))
-        if work.commands:
-            parts.append(Work(commands=True))
-        if work.tick:
-            parts.append(Work(tick=True, consuming=work.consuming))
-        for index, part in enumerate(parts):
-            try:
-                await self._persist(part)
-            except Unavailable:
-                self._again = [u for p in parts[index:] for u in _units(p)]
-                raise
+    async def _save(self, work: Work) -> None:
+        """Find the culprit of a batch that failed, and have everything else go on."""
+        left: list[Unit] = []
+        try:
+            await self._salvage.save(work)
+        except Unskippable as error:
+            self._halt(str(error))
+        finally:
+            left = self._salvage.left()
+            self._again = [*left, *self._again]
+        if left:
+            await self._pause(self.settings.retry_seconds)
 
-    async def _persist(self, part: Work) -> None:
-        """Run one part, each time without the culprits found so far."""
-        culprits: frozenset[str] = frozenset()
-        failures = 0
-        while True:
-            await self._handler.load()
-            self._loaded = True
-            try:
-                await self._run(part, culprits)
-                return
-            except Unavailable:
-                raise
-            except Culprit as error:
-                self._log.error(
-                    events.CULPRIT_SET_ASIDE, item=error.name, error=repr(error.__cause__)
-                )
-                if self._vital(part):
-                    return
-                culprits |= {error.name}
-            except Exception as error:  # noqa: BLE001 - not in a decision: all items are suspect
-                names = _names(part) | await self._commands(part)
-                failures += 1
-                if failures == 1 and names:
-                    continue  # once more: what may pass is not held against an item
-                if self._vital(part):
-                    return
-                self._log.error(events.CULPRIT_SET_ASIDE, item=sorted(names), error=repr(error))
-                if names <= culprits:
-                    break
-                culprits |= names
-        self._loaded = False
-        await self._set_aside(part)
-
-    def _vital(self, part: Work) -> bool:
-        """An entry or a checkpoint that cannot be handled for a fault of ours is never skipped: the
-        node halts and leaves it with the broker, for a version that can.
-        """
-        for authentic in part.sequenced:
-            if str(authentic.opened.manifest.sender) != str(HUB):
-                continue
-            if any(
-                b'"type":"entry"' in x or b'"type":"checkpoint"' in x
-                for x in authentic.opened.lines
-            ):
-                self._halt("internal fault here: an entry or checkpoint could not be handled")
-                return True
-        return False
-
-    async def _commands(self, part: Work) -> frozenset[str]:
-        """The names of the commands in a part that fails before one of them can be blamed."""
-        if not part.commands:
-            return frozenset()
-        async with self.store.snapshot() as session:
-            return frozenset(f"command#{r.id}" for r in await journals.open_commands(session, 50))
-
-    async def _set_aside(self, part: Work) -> None:
-        """A part that fails whatever is left out of it.
-
-        Control envelopes and what was refused are put aside as dead letters; one in a sequence is
-        tried again with what arrives next, because leaving it out would leave a gap for ever.
-        """
-        self._again += [a.unit for a in part.sequenced]
-        await self._pause(self.settings.retry_seconds if part.sequenced else 0)
-        units = [a.unit for a in part.control] + [r.unit for r in part.refused]
-        dead = [Refused(unit, finding(Reason.INTERNAL)) for unit in units]
-        if dead:
-            await self._handler.load()
-            await self._run(Work(refused=dead), frozenset())
-
-    async def _run(self, work: Work, culprits: frozenset[str]) -> None:
+    async def _run(self, work: Work, culprits: frozenset[str]) -> bool:
+        """Run a batch and do what follows; False when the node has halted."""
         confirmed = self.relay.confirmed()
         self._resume -= set(work.resume)
         try:
-            done = await self._handler.run(work, self._clock.now(), confirmed, culprits)
+            try:
+                done = await self._handler.run(work, self._clock.now(), confirmed, culprits)
+            except Halting as stop:
+                await self._handler.load()
+                work = work.cut(stop.last)
+                done = await self._handler.run(work, self._clock.now(), confirmed, culprits)
         except BaseException:
             self._resume |= set(work.resume)
             raise
         self.relay.settled(confirmed)
-        await self._after(work, done)
-
-    async def _after(self, work: Work, done: Done) -> None:
-        """The batch is durable: send, acknowledge, tell."""
-        self.relay.send(done.sealed)
-        resent = self.relay.send(done.replies.resend)
-        for author, to, type_, body, nonce in done.replies.say:
-            self._say_control(author, to, type_, body, nonce)
-        for event, values in done.batch.events:
-            self._log.info(event, **{k: str(v) for k, v in values.items()})
-        for author, peer in done.replies.greeted:
-            self._log.info(events.NODE_GREETED, actor=str(author), peer=str(peer))
-            self._resume |= {s for s in self._handler.journal.early if s.participant == peer}
-        if resent:
-            self._log.info(events.ENVELOPES_RESENT, number=resent)
-        for sender, (first, last) in done.gaps.items():
-            self._ask_for(sender, first, last)
-        self._again += done.again
-        if done.replies.behind:
-            self._log.error(events.NODE_BEHIND, detail=done.replies.behind)
+        self._after(done)
         await self._acknowledge(work, done)
         if done.batch.halt:
             self._halt(done.batch.halt)
+        return self.halted is None
+
+    def _after(self, done: Done) -> None:
+        """The batch is durable: send, answer, and tell what it gave rise to."""
+        self.relay.send(done.sealed)
+        self._peers.answer(done.replies)
+        greeted = {peer for _, peer in done.replies.greeted}
+        self._resume |= {s for s in self._handler.journal.early if s.participant in greeted}
+        self._resume |= done.unfinished
+        self._again += done.again
+        for event, values in done.batch.events:
+            self._log.info(event, **{k: str(v) for k, v in values.items()})
 
     async def _acknowledge(self, work: Work, done: Done) -> None:
         taken = [a.unit.arrival for a in (*work.sequenced, *work.control)]
@@ -351,125 +270,35 @@ class Node:
         self._log.critical(events.NODE_HALTED, why=why)
         self._stopping.set()
 
-    # --- intake ---------------------------------------------------------------------------------
-
-    def _sorted(self, units: Sequence[Unit], now: Instant) -> Work:
-        """What arrived, and what was held and may be fine or overdue now, by what it is."""
-        sequenced: list[Authentic] = []
-        control: list[Authentic] = []
-        refused: list[Refused] = []
-        clock = asyncio.get_running_loop().time()
-        held = self._due()
-        fresh = [(clock + self.settings.hold_seconds, unit) for unit in units]
-        for number, (deadline, unit) in enumerate([*held, *fresh]):
-            found = self._authenticated(unit, now)
-            if isinstance(found, Authentic):
-                (control if found.opened.manifest.control else sequenced).append(found)
-            elif isinstance(found, Refused):
-                refused.append(found)
-            elif found.due is None and clock >= deadline:
-                refused.append(Refused(found.unit, found.finding))
-            elif len(self._held) < self.settings.held_max:
-                if number >= len(held):
-                    self._log.info(events.ENVELOPE_HELD, finding=str(found.finding))
-                self._held.append((deadline, unit))
-            else:
-                refused.append(Refused(found.unit, found.finding))
-        return Work(sequenced, control, refused, tuple(self._resume))
-
-    def _authenticated(self, unit: Unit, now: Instant) -> Authentic | Refused | Held:
-        try:
-            return authenticate(unit, self.program.participant, self.program.directory, now)
-        except Exception as error:  # noqa: BLE001 - whatever a stranger sent must not stop us
-            self._log.error(events.CULPRIT_SET_ASIDE, item="envelope", error=repr(error))
-            return Refused(unit, finding(Reason.INTERNAL))
-
-    def _due(self) -> list[tuple[float, Unit]]:
-        """Held envelopes, to be looked at again every tick; each keeps its first deadline."""
-        if not self._every("held", self.settings.tick_seconds):
-            return []
-        held, self._held = self._held, []
-        return held
-
     # --- periodic -------------------------------------------------------------------------------
 
-    def _every(self, name: str, seconds: float) -> bool:
-        """Whether `seconds` have passed since this was last true for the name."""
-        clock = asyncio.get_running_loop().time()
-        if clock < self._asked.get(name, float("-inf")) + seconds:
-            return False
-        self._asked[name] = clock
-        return True
-
-    def _greet(self) -> None:
-        if self.broker.state is not LinkState.UP:
+    async def _reseal(self) -> None:
+        """After the directory changed: what a withdrawn key had sealed is sealed anew."""
+        if self.program.directory is self._directory:
             return
-        for greeting in self._handler.control.open_greetings():
-            if not self._every(f"greet {greeting}", self.settings.greet_seconds):
-                continue
-            nonce = self._ids.nonce()
-            hello = self._handler.control.greet(nonce, greeting)
-            self._say_control(*greeting, "hello", hello, None, nonce)
+        self.relay.replace(await self._handler.sealer.seal_anew(self.store))
+        self._directory = self.program.directory
 
-    def _ask_for(self, sender: Actor, first: int, last: int) -> None:
-        if self._every(f"gap {sender}", self.settings.gap_seconds):
-            self._log.info(events.GAP_ASKED, sender=str(sender), first=first, last=last)
-            ask = self._handler.control.ask(sender, first, last)
-            self._say_control(self.program.actors[0], sender.participant, "resend", ask, None)
-
-    def _say_control(
-        self,
-        author: Actor,
-        to: Participant,
-        type_: str,
-        body: Frozen,
-        answers: str | None,
-        nonce: str | None = None,
-    ) -> None:
-        now = self._clock.now()
-        message = new_message(type_, self._ids.message(now), "control", body)
-        line = message.model_dump_json().encode()
-        nonce = nonce or self._ids.nonce()
-        manifest = Manifest.model_validate(
-            {
-                "from": author,
-                "to": to,
-                "control": True,
-                "nonce": nonce,
-                "answers_nonce": answers,
-                "sent_at": now,
-                "seen": self.program.seen,
-                "messages": (digest(line),),
-            }
-        )
-        signer = self._keyring.signer(author, self.program.directory.current_key(author))
-        self.relay.pass_on(to, seal(manifest, (line,), signer), nonce)
+    def _watch_link(self) -> None:
+        state = self.broker.state
+        if state is self._link:
+            return
+        self._log.info(events.LINK_CHANGED, state=str(state), error=self.broker.last_error)
+        if self._link is not None and state is LinkState.UP:
+            self._pace.hurry()
+            self._peers.start_over()
+        self._link = state
 
     async def _sweep(self) -> None:
         """Send again what was sealed a while ago and never confirmed."""
-        if not self._every("sweep", self.settings.sweep_seconds):
+        if not self._pace.every("sweep", self.settings.sweep_seconds):
             return
-        before = Instant.of(
-            self._clock.now().moment() - timedelta(seconds=self.settings.sweep_seconds)
-        )
+        before = self._clock.now().moment() - timedelta(seconds=self.settings.sweep_seconds)
         async with self.store.snapshot() as session:
-            old = await journals.unconfirmed(session, before, 500)
+            old = await outbox.unconfirmed(session, Instant.of(before), SWEPT_MAX)
         sent = self.relay.send([e for e in old if not self.relay.knows(e)])
         if sent:
             self._log.info(events.OUTBOX_SWEPT, number=sent)
-
-
-def _units(work: Work) -> list[Unit]:
-    return [a.unit for a in (*work.sequenced, *work.control)] + [r.unit for r in work.refused]
-
-
-def _names(work: Work) -> frozenset[str]:
-    names = {
-        f"{a.opened.manifest.sender}#{a.opened.manifest.sequence}/{i}"
-        for a in work.sequenced
-        for i in range(len(a.opened.lines))
-    }
-    return frozenset(names | ({"tick"} if work.tick else set()))
 
 
 def refuse_optimized() -> None:

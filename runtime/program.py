@@ -91,12 +91,15 @@ class Said:
 @dataclass
 class Batch:
     """What one batch is about to do, besides the program's own facts. `sequences` are the last ones
-    per sender and recipient before the batch.
+    per sender and recipient before the batch. `early` are the actors of whom authentic envelopes
+    are here that may not be applied yet, those of this batch included: an earlier one is missing,
+    or their time has not come.
     """
 
     now: Instant
     ids: Ids
     sequences: Mapping[tuple[Actor, Participant], int] = field(default_factory=dict)
+    early: frozenset[Actor] = frozenset()
     said: list[Said] = field(default_factory=list)
     results: dict[int, str] = field(default_factory=dict)
     refusals: dict[int, list[Finding]] = field(default_factory=dict)

@@ -5,7 +5,7 @@ It is fed by each commit, and swept by age from the outbox, because one look at 
 a dead process's commit can land after it. Bytes never change between tries. Control envelopes pass
 through as well, once and without a trace, since they are asked for again when lost.
 
-Elsewhere: sealing (`node`), what a confirmation means (`broker`).
+Elsewhere: sealing (`sealing`), what a confirmation means (`broker`).
 """
 
 import asyncio

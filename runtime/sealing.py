@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sealing: what was said is bundled, numbered and signed, once, in the batch that writes it.
 
-An envelope's bytes never change after. Two things stand beside that: a *rotation*, the last
-envelope under an actor's old key, which says so itself; and *sealing anew* what a key that was
-revoked had sealed beyond what the others accepted, with the same messages and sequences.
+An envelope's bytes never change after. Three things stand beside that: a *rotation*, the last
+envelope under an actor's old key, which says so itself; *sealing anew* what a key that was revoked
+had sealed beyond what the others accepted, with the same messages and sequences; and *control
+envelopes*, which have a nonce instead of a sequence and are not kept.
 
 Elsewhere: the batch (`handler`), sending (`relay`), keys (`keys`).
 """
 
 from ledger.directory import sign_act
 from runtime import journal as journals
+from runtime import outbox
 from runtime.journal import Journal, Kept, Sealed
 from runtime.keys import Keyring
 from runtime.program import Batch, Program, Said
@@ -17,12 +19,11 @@ from runtime.store import Session, Store
 from schemas import jws, limits
 from schemas.directory import LastSequence, Rotation
 from schemas.envelope import Manifest, digest, open_envelope, seal
-from schemas.identifiers import Actor, Participant
+from schemas.identifiers import HUB, Actor, Instant, Participant
 from schemas.messages import RotationRequest
 
 __all__ = ["Sealer", "Way"]
 
-HUB = Participant("HUB")
 Way = tuple[Actor, Participant]
 
 
@@ -115,32 +116,44 @@ class Sealer:
                         again += await _again(session, way, first, last, withdrawn, signer)
         return again
 
+    def seal_control(
+        self, way: Way, line: bytes, now: Instant, nonce: str, answers: str | None
+    ) -> bytes:
+        """A control envelope around one message."""
+        members = {"control": True, "nonce": nonce, "answers_nonce": answers}
+        return self._signed(way, [line], now, members)
+
     def _sign(self, way: Way, sequence: int, bundle: list[Said], batch: Batch) -> bytes:
+        return self._signed(way, [said.line for said in bundle], batch.now, {"sequence": sequence})
+
+    def _signed(
+        self, way: Way, lines: list[bytes], now: Instant, members: dict[str, object]
+    ) -> bytes:
         author, to = way
         manifest = Manifest.model_validate(
             {
                 "from": author,
                 "to": to,
-                "sequence": sequence,
-                "sent_at": batch.now,
+                "sent_at": now,
                 "seen": self._program.seen,
-                "messages": tuple(said.digest for said in bundle),
+                "messages": tuple(digest(line) for line in lines),
+                **members,
             }
         )
         signer = self._keyring.signer(author, self._program.directory.current_key(author))
-        return seal(manifest, tuple(said.line for said in bundle), signer)
+        return seal(manifest, tuple(lines), signer)
 
 
 async def _again(
     session: Session, way: Way, first: int, last: int, withdrawn: str, signer: jws.Signer
 ) -> list[Sealed]:
     again = []
-    for sealed in await journals.sealed_range(session, *way, first, last):
+    for sealed in await outbox.sealed_range(session, *way, first, last):
         opened = open_envelope(sealed.body)
         if opened.token.kid == withdrawn:
             body = seal(opened.manifest, opened.lines, signer)
             again.append(sealed._replace(body=body))
-    await journals.replace_sealed(session, again)
+    await outbox.replace_sealed(session, again)
     return again
 
 

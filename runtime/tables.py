@@ -8,7 +8,8 @@ The database itself refuses overlapping blocks of a series and marks the holding
 that any write to `blocks` touches, whoever made it; the migration carries those rules, since they
 differ per database (ADR 0007).
 
-Elsewhere: statements on these tables (`journal`, `books`), what each program adds (its own tables).
+Elsewhere: statements on these tables (`journal`, `outbox`, `desk`, `books`), what each program adds
+(its own tables).
 """
 
 from sqlalchemy import (

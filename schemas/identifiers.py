@@ -13,12 +13,14 @@ Elsewhere: what a block of units is (`units`), arithmetic on blocks (`ledger.blo
 
 import re
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 __all__ = [
+    "HUB",
+    "REC",
     "AccountNumber",
     "Actor",
     "ApproachId",
@@ -88,6 +90,11 @@ class Participant(Identifier):
 
     pattern = rf"(?:{_REGISTRY}|HUB|REC)"
     form = "a participant such as GHA01, UN01, HUB or REC"
+
+
+HUB: Final = Participant("HUB")
+REC: Final = Participant("REC")
+"""The two participants that are no registries."""
 
 
 class PartyCode(Identifier):

@@ -21,6 +21,7 @@ __all__ = [
     "MESSAGE_BYTES_MAX",
     "NESTING_MAX",
     "PROPOSAL_LIFETIME_SECONDS_MAX",
+    "RESEND_BYTES_MAX",
     "RESEND_ENVELOPES_MAX",
     "SERIAL_MAX",
     "TREE_NODES_MAX",
@@ -66,6 +67,9 @@ below the size of an envelope."""
 EARLY_ENVELOPES_MAX: Final = 1000
 """Envelopes kept per sender while an earlier one is missing; past it they wait at the broker."""
 
+RESEND_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Bytes of envelopes sent again per request, past the first one; nobody is made to load more."""
+
 RESEND_ENVELOPES_MAX: Final = 200
 """Envelopes sent again per request; a longer gap is filled by further requests."""
 
@@ -74,7 +78,7 @@ CLOCK_AHEAD_SECONDS_TOLERATED: Final = 10
 
 CLOCK_AHEAD_SECONDS_MAX: Final = 600
 """Ahead by more than the tolerance and up to this, an envelope is held until due; past it the
-sender's clock is wrong and the envelope is refused."""
+sender's clock is wrong, and proposals in the envelope are refused."""
 
 PROPOSAL_LIFETIME_SECONDS_MAX: Final = 30 * 24 * 3600
 """No proposal may bind units for longer than thirty days."""

@@ -13,7 +13,7 @@ from hub.program import Hub
 from mechanism_node.program import MechanismRegistry
 from reconciliation.program import Reconciler
 from registry.program import Registry
-from runtime.handler import OWN_COMMANDS
+from runtime.desk import OWN_COMMANDS
 
 __all__ = ["ORDERS", "Parsed", "parse"]
 

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Crashes at the only points that matter: just before a commit, and just after one.
+"""Crashes and failures at the only points that matter: just before a commit, and just after one.
 
 Everything a program does between two commits leaves no trace, so dying before its nth commit and
-after it covers every moment at which it can die.
+after it covers every moment at which it can die. `FailingStore` is the same for a program that
+lives on: the commit is reported as failed, whether it was saved or not.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from runtime.errors import Unavailable
 from runtime.store import Store
 
-__all__ = ["NEVER", "Crash", "CrashingStore"]
+__all__ = ["NEVER", "Crash", "CrashingStore", "FailingStore"]
 
 NEVER = 10**9
 """More commits than there will be."""
@@ -70,3 +74,54 @@ class _CrashingTransaction:
         if error is None and crashing.commits == 0:
             raise Crash
         return result
+
+
+@dataclass
+class FailingStore:
+    """A store that cannot be had at its nth commit from now, and says so both ways: `saved` or not.
+
+    While it is `away`, nothing can be had of it at all.
+    """
+
+    store: Store
+    commits: int = NEVER
+    saved: bool = False
+    away: bool = False
+
+    def __post_init__(self) -> None:
+        self.url = self.store.url
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        self._require()
+        self.commits -= 1
+        if self.commits != 0:
+            async with self.store.transaction() as session:
+                yield session
+            return
+        with suppress(_NotSaved):
+            async with self.store.transaction() as session:
+                yield session
+                if not self.saved:
+                    raise _NotSaved
+        raise Unavailable(f"the commit's outcome is unknown; it was saved: {self.saved}")
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Any]:
+        self._require()
+        async with self.store.snapshot() as session:
+            yield session
+
+    def _require(self) -> None:
+        if self.away:
+            raise Unavailable("the store is away")
+
+    async def lock_writer(self) -> None:
+        await self.store.lock_writer()
+
+    async def close(self) -> None:
+        await self.store.close()
+
+
+class _NotSaved(Exception):
+    """Rolls back."""

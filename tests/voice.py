@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from runtime import journal as journals
+from runtime import outbox
 from runtime.broker import Parcel
 from runtime.memory import MemoryBroker
 from schemas import jws
@@ -172,7 +172,7 @@ class Voice:
     async def answers(self, said: Digest, at: Participant = HUB) -> list[Message]:
         """What another program has said in answer to a line, from its own outbox."""
         async with self.federation.store(at).snapshot() as session:
-            sealed = await journals.answers_to(session, said)
+            sealed = await outbox.answers_to(session, said)
         lines = {x for envelope in sealed for x in open_envelope(envelope.body).lines}
         return [m for m in map(parse_message, sorted(lines)) if m.answers == said]
 

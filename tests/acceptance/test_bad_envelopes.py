@@ -215,10 +215,6 @@ ENVELOPES: dict[str, tuple[Callable[[Rogue], bytes], Reason]] = {
         lambda r: _manifest(r, signer=OTHER_ALGORITHM),
         Reason.KEY_UNKNOWN,
     ),
-    "a time far ahead": (
-        lambda r: _manifest(r, sent_at=r.later(limits.CLOCK_AHEAD_SECONDS_MAX + 60)),
-        Reason.CLOCK_AHEAD,
-    ),
     "too many bytes": (
         lambda r: _manifest(r) + b"\n" + b"x" * limits.ENVELOPE_BYTES_MAX,
         Reason.ENVELOPE_TOO_LARGE,
@@ -307,6 +303,21 @@ async def test_an_envelope_from_the_near_future_waits_until_it_is_due(running: W
     told = digest(line)
     await rogue.listen(lambda m: m.type == "status" and m.answers == told, "the held one's answer")
     assert await running.dead() == []
+
+
+async def test_a_clock_far_ahead_refuses_the_proposals_and_blocks_nothing(running: World) -> None:
+    rogue = running.rogue
+    before = await running.ledger()
+    ahead = rogue.later(limits.CLOCK_AHEAD_SECONDS_MAX + 86_400)
+    line = rogue.message("proposal", "CHE01-CHE-1", _proposal(rogue, 90_000))
+    beside = status(rogue)
+    await rogue.send(rogue.envelope([line, beside], sent_at=ahead))
+    assert await rogue.notice_about(line) == [code(Reason.CLOCK_AHEAD)]
+    told = digest(beside)
+    await rogue.listen(lambda m: m.type == "status" and m.answers == told, "the neighbour's answer")
+    assert await running.ledger() == before
+    assert await running.dead() == []
+    await goes_on(running)
 
 
 LIFETIMES = {

@@ -56,8 +56,8 @@ PUBLIC: dict[str, str] = {
     "schemas.export": "FOLDER documents main",
     "schemas.findings": "CheckClass Finding RULES Reason Rule finding",
     "schemas.identifiers": """
-        AccountNumber Actor ApproachId AuthorizationId CaseId Digest Identifier Instant
-        MessageId Participant PartyCode RegistryId TransactionId account_number message_id
+        AccountNumber Actor ApproachId AuthorizationId CaseId Digest HUB Identifier Instant
+        MessageId REC Participant PartyCode RegistryId TransactionId account_number message_id
     """,
     "schemas.jws": """
         Algorithm JWSError JWSReason PublicKey SIGNATURE_BYTES Signer SoftwareSigner
@@ -67,7 +67,7 @@ PUBLIC: dict[str, str] = {
         BUNDLE_BYTES_MAX CLOCK_AHEAD_SECONDS_MAX CLOCK_AHEAD_SECONDS_TOLERATED
         EARLY_ENVELOPES_MAX EFFECTS_MAX ENVELOPE_BYTES_MAX FINDINGS_MAX INTEGER_MAX LINES_MAX
         MESSAGES_MAX MESSAGE_BYTES_MAX NESTING_MAX PROPOSAL_LIFETIME_SECONDS_MAX
-        RESEND_ENVELOPES_MAX SERIAL_MAX TREE_NODES_MAX
+        RESEND_BYTES_MAX RESEND_ENVELOPES_MAX SERIAL_MAX TREE_NODES_MAX
     """,
     "schemas.messages": """
         Acceptance AcceptanceMessage Action Addressed Answer AnswerMessage AnyMessage AuditLine

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The desk: operators' commands that wait in the database, taken as items of a batch.
+
+Each is checked for its signature and its operator's role. What every node can do is carried out
+here: replaying and discarding dead letters, changing a key. The rest is the program's.
+
+Elsewhere: the form of a command and its signature (`orders`), the tool that writes one (`verbs`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select, update
+
+from runtime import events
+from runtime.intake import Unit
+from runtime.orders import Operator, check_order
+from runtime.program import Order, Program
+from runtime.sealing import Sealer
+from runtime.store import Session
+from runtime.tables import dead_letters, desk
+from runtime.work import Done
+from schemas.findings import Finding, Reason, finding
+from schemas.identifiers import HUB
+
+__all__ = ["COMMANDS_MAX", "OWN_COMMANDS", "Desk", "close_command", "open_commands"]
+
+OWN_COMMANDS = ("replay", "discard", "rotate-key")
+"""Commands that every node has."""
+
+COMMANDS_MAX = 50
+"""Commands in one batch; people do not give more at a time, and each may have many effects."""
+
+
+class Desk:
+    """The commands of one program's operators."""
+
+    def __init__(self, program: Program, sealer: Sealer, operators: Mapping[str, Operator]) -> None:
+        self._program = program
+        self._sealer = sealer
+        self._operators = dict(operators)
+
+    async def take(self, session: Session, culprits: frozenset[str], done: Done) -> list[Order]:
+        """The open commands that the program is to decide about; the others have their end."""
+        orders: list[Order] = []
+        roles = {**self._program.roles, **dict.fromkeys(OWN_COMMANDS, "administrator")}
+        for row in await open_commands(session, COMMANDS_MAX):
+            order = check_order(row, self._program.participant, self._operators, roles)
+            if isinstance(order, Order) and order.name in culprits:
+                order = finding(Reason.INTERNAL)
+            if isinstance(order, Finding):
+                done.batch.log(events.COMMAND_REFUSED, command=row.id, finding=str(order))
+                await close_command(session, row.id, done=False, result=str(order))
+            elif order.command == "rotate-key":
+                await self._rotate(session, order, done)
+            elif order.command in OWN_COMMANDS:
+                await _settle_letter(session, order, done)
+            else:
+                orders.append(order)
+        return orders
+
+    async def close(self, session: Session, done: Done) -> None:
+        """Record what became of the commands in a batch."""
+        for number, result in done.batch.results.items():
+            await close_command(session, number, done=True, result=result)
+        for number, found in done.batch.refusals.items():
+            text = "; ".join(str(one) for one in found)
+            await close_command(session, number, done=False, result=text)
+            done.batch.log(events.COMMAND_REFUSED, command=number, finding=text)
+
+    async def _rotate(self, session: Session, order: Order, done: Done) -> None:
+        batch = done.batch
+        named = order.arguments.get("actor", self._program.actors[0])
+        actor = next((a for a in self._program.actors if a == named and a.participant != HUB), None)
+        if actor is None:
+            problem = f"{named!r:.60} is not a registry actor of this program"
+        elif not self._sealer.following(actor):
+            problem = (
+                f"the next key of {actor} is not in the key folder; make it with keygen --next"
+            )
+        elif actor in batch.rotations:
+            problem = f"the key of {actor} is being changed already"
+        else:
+            batch.rotations.append(actor)
+            batch.results[order.id] = f"the key of {actor} changes with the next envelope"
+            return
+        await close_command(session, order.id, done=False, result=problem)
+
+
+async def _settle_letter(session: Session, order: Order, done: Done) -> None:
+    number = order.arguments.get("letter")
+    state = "replayed" if order.command == "replay" else "discarded"
+    body = await _settled(session, number, state)
+    if body is None:
+        result = f"no open dead letter {number}"
+        await close_command(session, order.id, done=False, result=result)
+        return
+    if order.command == "replay":
+        done.again.append(Unit(body, None))
+    done.batch.results[order.id] = f"dead letter {number} {state}"
+
+
+async def _settled(session: Session, number: object, state: str) -> bytes | None:
+    """Mark an open dead letter as replayed or discarded; gives its body, or None."""
+    if not isinstance(number, int) or not 0 < number < 2**31:  # more than the column takes
+        return None
+    rows = await session.execute(
+        update(dead_letters)
+        .where(dead_letters.c.id == number, dead_letters.c.state == "open")
+        .values(state=state)
+        .returning(dead_letters.c.body)
+    )
+    body = rows.scalar_one_or_none()
+    return None if body is None else bytes(body)
+
+
+async def open_commands(session: Session, most: int) -> list[Any]:
+    """Commands that wait at the desk, oldest first."""
+    statement = select(desk).where(desk.c.state == "open").order_by(desk.c.id).limit(most)
+    return list(await session.execute(statement))
+
+
+async def close_command(session: Session, id_: int, *, done: bool, result: str) -> None:
+    """Record what became of a command."""
+    state = "done" if done else "refused"
+    await session.execute(update(desk).where(desk.c.id == id_).values(state=state, result=result))

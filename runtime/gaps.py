@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gaps: which envelopes of others are missing here, and when they are asked for.
+
+Missing is what lies before a stored early envelope, and what a peer's greeting told of. It is asked
+for at once, then again as long as it is missing: a request may be lost, and one answer may bring a
+part only. While nothing comes of it the requests get rarer, so that a peer that is away finds few
+of them in its inbox.
+
+Elsewhere: the request itself (`control`), what was stored early (`journal`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from runtime.journal import Journal
+from schemas.identifiers import Actor, Participant
+
+__all__ = ["Gap", "Gaps"]
+
+INTERVAL_SECONDS_MAX: Final = 60.0
+"""Requests for the same envelopes are no rarer than this."""
+
+
+class Gap(NamedTuple):
+    """The missing envelopes of a sender."""
+
+    sender: Actor
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    first: int
+    at: float
+    interval: float
+
+
+class Gaps:
+    """What is missing, by sender; `seconds` lie between two requests at least."""
+
+    def __init__(self, journal: Journal, seconds: float) -> None:
+        self._journal = journal
+        self._seconds = seconds
+        self._told: dict[Actor, int] = {}
+        self._asked: dict[Actor, _Asked] = {}
+
+    def told(self, sender: Actor, last: int) -> None:
+        """A greeting says that the sender has sealed so many envelopes for us."""
+        self._told[sender] = last
+
+    def forget_requests(self) -> None:
+        """The link was lost: what was asked for may never come, so ask at once."""
+        self._asked.clear()
+
+    def due(self, clock: float, waiting: Iterable[Participant]) -> list[Gap]:
+        """The gaps to be asked for now, but for participants that are not greeted yet."""
+        away = set(waiting)
+        return [
+            gap
+            for gap in self._open()
+            if gap.sender.participant not in away and self._is_due(gap, clock)
+        ]
+
+    def _open(self) -> list[Gap]:
+        found: list[Gap] = []
+        for sender in sorted({*self._journal.early, *self._told}):
+            first = self._journal.received(sender) + 1
+            early = self._journal.early.get(sender)
+            last = min(early) - 1 if early else self._told.get(sender, 0)
+            if first <= last:
+                found.append(Gap(sender, first, last))
+            elif not early:
+                self._told.pop(sender, None)
+                self._asked.pop(sender, None)
+        return found
+
+    def _is_due(self, gap: Gap, clock: float) -> bool:
+        before, interval = self._asked.get(gap.sender), self._seconds
+        if before is not None:
+            nothing_came = before.first == gap.first
+            if clock < before.at + (before.interval if nothing_came else self._seconds):
+                return False
+            if nothing_came:
+                interval = min(2 * before.interval, INTERVAL_SECONDS_MAX)
+        self._asked[gap.sender] = _Asked(gap.first, clock, interval)
+        return True

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The outbox: statements on our own envelopes, sealed once and sent until the broker has them.
+
+What is sent again, for whatever reason, is what stands here, byte for byte.
+
+Elsewhere: envelopes of others, messages and sequences (`journal`), sealing, and sending (`relay`).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import and_, bindparam, select, update
+
+from runtime.journal import Sealed, part_end
+from runtime.store import Session
+from runtime.tables import messages, outbox
+from schemas.identifiers import Actor, Digest, Instant, Participant
+
+__all__ = [
+    "answers_to",
+    "keep_sealed",
+    "mark_confirmed",
+    "replace_sealed",
+    "sealed_part",
+    "sealed_range",
+    "unconfirmed",
+]
+
+
+async def keep_sealed(session: Session, sealed: Sequence[Sealed], now: Instant) -> None:
+    """Store envelopes of ours, not yet confirmed by the broker."""
+    if sealed:
+        await session.execute(
+            outbox.insert(), [{**envelope._asdict(), "sealed_at": now} for envelope in sealed]
+        )
+
+
+async def mark_confirmed(session: Session, sealed: Iterable[Sealed]) -> None:
+    """Remember that the broker has these."""
+    rows = [{"s": e.sender, "r": e.recipient, "q": e.sequence} for e in sealed]
+    if rows:
+        await session.execute(_CONFIRM, rows)
+
+
+_CONFIRM = (
+    update(outbox)
+    .where(
+        outbox.c.sender == bindparam("s"),
+        outbox.c.recipient == bindparam("r"),
+        outbox.c.sequence == bindparam("q"),
+    )
+    .values(confirmed=1)
+)
+
+
+async def unconfirmed(session: Session, before: Instant, most: int) -> list[Sealed]:
+    """Envelopes sealed before an instant and not confirmed since: what a sweep sends again."""
+    statement = (
+        select(outbox.c.sender, outbox.c.recipient, outbox.c.sequence, outbox.c.body)
+        .where(outbox.c.confirmed == 0, outbox.c.sealed_at <= before)
+        .order_by(outbox.c.sealed_at, outbox.c.sender, outbox.c.recipient, outbox.c.sequence)
+        .limit(most)
+    )
+    return [_sealed(row) for row in await session.execute(statement)]
+
+
+async def sealed_range(
+    session: Session, sender: Actor, recipient: Participant, first: int, last: int
+) -> list[Sealed]:
+    """Envelopes of an actor of ours by their sequences."""
+    statement = (
+        select(outbox.c.sender, outbox.c.recipient, outbox.c.sequence, outbox.c.body)
+        .where(
+            outbox.c.sender == sender,
+            outbox.c.recipient == recipient,
+            outbox.c.sequence.between(first, last),
+        )
+        .order_by(outbox.c.sequence)
+    )
+    return [_sealed(row) for row in await session.execute(statement)]
+
+
+async def sealed_part(
+    session: Session, sender: Actor, recipient: Participant, first: int, last: int
+) -> list[Sealed]:
+    """The beginning of such a range: as much of it as is sent again at a time."""
+    where = and_(outbox.c.sender == sender, outbox.c.recipient == recipient)
+    end = await part_end(session, outbox, where, first, last)
+    return await sealed_range(session, sender, recipient, first, end)
+
+
+async def replace_sealed(session: Session, sealed: Iterable[Sealed]) -> None:
+    """Put envelopes that were sealed anew in the place of the old ones, unconfirmed."""
+    for envelope in sealed:
+        await session.execute(
+            update(outbox)
+            .where(
+                outbox.c.sender == envelope.sender,
+                outbox.c.recipient == envelope.recipient,
+                outbox.c.sequence == envelope.sequence,
+            )
+            .values(body=envelope.body, confirmed=0)
+        )
+
+
+async def answers_to(session: Session, wanted: Digest) -> list[Sealed]:
+    """The envelopes of ours that answered a message."""
+    statement = (
+        select(outbox.c.sender, outbox.c.recipient, outbox.c.sequence, outbox.c.body)
+        .join(
+            messages,
+            and_(
+                messages.c.author == outbox.c.sender,
+                messages.c.recipient == outbox.c.recipient,
+                messages.c.sequence == outbox.c.sequence,
+            ),
+        )
+        .where(messages.c.answers == wanted)
+        .order_by(outbox.c.sequence)
+    )
+    return [_sealed(row) for row in await session.execute(statement)]
+
+
+def _sealed(row: Any) -> Sealed:
+    return Sealed(Actor(row[0]), Participant(row[1]), row[2], bytes(row[3]))

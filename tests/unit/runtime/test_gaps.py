@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is missing, and when it is asked for: at once, and then ever more rarely."""
+
+from itertools import pairwise
+
+import pytest
+
+from runtime.gaps import INTERVAL_SECONDS_MAX, Gap, Gaps
+from runtime.journal import Journal
+from tests.cast import CHE, GHA, HUB
+
+
+def journal(received: int = 0, early: set[int] | None = None) -> Journal:
+    return Journal(HUB, {(GHA, HUB): received}, {GHA: early or set()})
+
+
+MISSING: dict[str, tuple[Journal, int, list[Gap]]] = {
+    "nothing": (journal(3), 3, []),
+    "what lies before an early one": (journal(3, {6, 7}), 0, [Gap(GHA, 4, 5)]),
+    "what a greeting told of": (journal(3), 8, [Gap(GHA, 4, 8)]),
+    "first what lies before an early one": (journal(3, {6}), 8, [Gap(GHA, 4, 5)]),
+    "an early one that is next": (journal(3, {4}), 0, []),
+    "less than was received": (journal(3), 2, []),
+}
+
+
+@pytest.mark.parametrize("name", MISSING, ids=lambda name: name.replace(" ", "-"))
+def test_a_gap_is_what_lies_between(name: str) -> None:
+    kept, told, expected = MISSING[name]
+    gaps = Gaps(kept, 1.0)
+    if told:
+        gaps.told(GHA, told)
+    assert gaps.due(0.0, ()) == expected
+
+
+def test_a_participant_that_is_not_greeted_yet_is_not_asked() -> None:
+    gaps = Gaps(journal(3, {6}), 1.0)
+    assert gaps.due(0.0, [GHA.participant]) == []
+    assert gaps.due(0.0, [CHE.participant]) == [Gap(GHA, 4, 5)]
+
+
+def test_requests_get_rarer_while_nothing_comes_and_never_stop() -> None:
+    gaps = Gaps(journal(3, {6}), 1.0)
+    asked = [second for second in range(400) if gaps.due(float(second), ())]
+    assert asked[:7] == [0, 1, 3, 7, 15, 31, 63]
+    assert {b - a for a, b in pairwise(asked[6:])} == {INTERVAL_SECONDS_MAX}
+
+
+def test_after_a_part_has_come_the_rest_is_asked_for_at_the_quick_pace() -> None:
+    kept = journal(3, {600})
+    gaps = Gaps(kept, 1.0)
+    for second in (0, 1, 3, 7):
+        assert gaps.due(float(second), ()) == [Gap(GHA, 4, 599)]
+    kept.last[GHA, HUB] = 203
+    assert gaps.due(7.5, ()) == []
+    assert gaps.due(8.0, ()) == [Gap(GHA, 204, 599)]
+    assert gaps.due(9.0, ()) == [Gap(GHA, 204, 599)]
+
+
+def test_after_a_lost_link_everything_is_asked_for_at_once() -> None:
+    gaps = Gaps(journal(3, {6}), 1.0)
+    assert gaps.due(0.0, ())
+    assert not gaps.due(0.5, ())
+    gaps.forget_requests()
+    assert gaps.due(0.5, ())
