@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from harness.simulation.virtual_time import START
 from runtime.clock import Ids
 from runtime.intake import Authentic, Unit
 from schemas import jws
@@ -17,7 +18,6 @@ from schemas.identifiers import Actor, Instant, Participant, TransactionId
 from schemas.messages import StatusRequest, new_message
 from schemas.units import Frozen
 from tests.cast import HUB, signer
-from tests.virtual_time import START
 
 __all__ = ["NOON", "Peer", "authentic", "later"]
 

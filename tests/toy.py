@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Column, Integer, MetaData, Table, Text, func, select
 from sqlalchemy.schema import CreateTable
 
+from harness.simulation.virtual_time import START
 from ledger.directory import Directory
 from runtime.keys import Keyring
 from runtime.program import Batch, Heard, Item, Order, Tick
@@ -28,7 +29,6 @@ from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import Actor, Instant, Participant, TransactionId
 from schemas.messages import StatusAnswer, StatusRequest
 from tests.cast import ACTORS, HUB, admission, genesis, private, signer
-from tests.virtual_time import START
 
 __all__ = ["Toy", "counted", "empty_keyring", "make_database"]
 

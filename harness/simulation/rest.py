@@ -114,12 +114,12 @@ async def _under_way(world: World, voice: Voice) -> AsyncIterator[str]:
     for participant in world.cast.programs:
         if participant not in world.lives:
             yield f"{participant} is away"
-        for rows, what in (
+        for table, what in (
             ("desk where state = 'open'", "open commands"),
             ("outbox where confirmed = 0 and sealed_at < :old", "unconfirmed envelopes"),
             ("inbox where applied = 0", "envelopes behind a gap"),
         ):
-            sql = f"select count(*) from {rows}"
+            sql = f"select count(*) from {table}"
             found = (await world.rows(participant, sql, old=str(Instant.of(old))))[0][0]
             if found:
                 yield f"{participant} has {found} {what}"
