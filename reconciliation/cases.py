@@ -22,11 +22,11 @@ from schemas.identifiers import Actor, Digest, Instant, Participant
 from schemas.messages import CaseNotice
 from schemas.units import Key
 
-__all__ = ["SWEEPING", "close_cases", "gone", "open_cases", "recalled"]
+__all__ = ["SWEEPING", "close_cases", "gone", "of_deliveries", "open_cases", "recalled"]
 
 REC, HUB = Actor("REC"), Participant("HUB")
 
-SWEEPING: frozenset[Cause] = frozenset({"statement-overdue", "tampered-rows"})
+SWEEPING: frozenset[Cause] = frozenset({"deliveries-differ", "statement-overdue", "tampered-rows"})
 """Causes that cover all an actor should hold where it differs, for want of better knowledge; they
 end when a drill-down has come to an end."""
 
@@ -108,6 +108,11 @@ def gone(cases: Iterable[Case], differing: Iterable[Units]) -> list[Case]:
     ]
 
 
+def of_deliveries(cases: Iterable[Case]) -> list[Case]:
+    """Those that end when the actor says of its deliveries what the log says of them."""
+    return [case for case in cases if case.cause == "deliveries-differ"]
+
+
 def _by_key(units: Iterable[tuple[str, int, int]]) -> dict[str, list[Range]]:
     ranges: dict[str, list[Range]] = {}
     for key, first, last in units:
@@ -167,6 +172,8 @@ def _detail(actor: Actor, one: Classified, quantity: int) -> str:
         return f"{actor} differs from the log and has not answered what exactly it holds"
     if one.cause == "tampered-rows":
         return f"{actor} differs from the log, and its answers contradict the root that it signed"
+    if one.cause == "deliveries-differ":
+        return f"{actor} says {one.why}"[:400]
     log, own = _where(one.expected), _where(one.stated)
     text = f"{quantity} units: {actor} states {own}, the log has {log}"
     if one.expected and one.stated and one.expected.account == one.stated.account:

@@ -12,6 +12,9 @@ not come yet is kept until they have; one that speaks of a past which the replic
 for again. What is not answered is asked again after `inquiry_seconds`, and is a case of its own
 (`statement-overdue`) after `overdue_seconds`.
 
+A word about deliveries that the log does not have for its author cannot be compared with anything:
+it is a case of its own (`deliveries-differ`) until the author says something else.
+
 This is the end of a batch: entries are written, and reading and hashing rows may happen here.
 
 Elsewhere: the descent itself (`descent`), causes (`classify`), rows and tree (`runtime.books`).
@@ -25,11 +28,11 @@ from typing import NamedTuple
 from ledger.effects import apply
 from reconciliation import drill as drills
 from reconciliation import past
-from reconciliation.cases import close_cases, gone, open_cases
+from reconciliation.cases import close_cases, gone, of_deliveries, open_cases
 from reconciliation.classify import Classified, classify
 from reconciliation.descent import Broken, Named, Ours, step
 from reconciliation.drill import Drill
-from reconciliation.follow import check_delivered, moved_by, raise_alarm
+from reconciliation.follow import misdelivered, moved_by, raise_alarm
 from reconciliation.known import Known, expected_of, sum_of
 from reconciliation.state import Facts, Standing, Stated
 from runtime import books, events
@@ -100,8 +103,11 @@ class Examination(NamedTuple):
         actor, body = stated.actor, stated.body
         kept = self.facts.kept
         size, known = body.delivered.size, kept.standing(actor)
-        if not check_delivered(self.facts, actor, size, body.delivered.root, self.batch):
+        problem = misdelivered(self.facts, actor, size, body.delivered.root)
+        if problem is not None:
+            await self._misdelivered(actor, size, problem, stated.digest)
             return
+        close_cases(self.facts, self.batch, of_deliveries(kept.cases_of(actor)))
         if size < known.applied:  # older news than an answer has brought
             return
         standing = await self._advance(actor, size)
@@ -117,6 +123,23 @@ class Examination(NamedTuple):
                 actor, body.holdings, standing.expected, [stated.digest], self.batch.now
             )
             self._ask(begun)
+
+    async def _misdelivered(self, actor: Actor, size: int, problem: str, said: Digest) -> None:
+        """A case about all that the actor should hold: its word on deliveries is not the log's."""
+        kept = self.facts.kept
+        size = max(min(size, kept.delivered(actor).size), kept.standing(actor).applied)
+        standing, before = await self._advance(actor, size), kept.last_case
+        units = await past.load_spans(self.session, actor, set())
+        cause: Cause = "deliveries-differ"
+        found = [
+            Classified(one.key.text, one.first, one.last, cause, None, None, why=problem)
+            for one in units
+        ]
+        freeze = self.settings.freeze
+        open_cases(self.facts, self.batch, actor, found, [said], freeze=freeze)
+        if standing.equal is not False or kept.last_case > before:
+            self.batch.log(events.DELIVERIES_DIFFER, actor=actor, problem=problem)
+        kept.standings[actor] = replace(standing, equal=False)
 
     async def _is_known(self, actor: Actor, stated: Digest) -> bool:
         """Whether what an actor states differs just as it did when that was last looked into."""
@@ -200,7 +223,11 @@ class Examination(NamedTuple):
                 kept.drills[actor] = drill.but(held=line)
             return
         kept.drills[actor] = drill = drill.but(held=None)
-        check_delivered(self.facts, actor, size, answer.delivered.root, self.batch)
+        problem = misdelivered(self.facts, actor, size, answer.delivered.root)
+        if problem is not None:  # whatever it answers speaks of another ledger than ours
+            del kept.drills[actor]
+            await self._misdelivered(actor, size, problem, said)
+            return
         if size < kept.standing(actor).applied:
             if drill.tries < ASKED_MAX:
                 self._ask(drill)

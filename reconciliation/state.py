@@ -85,7 +85,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that the hub said and that cannot be true of one log."""
+    """Something that the hub said or passed on, and that cannot be true of one log."""
 
     kind: str
     subject: str

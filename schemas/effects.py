@@ -191,6 +191,7 @@ Cause = Literal[
     "tampered-rows",
     "log-fork",
     "statement-overdue",
+    "deliveries-differ",
 ]
 """Why a ledger and the log differ, as far as the reconciliation service can tell."""
 

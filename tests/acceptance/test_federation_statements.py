@@ -122,7 +122,7 @@ async def test_an_older_statement_does_not_undo_a_newer_one(federation: Federati
 async def test_every_statement_about_a_checkpoint_of_ours_reaches_the_reconciliation(
     federation: Federation,
 ) -> None:
-    """Also a false one: that is its business to judge."""
+    """Also one with false deliveries: that is its to judge, and a case about the author."""
     rogue, word = await asked_for_a_word(federation)
     for changes in ({}, with_delivered(word["delivered"].size, EMPTY)):
         said = await rogue.say("statement", "statement", Statement(**word | changes))
@@ -130,10 +130,13 @@ async def test_every_statement_about_a_checkpoint_of_ours_reaches_the_reconcilia
         rows = await federation.rows(HUB, sql, d=str(said))
         assert rows[0][0] == 1
 
-    async def alarmed() -> bool | None:
-        return True if federation.logged(events.ALARM_RAISED, kind="delivery-fork") else None
+    async def named() -> tuple[str, str] | None:
+        rows = await federation.rows("REC", "select actor, cause from cases where state = 'open'")
+        return (rows[0].actor, rows[0].cause) if rows else None
 
-    await federation.wait(alarmed, "the alarm")
+    assert await federation.wait(named, "the case") == (str(ROG), "deliveries-differ")
+    assert federation.logged(events.ALARM_RAISED) == [], "the hub has done nothing wrong"
+    assert await federation.rows("REC", "select 1 from alarms") == []
     await rogue.close()
 
 
