@@ -134,6 +134,10 @@ class Handler:
             work.resume,
         )
         done.refused += arranged.refused
+        early = self._early_after(arranged, done)
+        batch.early = frozenset(
+            sender for sender, stored in {**self.journal.early, **early}.items() if stored
+        )
         for refused in done.refused:
             self._tell_sender(refused, batch)
         heard, kept = await self._hear(session, arranged.ready, done, culprits)
@@ -157,7 +161,7 @@ class Handler:
             sent.append(row)
         await self._keep(session, arranged, [*kept, *sent], done, changed)
         done.applied = len(arranged.ready)
-        return done, changed, self._early_after(arranged, done), facts
+        return done, changed, early, facts
 
     async def _hear_control(self, session: Session, authentic: Authentic, done: Done) -> None:
         for line in authentic.opened.lines:

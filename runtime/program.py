@@ -91,12 +91,14 @@ class Said:
 @dataclass
 class Batch:
     """What one batch is about to do, besides the program's own facts. `sequences` are the last ones
-    per sender and recipient before the batch.
+    per sender and recipient before the batch. `early` are the actors of whom envelopes are stored
+    here that may not be applied yet, because an earlier one is missing, this batch's included.
     """
 
     now: Instant
     ids: Ids
     sequences: Mapping[tuple[Actor, Participant], int] = field(default_factory=dict)
+    early: frozenset[Actor] = frozenset()
     said: list[Said] = field(default_factory=list)
     results: dict[int, str] = field(default_factory=dict)
     refusals: dict[int, list[Finding]] = field(default_factory=dict)
