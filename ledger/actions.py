@@ -33,7 +33,15 @@ from schemas.identifiers import Actor, Digest, TransactionId, account_number
 from schemas.messages import Consent, Line, Proposal
 from schemas.units import FINAL_KINDS, Attributes, Key, Kind, Layer, Position
 
-__all__ = ["companion", "completion", "consents", "needs_acceptance", "release", "reserve"]
+__all__ = [
+    "companion",
+    "completion",
+    "consents",
+    "needs_acceptance",
+    "pledged",
+    "release",
+    "reserve",
+]
 
 
 def needs_acceptance(proposal: Proposal, proposer: Actor) -> bool:
@@ -88,7 +96,7 @@ def consents(
         found.add((proposal.acquirer, acceptance))
     if proposal.action in {"use", "cancellation"}:
         for line in proposal.lines:
-            for part, overlay in _pledged(line, holdings):
+            for part, overlay in pledged(line, holdings):
                 assert part
                 found.add((overlay.actor, Digest(overlay.reference)))
     return [Consent(actor=actor, message=digest) for actor, digest in sorted(found)]
@@ -171,7 +179,7 @@ def _use(line: Line, proposal: Proposal, holdings: Holdings, message: Digest) ->
     code, kind = (
         ("RET", Kind.RETIREMENT) if proposal.action == "use" else ("CAN", Kind.CANCELLATION)
     )
-    for part, _ in _pledged(line, holdings):
+    for part, _ in pledged(line, holdings):
         after = part.attributes.but(use=proposal.use)
         end = companion(part.position, code, kind)
         effects += _restated(part, after)
@@ -179,7 +187,7 @@ def _use(line: Line, proposal: Proposal, holdings: Holdings, message: Digest) ->
     return effects
 
 
-def _pledged(line: Line, holdings: Holdings) -> list[tuple[Block, Overlay]]:
+def pledged(line: Line, holdings: Holdings) -> list[tuple[Block, Overlay]]:
     """The locked units that the ITMOs of a line represent, cut to the pledges that cover them."""
     result: list[tuple[Block, Overlay]] = []
     for itmo in _rows(line, holdings):

@@ -19,6 +19,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from ledger.actions import pledged
 from ledger.blocks import Block, overlaps, subtract
 from ledger.directory import Directory
 from ledger.holdings import Holdings, OverlayKind
@@ -340,6 +341,22 @@ def _units_are_free_to_move(ask: Ask) -> Found:
     for i, line in enumerate(ask.proposal.lines):
         if line.source is not None:
             yield from _line_is_free(ask, line, line.source, f"body/lines/{i}")
+        if ask.proposal.action in {"use", "cancellation"}:
+            yield from _represented_are_free(ask, line, f"body/lines/{i}")
+
+
+def _represented_are_free(ask: Ask, line: Line, where: str) -> Found:
+    """Pledged units end with the ITMOs that represent them: not while a case lies on them at their
+    holder, whoever that is.
+    """
+    holdings = ask.facts.holdings
+    for block, _ in pledged(line, holdings):
+        for overlay in holdings.overlaid(block.key, block.first, block.last, block.position.actor):
+            if overlay.kind is OverlayKind.FROZEN:
+                case = CaseId(overlay.reference)
+                detail = f"these represent units of {overlay.actor} that are under case {case}"
+                units = (block.key, max(overlay.first, block.first), min(overlay.last, block.last))
+                yield finding(Reason.UNITS_FROZEN, detail, field=where, units=units, case=case)
 
 
 def _line_is_free(ask: Ask, line: Line, source: AccountNumber, where: str) -> Found:

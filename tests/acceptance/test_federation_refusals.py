@@ -9,6 +9,7 @@ way the sender learns it, and what is said next goes on.
 
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -106,14 +107,14 @@ async def reserved_by_another(federation: Federation) -> None:
     await federation.reached(waiting, "cleared", "GHA01")
 
 
-async def frozen(federation: Federation) -> None:
-    """Ghana's units 301 to 310 are under case REC-7."""
+async def frozen(federation: Federation, first: int = 301, last: int = 310) -> None:
+    """Ghana's units 301 to 310, or others, are under case REC-7."""
     await federation.stop(REC)
     voice = await federation.voice(Actor("REC"))
     notice = CaseNotice(
         key=U,
-        first=301,
-        last=310,
+        first=first,
+        last=last,
         case=CaseId("REC-7"),
         actor=GHA,
         cause="missing",
@@ -865,6 +866,28 @@ async def test_a_frozen_range_names_its_case_and_nothing_else_stops(federation: 
     (found,) = entry.findings
     assert (found.case, found.key, found.first, found.last) == ("REC-7", U, 302, 310)
     await voice.close()
+
+
+@pytest.mark.parametrize("action", ["use", "cancellation"])
+async def test_itmos_do_not_end_while_a_case_lies_on_the_units_they_represent(
+    federation: Federation, action: str
+) -> None:
+    """Ghana holds 1 to 100 locked, Switzerland the ITMOs: 41 to 50 are frozen, in Ghana."""
+    await frozen(federation, 41, 50)
+    mark = {"purpose": "NDC", "user": "CHE", "year": 2025}
+    ends = partial(use if action == "use" else cancel, I, by=CHE, use=mark)
+    before = await federation.holdings(GHA)
+    wanted = await federation.propose(CHE, ends(31, 45))
+    assert await federation.ended(wanted) == "refused"
+    (entry,) = [
+        m.body for m in await federation.entries() if m.conversation == wanted and m.body.findings
+    ]
+    (found,) = entry.findings
+    assert (found.reason, found.case) == (X.UNITS_FROZEN, "REC-7")
+    assert (found.field, found.key, found.first, found.last) == ("body/lines/0", U, 41, 45)
+    assert await federation.holdings(GHA) == before
+    assert await federation.transact(CHE, ends(31, 40)) == "completed"
+    assert await federation.transact(CHE, transfer(I, 41, 45, CHE, GHA)) == "completed"
 
 
 def rest_of_it() -> tuple[Line, ...]:
