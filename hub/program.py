@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from hub import acts, rules, saving, storage
-from hub.deadlines import STALL_SECONDS, decide_tick
+from hub.deadlines import STALL_SECONDS, decide_tick, held_since
 from hub.reach import authorizations_named, spans_named, spans_represented
 from hub.showing import Showing
 from hub.state import HubFacts, Kept
@@ -118,7 +118,8 @@ class Hub:
         transactions = await storage.load_transactions(session, ids)
         ticks = any(isinstance(i, Tick) for i in items)
         if ticks:
-            due = await storage.load_due(session, batch.now, self._settings.expiries_max)
+            most, since = self._settings.expiries_max, held_since(batch.now)
+            due = await storage.load_due(session, batch.now, most, batch.early, since)
             transactions = {**due, **transactions}
         proposals = [b for b in bodies if isinstance(b, Proposal)]
         proposals += [state.proposal for state in transactions.values()]

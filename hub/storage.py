@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, and_, bindparam, cast, func, select
+from sqlalchemy import BigInteger, Text, and_, bindparam, cast, func, or_, select
 
 from hub import tables
 from hub.state import Kept, StatementRow, Transaction
@@ -167,14 +167,22 @@ async def load_transactions(
     return {TransactionId(row.id): _transaction(row) for row in rows}
 
 
-async def load_due(session: Session, now: Instant, most: int) -> dict[TransactionId, Transaction]:
-    """Transactions that wait for an answer and whose deadline has come."""
+async def load_due(
+    session: Session, now: Instant, most: int, early: Iterable[Actor] = (), since: str = ""
+) -> dict[TransactionId, Transaction]:
+    """Transactions that wait for an answer and whose deadline has come; for acquirers in `early`
+    has come by `since`, so that what is held takes no place of what is not.
+    """
+    table = tables.transactions
     statement = (
-        select(tables.transactions)
-        .where(tables.transactions.c.state == State.CLEARED, tables.transactions.c.deadline <= now)
-        .order_by(tables.transactions.c.deadline)
+        select(table)
+        .where(table.c.state == State.CLEARED, table.c.deadline <= now)
+        .order_by(table.c.deadline)
         .limit(most)
     )
+    if early:
+        free = or_(table.c.acquirer.not_in(sorted(early)), table.c.deadline <= since)
+        statement = statement.where(free)
     return {TransactionId(r.id): _transaction(r) for r in await session.execute(statement)}
 
 

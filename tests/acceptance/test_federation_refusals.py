@@ -7,6 +7,7 @@ proposal that belongs to its author's transaction gets an entry, everything else
 way the sender learns it, and what is said next goes on.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -758,6 +759,26 @@ async def test_after_the_end_without_completion_units_are_free_and_answers_too_l
     assert same == {k: v for k, v in before.items() if k in same}
     assert await federation.state(transaction, "GHA01") == end
     assert await federation.transact(GHA, first_transfer(201, 300, 201)) == "completed"
+    await rogue.close()
+
+
+async def test_an_answer_behind_a_gap_is_waited_for_past_the_deadline(
+    federation: Federation,
+) -> None:
+    rogue = await federation.voice(ROG)
+    wanted = first_transfer(201, 300, 201, ROG)
+    transaction = await federation.propose(GHA, wanted, lifetime_seconds=10)
+    await federation.reached(transaction, "cleared", "GHA01")
+    sql = "select message from transactions where id = :id"
+    message = (await federation.rows(HUB, sql, id=transaction))[0].message
+    asked_too = StatusRequest(transaction=TransactionId(transaction))
+    lost = await rogue.seal(HUB, [rogue.make("status-request", transaction, asked_too)])
+    answer = rogue.make("acceptance", transaction, Acceptance(), answers=message)
+    await rogue.send(HUB, await rogue.seal(HUB, [answer]))
+    await asyncio.sleep(30)
+    assert await federation.state(transaction) == "cleared"
+    await rogue.send(HUB, lost)
+    assert await federation.ended(transaction) == "completed"
     await rogue.close()
 
 
