@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import BigInteger, Text, and_, bindparam, cast, func, or_, select
 
 from hub import tables
+from hub.entries import OVERDUE
 from hub.state import Kept, StatementRow, Transaction
 from ledger import log
-from ledger.checks import Authorization
+from ledger.checks import Approval, Authorization
 from ledger.directory import Directory
 from ledger.growth import Growth
 from ledger.transactions import State
@@ -26,6 +27,7 @@ from schemas.effects import AuthorizationTerms
 from schemas.identifiers import (
     Actor,
     AuthorizationId,
+    CaseId,
     Digest,
     Instant,
     PartyCode,
@@ -35,6 +37,7 @@ from schemas.messages import Message, Proposal, parse_message
 
 __all__ = [
     "BOOK",
+    "load_approvals",
     "load_authorizations",
     "load_checkpoint_roots",
     "load_delivered_roots",
@@ -82,6 +85,9 @@ async def load_kept(session: Session) -> Kept | None:
     turn = await get_mark(session, "last_turn")
     kept.last_turn = _instant(turn) if turn else None
     kept.next_deadline = await next_deadline(session)
+    table = tables.cases
+    late = select(table.c.id, table.c.actor).where(table.c.open == 1, table.c.cause == OVERDUE)
+    kept.overdue = {CaseId(row.id): Actor(row.actor) for row in await session.execute(late)}
     return kept
 
 
@@ -251,6 +257,29 @@ async def load_authorizations(
     for row in await session.execute(_USE, {"asked": asked}):
         found[PartyCode(row.party), AuthorizationId(row.id)].used = row.used
     return found
+
+
+_APPROVALS = (
+    select(tables.approvals)
+    .select_from(_asked)
+    .join(
+        tables.approvals,
+        and_(tables.approvals.c.actor == _text("a"), tables.approvals.c.approval == _text("r")),
+    )
+)
+
+
+async def load_approvals(
+    session: Session, names: Iterable[tuple[str, str]]
+) -> dict[tuple[Actor, str], Approval]:
+    """What was issued under approvals, by actor and reference; absent if nothing was."""
+    asked = json.dumps([{"a": actor, "r": reference} for actor, reference in names])
+    if asked == "[]":
+        return {}
+    return {
+        (Actor(row.actor), row.approval): Approval(row.approved_quantity, row.issued)
+        for row in await session.execute(_APPROVALS, {"asked": asked})
+    }
 
 
 async def load_statements(session: Session, actors: Iterable[Actor]) -> dict[Actor, StatementRow]:

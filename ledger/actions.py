@@ -4,8 +4,9 @@
 One function per action, each the rule in a few lines. They read the rows as the log has them, so
 the effects name exact units, positions and attributes, and replay needs none of this.
 
-* *issuance* brings units into being; in the mechanism registry the share of proceeds and the
-  cancellation for overall mitigation are lines of the same proposal (3/CMA.3 annex paras 54-59).
+* *issuance* brings units into being, and counts against the approval that it rests on; in the
+  mechanism registry the share of proceeds and the cancellation for overall mitigation are lines of
+  the same proposal (3/CMA.3 annex paras 54-59).
 * *forwarding* moves units inside the mechanism registry, without a first transfer (para 60).
 * *first-transfer* of underlying units (profile `information`) locks them beside their account and
   creates as many ITMOs; of A6.4ERs (profile `unit`) marks and moves them.
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterator
 from ledger.blocks import Block, join, overlaps
 from ledger.holdings import Holdings, Overlay, OverlayKind
 from schemas.effects import (
+    ApprovalEffect,
     AuthorizationEffect,
     Effect,
     Move,
@@ -75,7 +77,23 @@ def completion(
         assert proposal.terms is not None
         return [AuthorizationEffect(actor=proposer, terms=proposal.terms)]
     rule = _RULES[proposal.action]
-    return [effect for line in proposal.lines for effect in rule(line, proposal, holdings, message)]
+    effects = [e for line in proposal.lines for e in rule(line, proposal, holdings, message)]
+    return [*effects, *_approved(proposal, proposer)]
+
+
+def _approved(proposal: Proposal, proposer: Actor) -> list[Effect]:
+    """What an issuance takes of the approval that it rests on."""
+    rests_on = proposal.references
+    if rests_on is None:
+        return []
+    return [
+        ApprovalEffect(
+            actor=proposer,
+            approval=rests_on.approval,
+            approved_quantity=rests_on.approved_quantity,
+            quantity=proposal.quantity,
+        )
+    ]
 
 
 def consents(

@@ -46,6 +46,7 @@ __all__ = [
     "MOVES",
     "RULES_VERSION",
     "SHAPES",
+    "Approval",
     "Ask",
     "Authorization",
     "Facts",
@@ -71,6 +72,8 @@ class Policy:
     share_of_proceeds_permille: int = 50
     omge_permille: int = 20
     vintage_from: int = 2021
+    suspend_overdue: bool = True
+    """Whether units leave no account of an actor that differs and has not answered in time."""
 
 
 @dataclass(slots=True)
@@ -87,6 +90,14 @@ class Authorization:
 
 
 @dataclass(slots=True)
+class Approval:
+    """What was approved under one reference, and the units issued under it so far."""
+
+    approved_quantity: int
+    issued: int = 0
+
+
+@dataclass(slots=True)
 class Facts:
     """What the checks look at. `whole` is true at the hub, whose facts are everybody's."""
 
@@ -96,6 +107,10 @@ class Facts:
     now: Instant
     policy: Policy
     whole: bool = True
+    approvals: Mapping[tuple[Actor, str], Approval] = field(default_factory=dict)
+    """By the actor that issues and the reference of the approval."""
+    overdue: Mapping[CaseId, Actor] = field(default_factory=dict)
+    """Open cases about actors that differ and have not answered in time."""
 
 
 class Ask(NamedTuple):
@@ -156,6 +171,19 @@ def _members_may_act(ask: Ask) -> Found:
     elif directory.status(acquirer.participant) is Status.TESTING:
         detail = f"{acquirer.participant} is in testing"
         yield finding(Reason.PARTICIPANT_TESTING, detail, field="body/acquirer")
+
+
+def _author_has_answered(ask: Ask) -> Found:
+    """Whoever owes an answer about its rows does not move units out of them meanwhile."""
+    leaving = any(line.source is not None for line in ask.proposal.lines)
+    if not leaving or not ask.facts.policy.suspend_overdue:
+        return
+    cases = [case for case, actor in ask.facts.overdue.items() if actor == ask.author]
+    if cases:
+        case = min(cases, key=lambda c: (len(c), c))
+        more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
+        detail = f"{ask.author} has not answered under case {case}{more}"
+        yield finding(Reason.ACTOR_SUSPENDED, detail, case=case)
 
 
 def _profile_allows(ask: Ask) -> Found:
@@ -441,12 +469,26 @@ def _issuance_fits(ask: Ask) -> Found:
         if line.key.vintage < policy.vintage_from:
             detail = f"vintage {line.key.vintage}"
             yield finding(Reason.VINTAGE_TOO_EARLY, detail, field=f"body/lines/{i}/key/vintage")
-    references = ask.proposal.references
-    if references is not None and total > references.approved_quantity:
-        detail = f"{total} of {references.approved_quantity} approved"
-        yield finding(Reason.APPROVAL_EXCEEDED, detail, field="body/quantity")
+    yield from _approval_covers(ask, total)
     if ask.author.participant == policy.mechanism:
         yield from _levies_fit(ask, total)
+
+
+def _approval_covers(ask: Ask, total: int) -> Found:
+    references = ask.proposal.references
+    if references is None:
+        return
+    name, approved = references.approval, references.approved_quantity
+    known = ask.facts.approvals.get((ask.author, name)) or Approval(approved)
+    if known.issued + total > approved:
+        detail = f"{known.issued} of {approved} issued under {name:.200}, {total} asked for"
+        yield finding(Reason.APPROVAL_EXCEEDED, detail, field="body/quantity")
+    if known.approved_quantity != approved:
+        detail = (
+            f"{name:.200} was for {known.approved_quantity} units before, here it is {approved}"
+        )
+        where = "body/references/approved_quantity"
+        yield finding(Reason.APPROVAL_DIFFERS, detail, field=where)
 
 
 def _levies_fit(ask: Ask, total: int) -> Found:
@@ -591,7 +633,10 @@ def _use_is_authorized(ask: Ask, row: Block, where: str) -> Found:
 
 
 CLASSES: tuple[tuple[CheckClass, tuple[Check, ...]], ...] = (
-    (CheckClass.PARTICIPANT, (_author_acts, _members_may_act, _profile_allows)),
+    (
+        CheckClass.PARTICIPANT,
+        (_author_acts, _members_may_act, _author_has_answered, _profile_allows),
+    ),
     (CheckClass.INTEGRITY, (_members_fit, _ranges_fit)),
     (CheckClass.INTEGRITY, (_accounts_fit, _keys_fit)),
     (CheckClass.SEQUENCE, (_is_new, _in_time)),

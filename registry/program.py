@@ -17,7 +17,12 @@ from ledger.holdings import Holdings
 from registry import accounts, desk, hearing, saving, storage, witness
 from registry.answers import answer_inquiry
 from registry.applying import apply_entry
-from registry.reach import spans_of_effects, spans_of_order, spans_of_proposals
+from registry.reach import (
+    approvals_of,
+    spans_of_effects,
+    spans_of_order,
+    spans_of_proposals,
+)
 from registry.recalling import recall_proposal
 from registry.state import Inquired, Kept, RegistryFacts
 from runtime import books, journal
@@ -123,6 +128,9 @@ class Registry:
             facts.accounts = await storage.load_accounts(session)
         if orders or any(e.action == "authorization" for e in entries):
             facts.authorizations = await storage.load_authorizations(session)
+        approvals = approvals_of(entries, orders)
+        if approvals:
+            facts.approvals = await storage.load_approvals(session, approvals)
         if enclosed:
             lines = [digest(body.line.encode()) for body in enclosed]
             facts.answered = await storage.answered(session, lines, set(self.actors))

@@ -155,7 +155,7 @@ def issued(total: int, share: int, omge: int, **changes: Any) -> dict[str, Any]:
         target = account(ADM, code)
         lines.append(line(key, first, first + quantity - 1, target=target, attributes=marks))
         first += quantity
-    references = {"request": "R", "approval": "A", "approved_quantity": total}
+    references = {"request": "R", "approval": "B", "approved_quantity": total}
     return {"action": "issuance", "lines": tuple(lines), "references": references} | changes
 
 
@@ -909,6 +909,86 @@ async def test_itmos_do_not_end_while_a_case_lies_on_the_units_they_represent(
     assert await federation.holdings(GHA) == before
     assert await federation.transact(CHE, ends(31, 40)) == "completed"
     assert await federation.transact(CHE, transfer(I, 41, 45, CHE, GHA)) == "completed"
+
+
+# --- approvals ------------------------------------------------------------------------------------
+
+
+def resting_on(approval: str, first: int, last: int, approved: int) -> dict[str, Any]:
+    references = {"request": "R", "approval": approval, "approved_quantity": approved}
+    return issuance(GHA, U, first, last) | {"references": references}
+
+
+async def test_issuances_under_one_approval_do_not_exceed_it_together(
+    federation: Federation,
+) -> None:
+    """The registry says so at its own desk, the hub to whoever asks it all the same."""
+    assert await federation.transact(GHA, resting_on("S", 2001, 2060, 100)) == "completed"
+    await federation.stop(HUB, Participant("GHA01"))
+    await federation.start(HUB, Participant("GHA01"))
+    await federation.greeted()
+    for wanted, reason, field in (
+        (resting_on("S", 2061, 2101, 100), "approval-exceeded", "body/quantity"),
+        (resting_on("S", 2061, 2062, 200), "approval-differs", "body/references/approved_quantity"),
+    ):
+        done, why = await federation.command("GHA01", "propose", **{"actor": GHA, **asked(wanted)})
+        assert not done
+        assert f"{reason} in {field}" in why
+    voice = await spoken_for(federation, GHA)
+    transaction = await next_transaction(federation, GHA)
+    said = await voice.propose(transaction, resting_on("S", 2061, 2101, 100))
+    assert await voice.reasons(said) == [X.APPROVAL_EXCEEDED]
+    await voice.close()
+    await federation.start(Participant("GHA01"))
+    await federation.greeted()
+    assert await federation.transact(GHA, resting_on("S", 2061, 2100, 100)) == "completed"
+
+
+# --- no answer ------------------------------------------------------------------------------------
+
+
+async def test_who_owes_an_answer_moves_nothing_out_until_its_case_is_closed(
+    federation: Federation,
+) -> None:
+    await federation.stop(REC)
+    voice = await federation.voice(Actor("REC"))
+
+    async def told(*, is_open: bool) -> None:
+        notice = CaseNotice(
+            key=U,
+            first=901,
+            last=910,
+            case=CaseId("REC-7"),
+            actor=GHA,
+            cause="statement-overdue",
+            open=is_open,
+            freeze=False,
+            detail="",
+        )
+        await voice.say("case", "REC-7", notice)
+
+    waiting = await federation.propose(GHA, first_transfer(201, 210, 201, ROG))
+    await federation.reached(waiting, "cleared", "GHA01")
+    await told(is_open=True)
+    await federation.stop(HUB)
+    await federation.start(HUB)
+    await federation.greeted()
+    refused = await federation.propose(GHA, first_transfer(301, 310, 301))
+    assert await federation.ended(refused) == "refused"
+    rogue = await federation.voice(ROG)
+    sql = "select message from transactions where id = :id"
+    message = (await federation.rows(HUB, sql, id=waiting))[0].message
+    await rogue.say("acceptance", waiting, Acceptance(), answers=message)
+    assert await federation.ended(waiting) == "refused", "completing is asked for again"
+    for entry in [m for m in await federation.entries() if m.body.findings][-2:]:
+        (found,) = entry.body.findings
+        assert (found.reason, found.case) == (X.ACTOR_SUSPENDED, "REC-7")
+    assert await federation.transact(GHA, issuance(GHA, U, 2001, 2010)) == "completed"
+    assert await federation.transact(CHE, transfer(I, 1, 10, CHE, GHA)) == "completed"
+    await told(is_open=False)
+    assert await federation.transact(GHA, first_transfer(301, 310, 301)) == "completed"
+    await voice.close()
+    await rogue.close()
 
 
 def rest_of_it() -> tuple[Line, ...]:

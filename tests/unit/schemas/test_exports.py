@@ -19,8 +19,8 @@ PUBLIC: dict[str, str] = {
     "ledger.actions": "companion completion consents needs_acceptance pledged release reserve",
     "ledger.blocks": "Block Range cut join normalize overlaps quantity subtract",
     "ledger.checks": """
-        Ask Authorization CLASSES Facts MECHANISM_APPROACH MOVES Moves Policy RULES_VERSION
-        SHAPES Shape examine levy
+        Approval Ask Authorization CLASSES Facts MECHANISM_APPROACH MOVES Moves Policy
+        RULES_VERSION SHAPES Shape examine levy
     """,
     "ledger.directory": "Directory DirectoryError KeyRecord Member act_signature sign_act",
     "ledger.effects": "Dispute Everybody apply",
@@ -47,8 +47,8 @@ PUBLIC: dict[str, str] = {
         Profile ProfileChange Revocation Rotation SignedAct Status StatusChange parse_act
     """,
     "schemas.effects": """
-        AuthorizationEffect AuthorizationTerms CaseEffect Cause DirectoryEffect Effect Freeze
-        Move Pledge Release Reserve Restate Unfreeze Units
+        ApprovalEffect AuthorizationEffect AuthorizationTerms CaseEffect Cause
+        DirectoryEffect Effect Freeze Move Pledge Release Reserve Restate Unfreeze Units
     """,
     "schemas.envelope": """
         EnvelopeError Manifest Opened VERSION digest open_envelope open_manifest seal verify
