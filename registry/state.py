@@ -11,6 +11,7 @@ from ledger.checks import Approval, Authorization, Facts
 from ledger.directory import Directory
 from ledger.growth import Growth
 from ledger.transactions import State
+from registry.scrubbing import Scrubbed
 from runtime.journal import Kept as KeptMessage
 from schemas.directory import SignedAct
 from schemas.effects import AuthorizationTerms
@@ -110,6 +111,7 @@ class Kept:
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
     known_acts: int = -1
     numbers: dict[Actor, int] = field(default_factory=dict)
+    scrubbed: Scrubbed = field(default_factory=Scrubbed)
 
 
 @dataclass
@@ -138,4 +140,5 @@ class RegistryFacts(Facts):
     new_versions: list[tuple[AuthorizationTerms, int]] = field(default_factory=list)
     inquiries: list[Inquired] = field(default_factory=list)
     witnessed: bool = False
+    scrubbed: Scrubbed | None = None
     buried: list[tuple[bytes, Finding]] = field(default_factory=list)

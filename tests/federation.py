@@ -89,6 +89,7 @@ class Settings:
     heartbeat_seconds: float = 60.0
     inquiry_seconds: float = 10.0
     tick_seconds: float = 0.25
+    scrub_seconds: float = 86400.0
     manual: frozenset[Participant] = frozenset()
     """Participants that leave clearances to an operator."""
 
@@ -135,9 +136,8 @@ class Federation:
             )
         kind = MechanismRegistry if participant == "UN01" else Registry
         accept = participant not in pace.manual
-        return kind(
-            participant, ACTORS[participant], genesis(), ring, RegistrySettings(accept=accept)
-        )
+        chosen = RegistrySettings(accept=accept, scrub_seconds=pace.scrub_seconds)
+        return kind(participant, ACTORS[participant], genesis(), ring, chosen)
 
     async def make_databases(self) -> None:
         """Empty databases, and a log that has begun."""
