@@ -15,6 +15,7 @@ from ledger.directory import Directory
 from ledger.growth import Growth
 from reconciliation.drill import DifferingTotal, Drill, Held
 from reconciliation.known import Known
+from reconciliation.notes import Note
 from runtime.program import Heard
 from schemas.directory import SignedAct
 from schemas.effects import Cause
@@ -177,7 +178,8 @@ class Kept:
 @dataclass
 class Facts:
     """The facts of one batch. `roots`, `delivered_roots` and `digests` are what the batch may ask
-    of the past, loaded beforehand and added to as entries arrive.
+    of the past, loaded beforehand and added to as entries arrive. `notes` has the cases that
+    commands name, as far as there are such, and `noted` what is added to them.
     """
 
     kept: Kept
@@ -190,6 +192,8 @@ class Facts:
     statements: dict[Actor, Stated] = field(default_factory=dict)
     answers: list[tuple[Heard, Answer]] = field(default_factory=list)
     closed: list[Case] = field(default_factory=list)
+    notes: dict[CaseId, tuple[Note, ...]] = field(default_factory=dict)
+    noted: list[Note] = field(default_factory=list)
     totals: dict[Actor, tuple[DifferingTotal, ...]] = field(default_factory=dict)
     head: Head | None = None
     ticked: bool = False

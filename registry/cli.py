@@ -27,8 +27,7 @@ class RegistryDaemonSettings(DaemonSettings):
     accept: bool = True
     """Whether clearances are accepted at once, or wait for an operator's `accept` or `reject`."""
     scrub_seconds: Annotated[float, Field(ge=60, le=30 * 24 * 3600)] = 86400.0
-    """Within so many seconds all holdings trees are hashed again from the rows, share by share, to
-    find what was written past the database's triggers."""
+    """Within so many seconds all holdings trees are hashed again from the rows, share by share."""
     mechanism: str = "UN01"
     """The mechanism registry's participant; the same at every program."""
     international: tuple[str, ...] = ("UN02",)

@@ -6,6 +6,7 @@ On SQLite here, each edit by itself; on PostgreSQL in `test_edited_rows_postgres
 """
 
 import asyncio
+import json
 
 import pytest
 from sqlalchemy import text
@@ -103,6 +104,34 @@ async def test_the_scrub_goes_on_where_it_was_after_every_start(federation: Fede
     after = (await federation.rows("CHE01", sql))[0].value
     assert after - before in {SHARES - 1, SHARES, SHARES + 1}
     assert len(federation.logged(events.SCRUB_DIFFERED, participant="CHE01")) == 1
+
+
+@QUICK
+async def test_two_operators_resolve_a_case_each_with_a_command_of_their_own(
+    federation: Federation,
+) -> None:
+    await plant(federation, EDITS["the last serial is raised"])
+
+    async def case() -> str | None:
+        rows = await federation.rows("REC", "select id from cases")
+        return rows[0].id if rows else None
+
+    about = await federation.wait(case, "a case")
+    assert "is otto's" in await federation.order("REC", "assign", case=about, owner="otto")
+    told = [
+        await federation.command("REC", "resolve", by=by, case=about, text="put back")
+        for by in ("olga", "olga", "otto")
+    ]
+    assert [done for done, _ in told] == [True, False, True]
+    assert told[-1][1] == f"{about} resolved by olga and otto"
+    signed = await federation.rows(
+        "REC",
+        "select d.command, d.signature from case_notes n join desk d on d.id = n.command "
+        "where n.kind = 'resolution' order by n.number",
+    )
+    assert [json.loads(row.command)["operator"] for row in signed] == ["olga", "otto"]
+    assert len({row.signature for row in signed}) == 2
+    assert (await federation.rows("REC", "select state from cases"))[0].state == "open"
 
 
 @QUICK
