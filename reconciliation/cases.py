@@ -22,11 +22,14 @@ from schemas.identifiers import Actor, Digest, Instant, Participant
 from schemas.messages import CaseNotice
 from schemas.units import Key
 
-__all__ = ["SWEEPING", "close_cases", "gone", "of_deliveries", "open_cases", "recalled"]
+__all__ = ["OVERDUE", "SWEEPING", "close_cases", "gone", "of_deliveries", "open_cases", "recalled"]
 
 REC, HUB = Actor("REC"), Participant("HUB")
 
-SWEEPING: frozenset[Cause] = frozenset({"deliveries-differ", "statement-overdue", "tampered-rows"})
+OVERDUE: Cause = "statement-overdue"
+"""An actor does not answer, or says nothing at all."""
+
+SWEEPING: frozenset[Cause] = frozenset({"deliveries-differ", OVERDUE, "tampered-rows"})
 """Causes that cover all an actor should hold where it differs, for want of better knowledge; they
 end when a drill-down has come to an end."""
 
@@ -168,7 +171,9 @@ def _notify(batch: Batch, case: Case, *, is_open: bool) -> None:
 
 def _detail(actor: Actor, one: Classified, quantity: int) -> str:
     """The case in a sentence."""
-    if one.cause == "statement-overdue":
+    if one.cause == OVERDUE and one.why:
+        return f"{actor} {one.why}"
+    if one.cause == OVERDUE:
         return f"{actor} differs from the log and has not answered what exactly it holds"
     if one.cause == "tampered-rows":
         return f"{actor} differs from the log, and its answers contradict the root that it signed"

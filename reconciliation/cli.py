@@ -34,6 +34,8 @@ class ReconcileDaemonSettings(DaemonSettings):
     """How long an answer is waited for before the question is asked again."""
     overdue_seconds: Annotated[float, Field(gt=0, le=30 * 24 * 3600)] = 300.0
     """How long an actor that differs may leave a question open before that is a case."""
+    silent_seconds: Annotated[float, Field(ge=600, le=30 * 24 * 3600)] = 86400.0
+    """How long an actor may state nothing before that is a case; ten hub heartbeats at least."""
     freeze: bool = True
     """Whether the units of an open case are frozen on the stating actor's own side."""
 
@@ -50,6 +52,7 @@ def _build(settings: ReconcileDaemonSettings, keyring: Keyring) -> Reconciler:
         ReconcilerSettings(
             inquiry_seconds=settings.inquiry_seconds,
             overdue_seconds=settings.overdue_seconds,
+            silent_seconds=settings.silent_seconds,
             freeze=settings.freeze,
         ),
     )

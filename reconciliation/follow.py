@@ -26,6 +26,7 @@ from dataclasses import replace
 
 from ledger import log, note
 from ledger.directory import DirectoryError
+from reconciliation import silence
 from reconciliation.state import Alarm, Enclosed, Facts, Head, NewEntry, Stated
 from runtime import events
 from runtime.program import Batch, Heard
@@ -238,6 +239,7 @@ def take_enclosure(facts: Facts, heard: Heard, batch: Batch) -> Findings:
     place = enclosed.manifest.sequence * MESSAGES_MAX + line
     if place <= facts.kept.standing(author).place:
         return []
+    silence.hear_actor(facts.kept, author, batch.now)
     _check_view(facts, author, statement, batch)
     facts.statements[author] = Stated(author, statement, enclosed.digest, place)
     facts.kept.standings[author] = replace(

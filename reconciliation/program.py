@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from ledger import note
 from ledger.directory import Directory
-from reconciliation import follow, past, storage, work
+from reconciliation import follow, past, silence, storage, work
 from reconciliation.cases import recalled
 from reconciliation.examine import Examination, ReconcilerSettings, next_due
 from reconciliation.state import NOTHING, Enclosed, Facts, Kept
@@ -79,8 +79,9 @@ class Reconciler:
         self._kept = await storage.load_kept(session, self._genesis)
 
     def due(self, now: Instant) -> bool:
-        """Whether a question has waited for its answer long enough."""
-        return any(next_due(d, self._settings) <= now for d in self.kept.drills.values())
+        """Whether a question has waited long enough, or somebody may have been silent for long."""
+        late = any(next_due(d, self._settings) <= now for d in self.kept.drills.values())
+        return late or silence.due(self.kept, now, self._settings.silent_seconds)
 
     # --- the handler's three steps --------------------------------------------------------------
 
@@ -123,6 +124,8 @@ class Reconciler:
         if isinstance(item, Order):
             return work.decide_order(facts, item, batch)
         body = item.message.body
+        if item.author.participant == HUB:
+            silence.hear_hub(facts.kept, batch.now, self._settings.silent_seconds)
         if isinstance(body, Entry):
             return follow.take_entry(facts, item, batch)
         if isinstance(body, Checkpoint):

@@ -138,7 +138,9 @@ class Stated:
 
 @dataclass
 class Kept:
-    """What is in memory between batches; `genesis` is the trust root that we were given."""
+    """What is in memory between batches; `genesis` is the trust root that we were given.
+    `hub_heard`, `spoken` and `looked_at` begin anew with each start (`silence`).
+    """
 
     genesis: SignedAct
     directory: Directory
@@ -150,6 +152,9 @@ class Kept:
     cases: dict[int, Case] = field(default_factory=dict)
     last_case: int = 0
     alarms: frozenset[tuple[str, str]] = frozenset()
+    hub_heard: Instant | None = field(default=None, compare=False)
+    spoken: dict[Actor, Instant] = field(default_factory=dict, compare=False)
+    looked_at: Instant | None = field(default=None, compare=False)
 
     def copy(self) -> "Kept":
         """One to work on; the values are shared, since none is changed in place."""
