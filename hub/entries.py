@@ -151,7 +151,9 @@ class Logging(NamedTuple):
         """A case is open or closed; while an overdue one is open its actor is suspended."""
         facts = self.facts
         facts.cases[effect.case] = effect
+        others = tuple(c for c in facts.overdue.get(effect.actor, ()) if c != effect.case)
         if effect.open and effect.cause == OVERDUE:
-            facts.overdue[effect.case] = effect.actor
-        else:
-            facts.overdue.pop(effect.case, None)
+            others = (*others, effect.case)
+        facts.overdue[effect.actor] = others
+        if not others:
+            del facts.overdue[effect.actor]

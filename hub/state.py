@@ -83,7 +83,7 @@ class Kept:
     owed: frozenset[Participant] = frozenset()
     next_deadline: Instant | None = None
     last_turn: Instant | None = None
-    overdue: dict[CaseId, Actor] = field(default_factory=dict)
+    overdue: dict[Actor, tuple[CaseId, ...]] = field(default_factory=dict)
     away: bool = True
     """Whether the hub was not consuming at some time since the last look at the clock."""
 
@@ -99,7 +99,7 @@ class HubFacts(Facts):
     policy: Policy
     whole: bool = True
     approvals: dict[tuple[Actor, str], Approval] = field(default_factory=dict)
-    overdue: dict[CaseId, Actor] = field(default_factory=dict)
+    overdue: dict[Actor, tuple[CaseId, ...]] = field(default_factory=dict)
     transactions: dict[TransactionId, Transaction] = field(default_factory=dict)
     log: Growth = field(default_factory=Growth)
     log_id: str = ""

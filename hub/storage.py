@@ -87,7 +87,9 @@ async def load_kept(session: Session) -> Kept | None:
     kept.next_deadline = await next_deadline(session)
     table = tables.cases
     late = select(table.c.id, table.c.actor).where(table.c.open == 1, table.c.cause == OVERDUE)
-    kept.overdue = {CaseId(row.id): Actor(row.actor) for row in await session.execute(late)}
+    for row in await session.execute(late.order_by(func.length(table.c.id), table.c.id)):
+        before = kept.overdue.get(Actor(row.actor), ())
+        kept.overdue[Actor(row.actor)] = (*before, CaseId(row.id))
     return kept
 
 

@@ -109,8 +109,8 @@ class Facts:
     whole: bool = True
     approvals: Mapping[tuple[Actor, str], Approval] = field(default_factory=dict)
     """By the actor that issues and the reference of the approval."""
-    overdue: Mapping[CaseId, Actor] = field(default_factory=dict)
-    """Open cases about actors that differ and have not answered in time."""
+    overdue: Mapping[Actor, tuple[CaseId, ...]] = field(default_factory=dict)
+    """Open cases by actors that owe an answer or a statement, oldest first."""
 
 
 class Ask(NamedTuple):
@@ -178,9 +178,9 @@ def _author_has_answered(ask: Ask) -> Found:
     leaving = any(line.source is not None for line in ask.proposal.lines)
     if not leaving or not ask.facts.policy.suspend_overdue:
         return
-    cases = [case for case, actor in ask.facts.overdue.items() if actor == ask.author]
+    cases = ask.facts.overdue.get(ask.author)
     if cases:
-        case = min(cases, key=lambda c: (len(c), c))
+        case = cases[0]
         more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
         detail = f"{ask.author} has not answered under case {case}{more}"
         yield finding(Reason.ACTOR_SUSPENDED, detail, case=case)

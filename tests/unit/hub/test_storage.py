@@ -272,7 +272,7 @@ async def both_tables(alone: Alone) -> list[list[tuple[Any, ...]]]:
 async def test_what_is_issued_and_overdue_survives_a_restart(each_url: str) -> None:
     alone = await Alone.begin(each_url)
     await approved_and_overdue(alone)
-    assert alone.hub.kept.overdue == {"REC-2": GHA}
+    assert alone.hub.kept.overdue == {GHA: ("REC-2",)}
     await same_after_a_crash(alone)
     await alone.restart()
     for number, wanted, found in (

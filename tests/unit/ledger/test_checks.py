@@ -110,7 +110,7 @@ def owes_an_answer(*cases: str) -> Spoil:
     """Switzerland differs and has not answered."""
 
     def spoil(world: World) -> None:
-        world.overdue |= dict.fromkeys(map(CaseId, cases), CHE)
+        world.overdue[CHE] = tuple(map(CaseId, cases))
 
     return spoil
 
@@ -822,14 +822,14 @@ def test_every_reason_that_a_check_can_give_has_a_case() -> None:
 
 def test_who_owes_an_answer_is_told_the_oldest_case_and_may_do_what_moves_nothing() -> None:
     world = settled()
-    owes_an_answer("REC-10", "REC-9")(world)
+    owes_an_answer("REC-9", "REC-10")(world)
     (found,) = world.examine(*GOOD["use"])
     assert (found.case, found.detail) == (
         "REC-9",
         "CHE01/CHE has not answered under case REC-9 and 1 more",
     )
     assert world.examine(*GOOD["first transfer"]) == [], "to it, units go on coming"
-    world.overdue |= {CaseId("REC-11"): GHA}
+    world.overdue[GHA] = (CaseId("REC-11"),)
     assert world.examine(*GOOD["issuance"]) == []
     assert world.examine(*GOOD["authorization"]) == []
     world.policy = replace(world.policy, suspend_overdue=False)

@@ -281,7 +281,7 @@ class World:
         default_factory=dict
     )
     approvals: dict[tuple[Actor, str], Approval] = field(default_factory=dict)
-    overdue: dict[CaseId, Actor] = field(default_factory=dict)
+    overdue: dict[Actor, tuple[CaseId, ...]] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     now: Instant = NOON
     whole: bool = True
