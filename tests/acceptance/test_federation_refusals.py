@@ -14,7 +14,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
+from sqlalchemy import text
 
+from registry.program import Registry
+from runtime.schema import migrate
 from schemas.directory import Status, StatusChange
 from schemas.effects import Units
 from schemas.envelope import digest
@@ -942,6 +945,25 @@ async def test_issuances_under_one_approval_do_not_exceed_it_together(
     await federation.start(Participant("GHA01"))
     await federation.greeted()
     assert await federation.transact(GHA, resting_on("S", 2061, 2100, 100)) == "completed"
+
+
+async def test_a_registry_s_migration_works_out_what_was_issued(federation: Federation) -> None:
+    assert await federation.transact(GHA, resting_on("S", 2001, 2060, 100)) == "completed"
+    assert await federation.transact(GHA, resting_on("S", 2061, 2070, 100)) == "completed"
+    ghana = Participant("GHA01")
+    await federation.stop(ghana)
+    everything = "select actor, approval, approved_quantity, issued from approvals"
+    before = {tuple(row) for row in await federation.rows(ghana, everything)}
+    assert (str(GHA), "S", 100, 70) in before
+    async with federation.store(ghana).transaction() as session:
+        await session.execute(text("drop table approvals"))
+    sql = "update alembic_version set version_num = 'g0001' where version_num = 'g0002'"
+    await federation.edit(ghana, sql)
+    await federation.let_go()
+    await migrate(federation.urls[ghana], Registry.packages)
+    await federation.start(ghana)
+    await federation.greeted()
+    assert {tuple(row) for row in await federation.rows(ghana, everything)} == before
 
 
 # --- no answer ------------------------------------------------------------------------------------

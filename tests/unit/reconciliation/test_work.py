@@ -14,9 +14,12 @@ from typer.testing import CliRunner, Result
 
 from reconciliation.cli import app
 from reconciliation.notes import Note, Resolution, progress_of
+from reconciliation.program import Reconciler
 from reconciliation.report import Discrepancy
 from runtime import events
 from runtime.program import Batch, Order
+from runtime.schema import migrate
+from runtime.store import open_store
 from schemas.identifiers import CaseId
 from tests.unit.reconciliation.test_comparison import issue
 from tests.unit.reconciliation.world import GHANA, START, World
@@ -221,3 +224,32 @@ async def test_the_notes_of_a_case_are_listed_and_what_is_not_there_is_named(
     result = await shown("resolve", "--settings", settings, *key, CASE)
     assert result.exit_code == 2
     assert "no resolution of REC-1 waits for a signature" in result.output
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_a_database_of_an_older_version_gets_the_notes(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    if kind == "postgresql":
+        url = request.getfixturevalue("database_url")
+    await migrate(url, Reconciler.packages)
+    store = open_store(url)
+    async with store.transaction() as session:
+        await session.execute(text("drop table case_notes"))
+        if kind == "postgresql":
+            await session.execute(text("drop function refuse_note_change"))
+        await session.execute(
+            text("update alembic_version set version_num = 'c0001' where version_num = 'c0002'")
+        )
+    await store.close()
+    await migrate(url, Reconciler.packages)
+    store = open_store(url)
+    note = "insert into case_notes values ('REC-1', 1, 'now', 'ada', 'comment', 'x', null, null, 1)"
+    async with store.transaction() as session:
+        await session.execute(text(note))
+    for sql in ("update case_notes set text = 'y'", "delete from case_notes"):
+        with pytest.raises(DBAPIError, match="append_only"):
+            async with store.transaction() as session:
+                await session.execute(text(sql))
+    await store.close()
