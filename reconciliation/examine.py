@@ -111,8 +111,7 @@ class Examination(NamedTuple):
         if problem is not None:
             await self._misdelivered(actor, size, problem, stated.digest)
             return
-        over = [*of_deliveries(kept.cases_of(actor)), *silence.of_silence(kept, actor)]
-        close_cases(self.facts, self.batch, over)
+        close_cases(self.facts, self.batch, of_deliveries(kept.cases_of(actor)))
         if size < known.applied:  # older news than an answer has brought
             return
         standing = await self._advance(actor, size)
@@ -128,6 +127,8 @@ class Examination(NamedTuple):
                 actor, body.holdings, standing.expected, [stated.digest], self.batch.now
             )
             self._ask(begun)
+        if actor not in kept.drills:  # it has stated, and owes no answer
+            close_cases(self.facts, self.batch, silence.of_silence(kept, actor))
 
     async def _misdelivered(self, actor: Actor, size: int, problem: str, said: Digest) -> None:
         """A case about all that the actor should hold: its word on deliveries is not the log's."""
@@ -242,8 +243,7 @@ class Examination(NamedTuple):
             return
         kept.drills[actor] = drill = drill.but(held=None)
         problem = misdelivered(self.facts, actor, size, answer.delivered.root)
-        if problem is not None:  # whatever it answers speaks of another ledger than ours
-            del kept.drills[actor]
+        if problem is not None:  # no answer to what was asked, and overdue in time
             await self._misdelivered(actor, size, problem, said)
             return
         if size < kept.standing(actor).applied:

@@ -62,10 +62,7 @@ def silent(facts: Facts, now: Instant, silent_seconds: float) -> list[tuple[Acto
 
 
 def of_silence(kept: Kept, actor: Actor) -> list[Case]:
-    """An actor's cases that end when it states: not those about a question that is still open."""
-    drill = kept.drills.get(actor)
-    if drill is not None and drill.overdue:
-        return []
+    """An actor's cases that end when it has stated and no question to it is open."""
     return [case for case in kept.cases_of(actor) if case.cause == OVERDUE]
 
 

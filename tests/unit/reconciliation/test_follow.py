@@ -186,18 +186,23 @@ async def test_after_a_false_word_what_really_differs_is_named(world: World) -> 
     ]
 
 
-async def test_an_answer_about_other_deliveries_is_a_case_and_ends_the_questions(
-    world: World,
-) -> None:
+async def test_an_answer_about_other_deliveries_is_a_case_and_no_answer(world: World) -> None:
+    """Nor is it a way out of answering."""
     await issue(world, GHANA, 1, 10)
     await world.nodes[GHANA].sql("update blocks set last = 8 where last = 10")
     (asked,) = await world.feed(await world.stated(GHANA))
     node = world.nodes[GHANA]
-    node.deliveries = Growth().append(bytes(32))
+    true, node.deliveries = node.deliveries, Growth().append(bytes(32))
     notices = await world.settle(await world.feed(await node.answer(asked)))
     assert brief(notices) == [("deliveries-differ", 1, 10)]
-    assert world.rec.kept.drills == {}
+    assert world.rec.kept.drills[GHANA].asked == (asked.digest,)
     assert await world.alarms() == []
+    node.deliveries = true
+    notices = await world.settle(await world.feed(await node.answer(asked)))
+    assert [(n.cause, n.open) for n in notices] == [
+        ("deliveries-differ", False),
+        ("missing", True),
+    ]
 
 
 async def test_a_registry_that_saw_another_log_is_an_alarm(world: World) -> None:

@@ -76,8 +76,30 @@ async def test_a_statement_does_not_end_a_case_about_a_question_that_is_open(
         world.later(50)
         await world.tick()
     assert [case[1] for case in await cases(world)] == ["statement-overdue"]
-    await world.feed(await world.stated(GHANA))
+    said = await world.feed(await world.stated(GHANA))
     assert [case[-1] for case in await cases(world)] == ["open"]
+    (asked,) = [s for s in world.said if s.message.type == "inquiry"][-1:]
+    said = await world.feed(await world.nodes[GHANA].answer(asked))
+    await world.feed(await world.stated(GHANA))
+    assert [case[-1] for case in await cases(world)] == ["open"], "it has not told all yet"
+    await world.settle(said)
+    assert [case[1:] for case in await cases(world)] == [
+        ("statement-overdue", 1, 10, "closed"),
+        ("missing", 9, 10, "open"),
+    ]
+
+
+async def test_a_known_difference_needs_no_answer_to_end_the_case(world: World) -> None:
+    await listening(world)
+    await world.nodes[GHANA].sql("update blocks set last = 8 where last = 10")
+    await world.examine(GHANA)
+    await wait(world, SECONDS + 50)
+    assert [case[1:] for case in await cases(world)] == [
+        ("missing", 9, 10, "open"),
+        ("statement-overdue", 1, 8, "open"),
+    ]
+    assert await world.examine(GHANA) != []
+    assert [case[-1] for case in await cases(world)] == ["open", "closed"]
 
 
 async def test_nobody_is_blamed_while_the_hub_is_away(world: World) -> None:
