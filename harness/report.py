@@ -83,6 +83,7 @@ CAUSES: dict[str, str] = {
     "tampered-rows": "Rows were changed without any entry of the log.",
     "log-fork": "Somebody was shown another log.",
     "statement-overdue": "The registry has not said for too long what its ledger holds.",
+    "deliveries-differ": "The registry says that it was delivered other entries than the log has.",
 }
 """Why a ledger and the log differ, in plain words."""
 

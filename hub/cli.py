@@ -44,6 +44,8 @@ class HubDaemonSettings(DaemonSettings):
     """Share of proceeds of an issuance, in permille, rounded up."""
     omge_permille: Annotated[int, Field(ge=0, le=1000)] = 20
     """Cancellation for overall mitigation, in permille, rounded up."""
+    suspend_overdue: bool = True
+    """Whether units leave no account of an actor while a case `statement-overdue` is open."""
 
     def policy(self) -> Policy:
         """The settings of the rules."""
@@ -52,6 +54,7 @@ class HubDaemonSettings(DaemonSettings):
             international=frozenset(self.international),
             share_of_proceeds_permille=self.share_of_proceeds_permille,
             omge_permille=self.omge_permille,
+            suspend_overdue=self.suspend_overdue,
         )
 
 

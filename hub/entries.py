@@ -11,23 +11,26 @@ from typing import NamedTuple
 
 from hub.state import HubFacts, NewEntry, Transaction
 from ledger import log
-from ledger.checks import RULES_VERSION, Authorization
+from ledger.checks import RULES_VERSION, Approval, Authorization
 from ledger.effects import Everybody, apply
 from ledger.growth import Growth
 from ledger.transactions import Event, State, step
 from runtime import events
 from runtime.program import Batch, Heard
-from schemas.effects import AuthorizationEffect, Effect
+from schemas.effects import ApprovalEffect, AuthorizationEffect, CaseEffect, Cause, Effect
 from schemas.envelope import digest
 from schemas.findings import Finding
 from schemas.identifiers import Actor, Participant
 from schemas.messages import Action, Addressed, Consent, Entry
 
-__all__ = ["Logging"]
+__all__ = ["OVERDUE", "Logging"]
 
 HUB = Actor("HUB")
 REC = Participant("REC")
 EVERYBODY = Everybody()
+
+OVERDUE: Cause = "statement-overdue"
+"""The cause of cases about actors that differ and have not answered in time."""
 
 
 class Logging(NamedTuple):
@@ -136,3 +139,21 @@ class Logging(NamedTuple):
                 known = facts.authorizations.setdefault((terms.party, terms.id), Authorization())
                 known.versions[terms.version] = terms
                 facts.versions.append((terms.party, terms.id, terms.version))
+            elif isinstance(effect, ApprovalEffect):
+                name = (effect.actor, effect.approval)
+                approval = facts.approvals.setdefault(name, Approval(effect.approved_quantity))
+                approval.issued += effect.quantity
+                facts.issued.add(name)
+            elif isinstance(effect, CaseEffect):
+                self._mark_case(effect)
+
+    def _mark_case(self, effect: CaseEffect) -> None:
+        """A case is open or closed; while an overdue one is open its actor is suspended."""
+        facts = self.facts
+        facts.cases[effect.case] = effect
+        others = tuple(c for c in facts.overdue.get(effect.actor, ()) if c != effect.case)
+        if effect.open and effect.cause == OVERDUE:
+            others = (*others, effect.case)
+        facts.overdue[effect.actor] = others
+        if not others:
+            del facts.overdue[effect.actor]

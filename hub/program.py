@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from hub import acts, rules, saving, storage
-from hub.deadlines import STALL_SECONDS, decide_tick
-from hub.reach import authorizations_named, spans_named, spans_represented
+from hub.deadlines import STALL_SECONDS, decide_tick, held_since
+from hub.reach import approvals_named, authorizations_named, spans_named, spans_represented
 from hub.showing import Showing
 from hub.state import HubFacts, Kept
 from ledger.checks import Policy
@@ -118,7 +118,8 @@ class Hub:
         transactions = await storage.load_transactions(session, ids)
         ticks = any(isinstance(i, Tick) for i in items)
         if ticks:
-            due = await storage.load_due(session, batch.now, self._settings.expiries_max)
+            most, since = self._settings.expiries_max, held_since(batch.now)
+            due = await storage.load_due(session, batch.now, most, batch.early, since)
             transactions = {**due, **transactions}
         proposals = [b for b in bodies if isinstance(b, Proposal)]
         proposals += [state.proposal for state in transactions.values()]
@@ -128,12 +129,15 @@ class Hub:
         if below:
             holdings = await books.load_holdings(session, storage.BOOK, spans | below)
         names = authorizations_named(proposals, holdings.blocks())
+        said = [(h.author, h.message.body) for h in heard if isinstance(h.message.body, Proposal)]
         facts = HubFacts(
             directory=kept.directory,
             holdings=holdings,
             authorizations=await storage.load_authorizations(session, names),
             now=batch.now,
             policy=self._settings.policy,
+            approvals=await storage.load_approvals(session, approvals_named(said)),
+            overdue=dict(kept.overdue),
             transactions=transactions,
             log=kept.log,
             log_id=kept.directory.genesis.log,
@@ -188,6 +192,7 @@ class Hub:
         kept.log = facts.log.written()
         kept.deliveries = {a: g.written() if g.fresh else g for a, g in facts.deliveries.items()}
         kept.last_turn, kept.away = facts.last_turn, facts.away
+        kept.overdue = facts.overdue
         kept.owed = frozenset(facts.owed - set(facts.shown))
         for participant in facts.shown:
             kept.shown[participant] = facts.log.size

@@ -8,10 +8,11 @@ too little. Too much costs a query some rows.
 from collections.abc import Iterable, Sequence
 
 from ledger.blocks import Block
+from schemas.identifiers import Actor
 from schemas.messages import CaseNotice, Proposal
 from schemas.units import Layer
 
-__all__ = ["authorizations_named", "spans_named", "spans_represented"]
+__all__ = ["approvals_named", "authorizations_named", "spans_named", "spans_represented"]
 
 Span = tuple[str, int, int]
 
@@ -43,6 +44,15 @@ def spans_represented(blocks: Iterable[Block], proposals: Sequence[Proposal]) ->
         )
         for block in blocks
         if block.key.layer is Layer.ITMO and block.attributes.underlying_offset is not None
+    }
+
+
+def approvals_named(proposals: Iterable[tuple[Actor, Proposal]]) -> set[tuple[str, str]]:
+    """Author and reference of every approval that an issuance rests on."""
+    return {
+        (str(author), proposal.references.approval)
+        for author, proposal in proposals
+        if proposal.references is not None
     }
 
 

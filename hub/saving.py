@@ -38,6 +38,8 @@ _UPSERTS = {
     for table in (
         tables.transactions,
         tables.authorization_use,
+        tables.approvals,
+        tables.cases,
         tables.statements,
         tables.cosignatures,
     )
@@ -60,6 +62,8 @@ async def save_facts(session: Session, facts: HubFacts, kept: Kept) -> None:
     if moved:
         await session.execute(_MOVE_DEADLINE, moved)
     await _save_authorizations(session, facts)
+    await _save_approvals(session, facts)
+    await _save_cases(session, facts)
     await _save_statements(session, facts)
     if facts.last_turn is not None and facts.last_turn != kept.last_turn:
         await set_mark(session, "last_turn", _microseconds(facts.last_turn))
@@ -133,6 +137,27 @@ async def _save_authorizations(session: Session, facts: HubFacts) -> None:
         if known.used
     ]
     await _upsert(session, tables.authorization_use, used)
+
+
+async def _save_approvals(session: Session, facts: HubFacts) -> None:
+    issued = [
+        {
+            "actor": actor,
+            "approval": reference,
+            "approved_quantity": facts.approvals[actor, reference].approved_quantity,
+            "issued": facts.approvals[actor, reference].issued,
+        }
+        for actor, reference in sorted(facts.issued)
+    ]
+    await _upsert(session, tables.approvals, issued)
+
+
+async def _save_cases(session: Session, facts: HubFacts) -> None:
+    marked = [
+        {"id": c.case, "actor": c.actor, "cause": c.cause, "open": int(c.open)}
+        for c in facts.cases.values()
+    ]
+    await _upsert(session, tables.cases, marked)
 
 
 async def _save_statements(session: Session, facts: HubFacts) -> None:

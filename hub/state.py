@@ -10,14 +10,16 @@ Elsewhere: the rules (`rules`), loading and writing (`storage`).
 
 from dataclasses import dataclass, field
 
-from ledger.checks import Authorization, Facts, Policy
+from ledger.checks import Approval, Authorization, Facts, Policy
 from ledger.directory import Directory
 from ledger.growth import Growth
 from ledger.holdings import Holdings
 from ledger.transactions import State
+from schemas.effects import CaseEffect
 from schemas.identifiers import (
     Actor,
     AuthorizationId,
+    CaseId,
     Digest,
     Instant,
     Participant,
@@ -81,6 +83,7 @@ class Kept:
     owed: frozenset[Participant] = frozenset()
     next_deadline: Instant | None = None
     last_turn: Instant | None = None
+    overdue: dict[Actor, tuple[CaseId, ...]] = field(default_factory=dict)
     away: bool = True
     """Whether the hub was not consuming at some time since the last look at the clock."""
 
@@ -95,6 +98,8 @@ class HubFacts(Facts):
     now: Instant
     policy: Policy
     whole: bool = True
+    approvals: dict[tuple[Actor, str], Approval] = field(default_factory=dict)
+    overdue: dict[Actor, tuple[CaseId, ...]] = field(default_factory=dict)
     transactions: dict[TransactionId, Transaction] = field(default_factory=dict)
     log: Growth = field(default_factory=Growth)
     log_id: str = ""
@@ -102,6 +107,8 @@ class HubFacts(Facts):
     entries: list[NewEntry] = field(default_factory=list)
     earlier: list[tuple[Message, bytes]] = field(default_factory=list)
     changed: set[TransactionId] = field(default_factory=set)
+    issued: set[tuple[Actor, str]] = field(default_factory=set)
+    cases: dict[CaseId, CaseEffect] = field(default_factory=dict)
     versions: list[tuple[PartyCode, AuthorizationId, int]] = field(default_factory=list)
     statements: dict[Actor, StatementRow] = field(default_factory=dict)
     delivered_roots: dict[tuple[Actor, int], bytes] = field(default_factory=dict)

@@ -3,8 +3,9 @@
 
 A statement counts when it is about a checkpoint that the hub made and about deliveries that it
 made: otherwise an actor could settle, by its word alone, what it was never sent. The reconciliation
-service is sent every statement about a checkpoint of ours, whatever it says of deliveries, since
-that is its business to judge.
+service is sent every statement about a checkpoint of ours, and so by passing one on the hub says
+that it made that checkpoint. What it says of deliveries is its author's word, and that service's
+business to judge.
 
 Elsewhere: checkpoints (`showing`), comparing holdings (the reconciliation service).
 """

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, and_, bindparam, cast, func, select
+from sqlalchemy import BigInteger, Text, and_, bindparam, cast, func, or_, select
 
 from hub import tables
+from hub.entries import OVERDUE
 from hub.state import Kept, StatementRow, Transaction
 from ledger import log
-from ledger.checks import Authorization
+from ledger.checks import Approval, Authorization
 from ledger.directory import Directory
 from ledger.growth import Growth
 from ledger.transactions import State
@@ -26,6 +27,7 @@ from schemas.effects import AuthorizationTerms
 from schemas.identifiers import (
     Actor,
     AuthorizationId,
+    CaseId,
     Digest,
     Instant,
     PartyCode,
@@ -35,6 +37,7 @@ from schemas.messages import Message, Proposal, parse_message
 
 __all__ = [
     "BOOK",
+    "load_approvals",
     "load_authorizations",
     "load_checkpoint_roots",
     "load_delivered_roots",
@@ -82,6 +85,11 @@ async def load_kept(session: Session) -> Kept | None:
     turn = await get_mark(session, "last_turn")
     kept.last_turn = _instant(turn) if turn else None
     kept.next_deadline = await next_deadline(session)
+    table = tables.cases
+    late = select(table.c.id, table.c.actor).where(table.c.open == 1, table.c.cause == OVERDUE)
+    for row in await session.execute(late.order_by(func.length(table.c.id), table.c.id)):
+        before = kept.overdue.get(Actor(row.actor), ())
+        kept.overdue[Actor(row.actor)] = (*before, CaseId(row.id))
     return kept
 
 
@@ -167,14 +175,22 @@ async def load_transactions(
     return {TransactionId(row.id): _transaction(row) for row in rows}
 
 
-async def load_due(session: Session, now: Instant, most: int) -> dict[TransactionId, Transaction]:
-    """Transactions that wait for an answer and whose deadline has come."""
+async def load_due(
+    session: Session, now: Instant, most: int, early: Iterable[Actor] = (), since: str = ""
+) -> dict[TransactionId, Transaction]:
+    """Transactions that wait for an answer and whose deadline has come; for acquirers in `early`
+    has come by `since`, so that what is held takes no place of what is not.
+    """
+    table = tables.transactions
     statement = (
-        select(tables.transactions)
-        .where(tables.transactions.c.state == State.CLEARED, tables.transactions.c.deadline <= now)
-        .order_by(tables.transactions.c.deadline)
+        select(table)
+        .where(table.c.state == State.CLEARED, table.c.deadline <= now)
+        .order_by(table.c.deadline)
         .limit(most)
     )
+    if early:
+        free = or_(table.c.acquirer.not_in(sorted(early)), table.c.deadline <= since)
+        statement = statement.where(free)
     return {TransactionId(r.id): _transaction(r) for r in await session.execute(statement)}
 
 
@@ -243,6 +259,29 @@ async def load_authorizations(
     for row in await session.execute(_USE, {"asked": asked}):
         found[PartyCode(row.party), AuthorizationId(row.id)].used = row.used
     return found
+
+
+_APPROVALS = (
+    select(tables.approvals)
+    .select_from(_asked)
+    .join(
+        tables.approvals,
+        and_(tables.approvals.c.actor == _text("a"), tables.approvals.c.approval == _text("r")),
+    )
+)
+
+
+async def load_approvals(
+    session: Session, names: Iterable[tuple[str, str]]
+) -> dict[tuple[Actor, str], Approval]:
+    """What was issued under approvals, by actor and reference; absent if nothing was."""
+    asked = json.dumps([{"a": actor, "r": reference} for actor, reference in names])
+    if asked == "[]":
+        return {}
+    return {
+        (Actor(row.actor), row.approval): Approval(row.approved_quantity, row.issued)
+        for row in await session.execute(_APPROVALS, {"asked": asked})
+    }
 
 
 async def load_statements(session: Session, actors: Iterable[Actor]) -> dict[Actor, StatementRow]:

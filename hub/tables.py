@@ -22,8 +22,10 @@ from ledger.transactions import State
 
 __all__ = [
     "acts",
+    "approvals",
     "authorization_use",
     "authorizations",
+    "cases",
     "checkpoints",
     "cosignatures",
     "deliveries",
@@ -130,6 +132,28 @@ authorization_use = Table(
     Column("used", BigInteger, CheckConstraint("used >= 0"), nullable=False),
 )
 """Units first-transferred under an authorization so far."""
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("approval", Text, primary_key=True),
+    Column("approved_quantity", BigInteger, nullable=False),
+    Column("issued", BigInteger, CheckConstraint("issued >= 1"), nullable=False),
+)
+"""What an actor has issued under an approval: the sum of the log's effects `approval`. Of the
+approved quantity the first word counts; the checks refuse another one."""
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("open", Integer, nullable=False),
+    Index("cases_open", "cause", postgresql_where=text("open = 1"), sqlite_where=text("open = 1")),
+)
+"""Each case as the log's last effect `case` on it has it."""
 
 statements = Table(
     "statements",

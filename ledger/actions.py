@@ -4,8 +4,9 @@
 One function per action, each the rule in a few lines. They read the rows as the log has them, so
 the effects name exact units, positions and attributes, and replay needs none of this.
 
-* *issuance* brings units into being; in the mechanism registry the share of proceeds and the
-  cancellation for overall mitigation are lines of the same proposal (3/CMA.3 annex paras 54-59).
+* *issuance* brings units into being, and counts against the approval that it rests on; in the
+  mechanism registry the share of proceeds and the cancellation for overall mitigation are lines of
+  the same proposal (3/CMA.3 annex paras 54-59).
 * *forwarding* moves units inside the mechanism registry, without a first transfer (para 60).
 * *first-transfer* of underlying units (profile `information`) locks them beside their account and
   creates as many ITMOs; of A6.4ERs (profile `unit`) marks and moves them.
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterator
 from ledger.blocks import Block, join, overlaps
 from ledger.holdings import Holdings, Overlay, OverlayKind
 from schemas.effects import (
+    ApprovalEffect,
     AuthorizationEffect,
     Effect,
     Move,
@@ -33,7 +35,15 @@ from schemas.identifiers import Actor, Digest, TransactionId, account_number
 from schemas.messages import Consent, Line, Proposal
 from schemas.units import FINAL_KINDS, Attributes, Key, Kind, Layer, Position
 
-__all__ = ["companion", "completion", "consents", "needs_acceptance", "release", "reserve"]
+__all__ = [
+    "companion",
+    "completion",
+    "consents",
+    "needs_acceptance",
+    "pledged",
+    "release",
+    "reserve",
+]
 
 
 def needs_acceptance(proposal: Proposal, proposer: Actor) -> bool:
@@ -67,7 +77,23 @@ def completion(
         assert proposal.terms is not None
         return [AuthorizationEffect(actor=proposer, terms=proposal.terms)]
     rule = _RULES[proposal.action]
-    return [effect for line in proposal.lines for effect in rule(line, proposal, holdings, message)]
+    effects = [e for line in proposal.lines for e in rule(line, proposal, holdings, message)]
+    return [*effects, *_approved(proposal, proposer)]
+
+
+def _approved(proposal: Proposal, proposer: Actor) -> list[Effect]:
+    """What an issuance takes of the approval that it rests on."""
+    rests_on = proposal.references
+    if rests_on is None:
+        return []
+    return [
+        ApprovalEffect(
+            actor=proposer,
+            approval=rests_on.approval,
+            approved_quantity=rests_on.approved_quantity,
+            quantity=proposal.quantity,
+        )
+    ]
 
 
 def consents(
@@ -88,7 +114,7 @@ def consents(
         found.add((proposal.acquirer, acceptance))
     if proposal.action in {"use", "cancellation"}:
         for line in proposal.lines:
-            for part, overlay in _pledged(line, holdings):
+            for part, overlay in pledged(line, holdings):
                 assert part
                 found.add((overlay.actor, Digest(overlay.reference)))
     return [Consent(actor=actor, message=digest) for actor, digest in sorted(found)]
@@ -171,7 +197,7 @@ def _use(line: Line, proposal: Proposal, holdings: Holdings, message: Digest) ->
     code, kind = (
         ("RET", Kind.RETIREMENT) if proposal.action == "use" else ("CAN", Kind.CANCELLATION)
     )
-    for part, _ in _pledged(line, holdings):
+    for part, _ in pledged(line, holdings):
         after = part.attributes.but(use=proposal.use)
         end = companion(part.position, code, kind)
         effects += _restated(part, after)
@@ -179,7 +205,7 @@ def _use(line: Line, proposal: Proposal, holdings: Holdings, message: Digest) ->
     return effects
 
 
-def _pledged(line: Line, holdings: Holdings) -> list[tuple[Block, Overlay]]:
+def pledged(line: Line, holdings: Holdings) -> list[tuple[Block, Overlay]]:
     """The locked units that the ITMOs of a line represent, cut to the pledges that cover them."""
     result: list[tuple[Block, Overlay]] = []
     for itmo in _rows(line, holdings):

@@ -19,6 +19,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from ledger.actions import pledged
 from ledger.blocks import Block, overlaps, subtract
 from ledger.directory import Directory
 from ledger.holdings import Holdings, OverlayKind
@@ -45,6 +46,7 @@ __all__ = [
     "MOVES",
     "RULES_VERSION",
     "SHAPES",
+    "Approval",
     "Ask",
     "Authorization",
     "Facts",
@@ -70,6 +72,8 @@ class Policy:
     share_of_proceeds_permille: int = 50
     omge_permille: int = 20
     vintage_from: int = 2021
+    suspend_overdue: bool = True
+    """Whether units leave no account of an actor that differs and has not answered in time."""
 
 
 @dataclass(slots=True)
@@ -86,6 +90,14 @@ class Authorization:
 
 
 @dataclass(slots=True)
+class Approval:
+    """What was approved under one reference, and the units issued under it so far."""
+
+    approved_quantity: int
+    issued: int = 0
+
+
+@dataclass(slots=True)
 class Facts:
     """What the checks look at. `whole` is true at the hub, whose facts are everybody's."""
 
@@ -95,6 +107,10 @@ class Facts:
     now: Instant
     policy: Policy
     whole: bool = True
+    approvals: Mapping[tuple[Actor, str], Approval] = field(default_factory=dict)
+    """By the actor that issues and the reference of the approval."""
+    overdue: Mapping[Actor, tuple[CaseId, ...]] = field(default_factory=dict)
+    """Open cases by actors that owe an answer or a statement, oldest first."""
 
 
 class Ask(NamedTuple):
@@ -155,6 +171,19 @@ def _members_may_act(ask: Ask) -> Found:
     elif directory.status(acquirer.participant) is Status.TESTING:
         detail = f"{acquirer.participant} is in testing"
         yield finding(Reason.PARTICIPANT_TESTING, detail, field="body/acquirer")
+
+
+def _author_has_answered(ask: Ask) -> Found:
+    """Whoever owes an answer about its rows does not move units out of them meanwhile."""
+    leaving = any(line.source is not None for line in ask.proposal.lines)
+    if not leaving or not ask.facts.policy.suspend_overdue:
+        return
+    cases = ask.facts.overdue.get(ask.author)
+    if cases:
+        case = cases[0]
+        more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
+        detail = f"{ask.author} has not answered under case {case}{more}"
+        yield finding(Reason.ACTOR_SUSPENDED, detail, case=case)
 
 
 def _profile_allows(ask: Ask) -> Found:
@@ -340,6 +369,22 @@ def _units_are_free_to_move(ask: Ask) -> Found:
     for i, line in enumerate(ask.proposal.lines):
         if line.source is not None:
             yield from _line_is_free(ask, line, line.source, f"body/lines/{i}")
+        if ask.proposal.action in {"use", "cancellation"}:
+            yield from _represented_are_free(ask, line, f"body/lines/{i}")
+
+
+def _represented_are_free(ask: Ask, line: Line, where: str) -> Found:
+    """Pledged units end with the ITMOs that represent them: not while a case lies on them at their
+    holder, whoever that is.
+    """
+    holdings = ask.facts.holdings
+    for block, _ in pledged(line, holdings):
+        for overlay in holdings.overlaid(block.key, block.first, block.last, block.position.actor):
+            if overlay.kind is OverlayKind.FROZEN:
+                case = CaseId(overlay.reference)
+                detail = f"these represent units of {overlay.actor} that are under case {case}"
+                units = (block.key, max(overlay.first, block.first), min(overlay.last, block.last))
+                yield finding(Reason.UNITS_FROZEN, detail, field=where, units=units, case=case)
 
 
 def _line_is_free(ask: Ask, line: Line, source: AccountNumber, where: str) -> Found:
@@ -424,12 +469,26 @@ def _issuance_fits(ask: Ask) -> Found:
         if line.key.vintage < policy.vintage_from:
             detail = f"vintage {line.key.vintage}"
             yield finding(Reason.VINTAGE_TOO_EARLY, detail, field=f"body/lines/{i}/key/vintage")
-    references = ask.proposal.references
-    if references is not None and total > references.approved_quantity:
-        detail = f"{total} of {references.approved_quantity} approved"
-        yield finding(Reason.APPROVAL_EXCEEDED, detail, field="body/quantity")
+    yield from _approval_covers(ask, total)
     if ask.author.participant == policy.mechanism:
         yield from _levies_fit(ask, total)
+
+
+def _approval_covers(ask: Ask, total: int) -> Found:
+    references = ask.proposal.references
+    if references is None:
+        return
+    name, approved = references.approval, references.approved_quantity
+    known = ask.facts.approvals.get((ask.author, name)) or Approval(approved)
+    if known.issued + total > approved:
+        detail = f"{known.issued} of {approved} issued under {name:.200}, {total} asked for"
+        yield finding(Reason.APPROVAL_EXCEEDED, detail, field="body/quantity")
+    if known.approved_quantity != approved:
+        detail = (
+            f"{name:.200} was for {known.approved_quantity} units before, here it is {approved}"
+        )
+        where = "body/references/approved_quantity"
+        yield finding(Reason.APPROVAL_DIFFERS, detail, field=where)
 
 
 def _levies_fit(ask: Ask, total: int) -> Found:
@@ -574,7 +633,10 @@ def _use_is_authorized(ask: Ask, row: Block, where: str) -> Found:
 
 
 CLASSES: tuple[tuple[CheckClass, tuple[Check, ...]], ...] = (
-    (CheckClass.PARTICIPANT, (_author_acts, _members_may_act, _profile_allows)),
+    (
+        CheckClass.PARTICIPANT,
+        (_author_acts, _members_may_act, _author_has_answered, _profile_allows),
+    ),
     (CheckClass.INTEGRITY, (_members_fit, _ranges_fit)),
     (CheckClass.INTEGRITY, (_accounts_fit, _keys_fit)),
     (CheckClass.SEQUENCE, (_is_new, _in_time)),

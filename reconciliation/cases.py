@@ -22,11 +22,14 @@ from schemas.identifiers import Actor, Digest, Instant, Participant
 from schemas.messages import CaseNotice
 from schemas.units import Key
 
-__all__ = ["SWEEPING", "close_cases", "gone", "open_cases", "recalled"]
+__all__ = ["OVERDUE", "SWEEPING", "close_cases", "gone", "of_deliveries", "open_cases", "recalled"]
 
 REC, HUB = Actor("REC"), Participant("HUB")
 
-SWEEPING: frozenset[Cause] = frozenset({"statement-overdue", "tampered-rows"})
+OVERDUE: Cause = "statement-overdue"
+"""An actor does not answer, or says nothing at all."""
+
+SWEEPING: frozenset[Cause] = frozenset({"deliveries-differ", OVERDUE, "tampered-rows"})
 """Causes that cover all an actor should hold where it differs, for want of better knowledge; they
 end when a drill-down has come to an end."""
 
@@ -108,6 +111,11 @@ def gone(cases: Iterable[Case], differing: Iterable[Units]) -> list[Case]:
     ]
 
 
+def of_deliveries(cases: Iterable[Case]) -> list[Case]:
+    """Those that end when the actor says of its deliveries what the log says of them."""
+    return [case for case in cases if case.cause == "deliveries-differ"]
+
+
 def _by_key(units: Iterable[tuple[str, int, int]]) -> dict[str, list[Range]]:
     ranges: dict[str, list[Range]] = {}
     for key, first, last in units:
@@ -163,10 +171,14 @@ def _notify(batch: Batch, case: Case, *, is_open: bool) -> None:
 
 def _detail(actor: Actor, one: Classified, quantity: int) -> str:
     """The case in a sentence."""
-    if one.cause == "statement-overdue":
+    if one.cause == OVERDUE and one.why:
+        return f"{actor} {one.why}"
+    if one.cause == OVERDUE:
         return f"{actor} differs from the log and has not answered what exactly it holds"
     if one.cause == "tampered-rows":
         return f"{actor} differs from the log, and its answers contradict the root that it signed"
+    if one.cause == "deliveries-differ":
+        return f"{actor} says {one.why}"[:400]
     log, own = _where(one.expected), _where(one.stated)
     text = f"{quantity} units: {actor} states {own}, the log has {log}"
     if one.expected and one.stated and one.expected.account == one.stated.account:

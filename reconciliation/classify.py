@@ -15,10 +15,10 @@ piece gets the first cause that fits, and neighbours alike in everything are joi
 5. Held, but otherwise than expected, with a complete trail: `position-differs` when the account is
    another, else `attributes-differ`.
 
-Two causes are of an actor rather than of a range, and cover all it is expected to hold where the
+Three causes are of an actor rather than of a range, and cover all it is expected to hold where the
 trees differ: `tampered-rows` (what it answers contradicts the root that it signed, again and again,
-or is what no rows can give) and `statement-overdue` (it does not answer). Neither claims to know a
-serial.
+or is what no rows can give), `statement-overdue` (it does not answer) and `deliveries-differ` (what
+it says it was delivered is not what the log addresses to it). None claims to know a serial.
 
 Elsewhere: finding the ranges (`descent`), opening and closing cases (`cases`).
 """
@@ -55,7 +55,9 @@ class Moved(NamedTuple):
 
 
 class Classified(NamedTuple):
-    """A range with its cause; `lost` are the positions of entries that the books lack."""
+    """A range with its cause; `why` is what the actor said, where that and no row is the reason;
+    `lost` are the positions of entries that the books lack.
+    """
 
     key: str
     first: int
@@ -65,6 +67,7 @@ class Classified(NamedTuple):
     stated: Held | None
     lost: tuple[int, ...] = ()
     holder: Actor | None = None
+    why: str = ""
 
 
 T = TypeVar("T", Moved, AuditLine)

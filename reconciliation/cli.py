@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from html import escape
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -13,6 +14,7 @@ import typer
 from pydantic import Field
 
 from reconciliation import report
+from reconciliation.case_verbs import add_case_verbs
 from reconciliation.examine import ReconcilerSettings
 from reconciliation.program import Reconciler
 from runtime.errors import LocalProtocolError
@@ -32,6 +34,8 @@ class ReconcileDaemonSettings(DaemonSettings):
     """How long an answer is waited for before the question is asked again."""
     overdue_seconds: Annotated[float, Field(gt=0, le=30 * 24 * 3600)] = 300.0
     """How long an actor that differs may leave a question open before that is a case."""
+    silent_seconds: Annotated[float, Field(ge=600, le=30 * 24 * 3600)] = 86400.0
+    """How long an actor may state nothing before that is a case; ten hub heartbeats at least."""
     freeze: bool = True
     """Whether the units of an open case are frozen on the stating actor's own side."""
 
@@ -48,6 +52,7 @@ def _build(settings: ReconcileDaemonSettings, keyring: Keyring) -> Reconciler:
         ReconcilerSettings(
             inquiry_seconds=settings.inquiry_seconds,
             overdue_seconds=settings.overdue_seconds,
+            silent_seconds=settings.silent_seconds,
             freeze=settings.freeze,
         ),
     )
@@ -55,7 +60,9 @@ def _build(settings: ReconcileDaemonSettings, keyring: Keyring) -> Reconciler:
 
 add_verbs(app, ReconcileDaemonSettings, Reconciler.packages, _build)
 
-Form = Annotated[str, typer.Option("--format", help="text, json or csv.")]
+add_case_verbs(app, ReconcileDaemonSettings)
+
+Form = Annotated[str, typer.Option("--format", help="text, json, csv or html.")]
 
 
 @app.command("discrepancies")
@@ -104,10 +111,30 @@ def _show(
         elif form == "text":
             for row in rows:
                 typer.echo("  ".join(f"{value}" for value in row.values() if value is not None))
+        elif form == "html":
+            typer.echo(_page(query.__name__, rows))
         elif form not in {"csv", "json", "text"}:
-            raise ValueError(f"--format {form}: one of text, json, csv")
+            raise ValueError(f"--format {form}: one of text, json, csv, html")
 
     guarded(write)
+
+
+def _page(title: str, rows: Sequence[dict[str, Any]]) -> str:
+    """One self-contained page with a table."""
+    heads = "".join(f"<th>{escape(name)}</th>" for name in (rows[0] if rows else ()))
+    lines = "".join(
+        "<tr>"
+        + "".join(f"<td>{'' if v is None else escape(str(v))}</td>" for v in row.values())
+        + "</tr>\n"
+        for row in rows
+    )
+    return (
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>\n'
+        "<style>body{font-family:sans-serif}table{border-collapse:collapse}"
+        "td,th{border:1px solid #999;padding:.2em .5em;text-align:left;vertical-align:top}"
+        "</style>\n"
+        f"<h1>{escape(title)}</h1>\n<table>\n<tr>{heads}</tr>\n{lines}</table>\n</html>"
+    )
 
 
 def _plain(row: NamedTuple) -> dict[str, Any]:

@@ -12,24 +12,27 @@ not come yet is kept until they have; one that speaks of a past which the replic
 for again. What is not answered is asked again after `inquiry_seconds`, and is a case of its own
 (`statement-overdue`) after `overdue_seconds`.
 
+A word about deliveries that the log does not have for its author cannot be compared with anything:
+it is a case of its own (`deliveries-differ`) until the author says something else.
+
 This is the end of a batch: entries are written, and reading and hashing rows may happen here.
 
 Elsewhere: the descent itself (`descent`), causes (`classify`), rows and tree (`runtime.books`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import NamedTuple
 
 from ledger.effects import apply
 from reconciliation import drill as drills
-from reconciliation import past
-from reconciliation.cases import close_cases, gone, open_cases
+from reconciliation import past, silence
+from reconciliation.cases import OVERDUE, close_cases, gone, of_deliveries, open_cases
 from reconciliation.classify import Classified, classify
 from reconciliation.descent import Broken, Named, Ours, step
 from reconciliation.drill import Drill
-from reconciliation.follow import check_delivered, moved_by, raise_alarm
+from reconciliation.follow import misdelivered, moved_by, raise_alarm
 from reconciliation.known import Known, expected_of, sum_of
 from reconciliation.state import Facts, Standing, Stated
 from runtime import books, events
@@ -56,6 +59,8 @@ class ReconcilerSettings:
     """How long an answer is waited for before the question is asked again."""
     overdue_seconds: float = 300.0
     """How long an actor that differs may leave a question open before that is a case."""
+    silent_seconds: float = 86400.0
+    """How long an actor may state nothing, while the hub is heard, before that is a case."""
     restarts_max: int = 3
     """Drill-downs that come to nothing before they are given up until the next statement."""
     freeze: bool = True
@@ -93,6 +98,8 @@ class Examination(NamedTuple):
             for drill in list(kept.drills.values()):
                 if next_due(drill, self.settings) <= self.batch.now:
                     await self._unanswered(drill)
+            if silence.due(kept, self.batch.now, self.settings.silent_seconds):
+                await self._silence()
 
     # --- comparing ------------------------------------------------------------------------------
 
@@ -100,8 +107,11 @@ class Examination(NamedTuple):
         actor, body = stated.actor, stated.body
         kept = self.facts.kept
         size, known = body.delivered.size, kept.standing(actor)
-        if not check_delivered(self.facts, actor, size, body.delivered.root, self.batch):
+        problem = misdelivered(self.facts, actor, size, body.delivered.root)
+        if problem is not None:
+            await self._misdelivered(actor, size, problem, stated.digest)
             return
+        close_cases(self.facts, self.batch, of_deliveries(kept.cases_of(actor)))
         if size < known.applied:  # older news than an answer has brought
             return
         standing = await self._advance(actor, size)
@@ -117,6 +127,38 @@ class Examination(NamedTuple):
                 actor, body.holdings, standing.expected, [stated.digest], self.batch.now
             )
             self._ask(begun)
+        if actor not in kept.drills:  # it has stated, and owes no answer
+            close_cases(self.facts, self.batch, silence.of_silence(kept, actor))
+
+    async def _misdelivered(self, actor: Actor, size: int, problem: str, said: Digest) -> None:
+        """A case about all that the actor should hold: its word on deliveries is not the log's."""
+        kept = self.facts.kept
+        size = max(min(size, kept.delivered(actor).size), kept.standing(actor).applied)
+        standing, before = await self._advance(actor, size), kept.last_case
+        await self._about_all(actor, "deliveries-differ", problem, [said])
+        if standing.equal is not False or kept.last_case > before:
+            self.batch.log(events.DELIVERIES_DIFFER, actor=actor, problem=problem)
+        kept.standings[actor] = replace(standing, equal=False)
+
+    async def _silence(self) -> None:
+        """Cases about whoever has stated nothing for too long."""
+        now, seconds = self.batch.now, self.settings.silent_seconds
+        for actor, since in silence.silent(self.facts, now, seconds):
+            await self._advance(actor, self.facts.kept.delivered(actor).size)
+            self.batch.log(events.STATEMENT_OVERDUE, actor=actor, since=since)
+            await self._about_all(actor, OVERDUE, f"has stated nothing since {since}", [])
+
+    async def _about_all(
+        self, actor: Actor, cause: Cause, why: str, evidence: Sequence[Digest]
+    ) -> None:
+        """Open cases about all that our replica of an actor has."""
+        units = await past.load_spans(self.session, actor, set())
+        found = [
+            Classified(one.key.text, one.first, one.last, cause, None, None, why=why)
+            for one in units
+        ]
+        freeze = self.settings.freeze
+        open_cases(self.facts, self.batch, actor, found, evidence, freeze=freeze)
 
     async def _is_known(self, actor: Actor, stated: Digest) -> bool:
         """Whether what an actor states differs just as it did when that was last looked into."""
@@ -200,7 +242,10 @@ class Examination(NamedTuple):
                 kept.drills[actor] = drill.but(held=line)
             return
         kept.drills[actor] = drill = drill.but(held=None)
-        check_delivered(self.facts, actor, size, answer.delivered.root, self.batch)
+        problem = misdelivered(self.facts, actor, size, answer.delivered.root)
+        if problem is not None:  # no answer to what was asked, and overdue in time
+            await self._misdelivered(actor, size, problem, said)
+            return
         if size < kept.standing(actor).applied:
             if drill.tries < ASKED_MAX:
                 self._ask(drill)
@@ -276,7 +321,7 @@ class Examination(NamedTuple):
         late = waited >= timedelta(seconds=self.settings.overdue_seconds)
         if late and drill.tries > 1 and not drill.overdue:
             self.batch.log(events.ANSWER_OVERDUE, actor=drill.actor, since=drill.since)
-            await self._sweep(drill, "statement-overdue")
+            await self._sweep(drill, OVERDUE)
             drill = drill.but(overdue=True)
         self._ask(drill)
 

@@ -14,6 +14,11 @@ and compares:
 What does not agree is an alarm, kept once per kind and subject, and the hub is told. Nothing stops:
 other actors are still compared, but a checkpoint that is wrong is never cosigned.
 
+An alarm rests on what the hub itself has signed: its entries and checkpoints, and that it passed a
+statement on, which it does only if it made the checkpoint that the statement names (rule 6.14).
+What an actor says of its deliveries is nothing of the kind. It is that actor's word, and whatever
+is wrong with it is a case about that actor (`misdelivered`, `examine`).
+
 Elsewhere: comparing holdings (`examine`), storing (`storage`).
 """
 
@@ -21,6 +26,7 @@ from dataclasses import replace
 
 from ledger import log, note
 from ledger.directory import DirectoryError
+from reconciliation import silence
 from reconciliation.state import Alarm, Enclosed, Facts, Head, NewEntry, Stated
 from runtime import events
 from runtime.program import Batch, Heard
@@ -41,8 +47,8 @@ from schemas.messages import (
 )
 
 __all__ = [
-    "check_delivered",
     "head_size",
+    "misdelivered",
     "moved_by",
     "open_enclosed",
     "raise_alarm",
@@ -233,6 +239,7 @@ def take_enclosure(facts: Facts, heard: Heard, batch: Batch) -> Findings:
     place = enclosed.manifest.sequence * MESSAGES_MAX + line
     if place <= facts.kept.standing(author).place:
         return []
+    silence.hear_actor(facts.kept, author, batch.now)
     _check_view(facts, author, statement, batch)
     facts.statements[author] = Stated(author, statement, enclosed.digest, place)
     facts.kept.standings[author] = replace(
@@ -265,7 +272,9 @@ def _unproven(facts: Facts, enclosed: Enclosed) -> Finding | None:
 
 
 def _check_view(facts: Facts, author: Actor, statement: Statement, batch: Batch) -> None:
-    """Whether the actor was shown the log that we were shown."""
+    """Whether the checkpoint that a statement is about is one of the log that we were shown. The
+    hub passes on statements about checkpoints that it made, so this is its word, too.
+    """
     size = statement.size
     if size > facts.kept.log.size:
         detail = f"{author} saw a checkpoint of {size}, {facts.kept.log.size} entries came here"
@@ -275,15 +284,14 @@ def _check_view(facts: Facts, author: Actor, statement: Statement, batch: Batch)
         raise_alarm(facts, batch, "log-fork", author, detail)
 
 
-def check_delivered(facts: Facts, author: Actor, size: int, root: Digest, batch: Batch) -> bool:
-    """Whether an actor was delivered what the log addresses to it, as far as it says."""
+def misdelivered(facts: Facts, author: Actor, size: int, root: Digest) -> str | None:
+    """What is wrong with the deliveries that an actor says it has applied; None when the log has
+    addressed just these to it. Who of the two is wrong, its word alone does not tell.
+    """
     own = facts.kept.delivered(author).size
     if size > own:
-        detail = f"{author} has applied {size} deliveries, the log has {own} for it"
-        raise_alarm(facts, batch, "delivery-misnumbered", author, detail)
-        return False
+        return f"that it has applied {size} deliveries, the log has {own} for it"
     known = facts.delivered_roots[author, size] if size else log.EMPTY_ROOT
     if known != bytes.fromhex(root):
-        detail = f"{author} was delivered other entries: its tree of {size} has root {root}"
-        raise_alarm(facts, batch, "delivery-fork", author, detail)
-    return True
+        return f"that its first {size} deliveries are others than the log's, with root {root}"
+    return None

@@ -15,10 +15,11 @@ from sqlalchemy import BigInteger, Text, and_, bindparam, cast, func, select
 from ledger import tree
 from reconciliation import tables
 from reconciliation.classify import Moved
+from reconciliation.notes import Note
 from runtime.store import Session, each
 from runtime.tables import blocks
 from schemas.effects import Units
-from schemas.identifiers import Actor, Digest
+from schemas.identifiers import Actor, CaseId, Digest, Instant
 from schemas.messages import Entry, EntryMessage
 from schemas.units import Key
 
@@ -27,8 +28,10 @@ __all__ = [
     "load_deliveries",
     "load_digests",
     "load_movements",
+    "load_notes",
     "load_roots",
     "load_spans",
+    "read_note",
 ]
 
 _asked = each(bindparam("asked", type_=Text)).table_valued("value").alias("asked")
@@ -142,6 +145,33 @@ async def load_movements(session: Session, actor: Actor, ranges: Iterable[Units]
         )
         for row in rows
     ]
+
+
+async def load_notes(session: Session, cases: Iterable[str]) -> dict[CaseId, tuple[Note, ...]]:
+    """The notes to each of these cases, in order; a case that is not there is absent."""
+    asked = sorted(set(cases))
+    known = await session.execute(select(tables.cases.c.id).where(tables.cases.c.id.in_(asked)))
+    found: dict[CaseId, tuple[Note, ...]] = {CaseId(row.id): () for row in known}
+    table = tables.case_notes
+    statement = select(table).where(table.c.case.in_(asked)).order_by(table.c.case, table.c.number)
+    for row in await session.execute(statement):
+        found[CaseId(row.case)] += (read_note(row),)
+    return found
+
+
+def read_note(row: Any) -> Note:
+    """A row of `case_notes`."""
+    return Note(
+        case=CaseId(row.case),
+        number=row.number,
+        at=Instant(row.at),
+        operator=row.operator,
+        kind=row.kind,
+        text=row.text,
+        owner=row.owner,
+        due=row.due,
+        command=row.command,
+    )
 
 
 async def load_spans(session: Session, actor: Actor, slots: set[int]) -> list[Units]:

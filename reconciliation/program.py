@@ -5,20 +5,21 @@ It holds every entry of the log and no units. It answers checkpoints with statem
 and so is one more witness; it compares what actors state with what the log implies, and says what
 differs. It never moves a unit: it opens and closes cases, and the hub logs these.
 
-Elsewhere: following the log (`follow`), comparing (`examine`), reports (`report`).
+Elsewhere: following the log (`follow`), comparing (`examine`), people's work on cases (`work`),
+reports (`report`).
 """
 
 from collections.abc import Sequence
 
 from ledger import note
 from ledger.directory import Directory
-from reconciliation import follow, past, storage
+from reconciliation import follow, past, silence, storage, work
 from reconciliation.cases import recalled
 from reconciliation.examine import Examination, ReconcilerSettings, next_due
 from reconciliation.state import NOTHING, Enclosed, Facts, Kept
 from runtime import events
 from runtime.keys import Keyring
-from runtime.program import Batch, Heard, Item, Tick
+from runtime.program import Batch, Heard, Item, Order, Tick
 from runtime.store import Session
 from schemas.directory import SignedAct
 from schemas.findings import Finding, Reason, finding
@@ -39,9 +40,6 @@ __all__ = ["Reconciler", "ReconcilerSettings"]
 
 REC, HUB = Actor("REC"), Participant("HUB")
 
-COMMANDS: dict[str, str] = {}
-"""Working on cases is not a command yet; they open and close by what is stated."""
-
 
 class Reconciler:
     """The program of participant `REC`."""
@@ -50,7 +48,7 @@ class Reconciler:
     actors: tuple[Actor, ...] = (REC,)
     greets: tuple[Participant, ...] = (HUB,)
     packages: tuple[str, ...] = ("runtime", "reconciliation")
-    roles = COMMANDS
+    roles = work.COMMANDS
 
     def __init__(
         self, genesis: SignedAct, keyring: Keyring, settings: ReconcilerSettings | None = None
@@ -81,8 +79,9 @@ class Reconciler:
         self._kept = await storage.load_kept(session, self._genesis)
 
     def due(self, now: Instant) -> bool:
-        """Whether a question has waited for its answer long enough."""
-        return any(next_due(d, self._settings) <= now for d in self.kept.drills.values())
+        """Whether a question has waited long enough, or somebody may have been silent for long."""
+        late = any(next_due(d, self._settings) <= now for d in self.kept.drills.values())
+        return late or silence.due(self.kept, now, self._settings.silent_seconds)
 
     # --- the handler's three steps --------------------------------------------------------------
 
@@ -112,6 +111,9 @@ class Reconciler:
         spoken |= {(b.actor, b.delivered.size) for b in bodies if isinstance(b, Answer)}
         known = (pair for pair in spoken if pair[1] <= kept.delivered(pair[0]).size)
         facts.delivered_roots = await past.load_delivered_roots(session, known)
+        worked_on = [work.case_named(i) for i in items if isinstance(i, Order)]
+        if worked_on:
+            facts.notes = await past.load_notes(session, worked_on)
         return facts
 
     def decide(self, facts: Facts, item: Item, batch: Batch) -> list[Finding]:
@@ -119,8 +121,11 @@ class Reconciler:
         if isinstance(item, Tick):
             facts.ticked = True
             return []
-        assert isinstance(item, Heard), "no command is listed in `roles`"
+        if isinstance(item, Order):
+            return work.decide_order(facts, item, batch)
         body = item.message.body
+        if item.author.participant == HUB:
+            silence.hear_hub(facts.kept, batch.now, self._settings.silent_seconds)
         if isinstance(body, Entry):
             return follow.take_entry(facts, item, batch)
         if isinstance(body, Checkpoint):

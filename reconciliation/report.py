@@ -4,12 +4,15 @@
 They run in a snapshot of the store beside the daemon, and never write.
 """
 
-from typing import NamedTuple
+from collections import defaultdict
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
 from reconciliation import tables
 from reconciliation.drill import Held
+from reconciliation.notes import Note, Progress, progress_of
+from reconciliation.past import read_note
 from runtime.store import Session
 from schemas.identifiers import Actor, CaseId, Digest, Instant, Participant
 
@@ -26,7 +29,9 @@ __all__ = [
 
 
 class Discrepancy(NamedTuple):
-    """One case: an exact range of an actor's units, how the log has it and how the actor does."""
+    """One case: an exact range of an actor's units, how the log has it and how the actor does; and
+    what people have done about it. It is `resolved` when two have signed the `resolution`.
+    """
 
     case: CaseId
     participant: Participant
@@ -43,6 +48,13 @@ class Discrepancy(NamedTuple):
     closed_at: Instant | None
     detail: str
     evidence: str
+    owner: str | None
+    due: str | None
+    comments: int
+    last_comment: str | None
+    resolution: str | None
+    signed_by: str | None
+    resolved: bool
 
 
 class ActorPosition(NamedTuple):
@@ -87,6 +99,10 @@ async def discrepancies(session: Session, *, open_only: bool = False) -> list[Di
     statement = select(tables.cases).order_by(tables.cases.c.number)
     if open_only:
         statement = statement.where(tables.cases.c.state == "open")
+    notes: defaultdict[str, list[Note]] = defaultdict(list)
+    order = (tables.case_notes.c.case, tables.case_notes.c.number)
+    for row in await session.execute(select(tables.case_notes).order_by(*order)):
+        notes[row.case].append(read_note(row))
     return [
         Discrepancy(
             case=CaseId(row.id),
@@ -104,9 +120,24 @@ async def discrepancies(session: Session, *, open_only: bool = False) -> list[Di
             closed_at=Instant(row.closed_at) if row.closed_at else None,
             detail=row.detail,
             evidence=row.evidence,
+            **_work(progress_of(notes[row.id])),
         )
         for row in await session.execute(statement)
     ]
+
+
+def _work(progress: Progress) -> dict[str, Any]:
+    """What people have done, as columns."""
+    comments, resolution = progress.comments, progress.resolution
+    return {
+        "owner": progress.owner,
+        "due": progress.due,
+        "comments": len(comments),
+        "last_comment": f"{comments[-1].operator}: {comments[-1].text}" if comments else None,
+        "resolution": resolution.text if resolution else None,
+        "signed_by": ", ".join(resolution.signers) if resolution else None,
+        "resolved": resolution is not None and resolution.holds,
+    }
 
 
 async def positions(session: Session) -> list[ActorPosition]:

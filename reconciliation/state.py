@@ -15,6 +15,7 @@ from ledger.directory import Directory
 from ledger.growth import Growth
 from reconciliation.drill import DifferingTotal, Drill, Held
 from reconciliation.known import Known
+from reconciliation.notes import Note
 from runtime.program import Heard
 from schemas.directory import SignedAct
 from schemas.effects import Cause
@@ -85,7 +86,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that the hub said and that cannot be true of one log."""
+    """Something that the hub said or passed on, and that cannot be true of one log."""
 
     kind: str
     subject: str
@@ -137,7 +138,9 @@ class Stated:
 
 @dataclass
 class Kept:
-    """What is in memory between batches; `genesis` is the trust root that we were given."""
+    """What is in memory between batches; `genesis` is the trust root that we were given.
+    `hub_heard`, `spoken` and `looked_at` begin anew with each start (`silence`).
+    """
 
     genesis: SignedAct
     directory: Directory
@@ -149,6 +152,9 @@ class Kept:
     cases: dict[int, Case] = field(default_factory=dict)
     last_case: int = 0
     alarms: frozenset[tuple[str, str]] = frozenset()
+    hub_heard: Instant | None = field(default=None, compare=False)
+    spoken: dict[Actor, Instant] = field(default_factory=dict, compare=False)
+    looked_at: Instant | None = field(default=None, compare=False)
 
     def copy(self) -> "Kept":
         """One to work on; the values are shared, since none is changed in place."""
@@ -177,7 +183,8 @@ class Kept:
 @dataclass
 class Facts:
     """The facts of one batch. `roots`, `delivered_roots` and `digests` are what the batch may ask
-    of the past, loaded beforehand and added to as entries arrive.
+    of the past, loaded beforehand and added to as entries arrive. `notes` has the cases that
+    commands name, as far as there are such, and `noted` what is added to them.
     """
 
     kept: Kept
@@ -190,6 +197,8 @@ class Facts:
     statements: dict[Actor, Stated] = field(default_factory=dict)
     answers: list[tuple[Heard, Answer]] = field(default_factory=list)
     closed: list[Case] = field(default_factory=list)
+    notes: dict[CaseId, tuple[Note, ...]] = field(default_factory=dict)
+    noted: list[Note] = field(default_factory=list)
     totals: dict[Actor, tuple[DifferingTotal, ...]] = field(default_factory=dict)
     head: Head | None = None
     ticked: bool = False

@@ -209,6 +209,7 @@ async def save_kept(session: Session, facts: Facts, before: Kept, now: Instant) 
         await _write(
             session, tables.totals, [{"actor": str(actor), **t.model_dump()} for t in totals]
         )
+    await _write(session, tables.case_notes, [note._asdict() for note in facts.noted])
     alarms = [_alarm_row(alarm, now) for alarm in facts.alarms]
     await _write(session, tables.alarms, alarms)
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
 __all__ = [
     "acts",
     "alarms",
+    "case_notes",
     "cases",
     "deliveries",
     "drills",
@@ -158,6 +159,27 @@ cases = Table(
 """Discrepancies. `expected` and `stated` are an account and attributes (`drill.Held`), or nothing;
 `evidence` lists the digests of the statement and the answers that the case rests on: the lines are
 in the journal, the statement's in the enclosure that answers its digest."""
+
+case_notes = Table(
+    "case_notes",
+    metadata,
+    Column("case", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column(
+        "kind",
+        Text,
+        CheckConstraint("kind in ('assignment', 'comment', 'resolution')"),
+        nullable=False,
+    ),
+    Column("text", Text, nullable=False),
+    Column("owner", Text),
+    Column("due", Text),
+    Column("command", BigInteger, nullable=False),
+)
+"""What people have written to cases (`notes.Note`); only ever added to. The operator's signature is
+at the desk, in the row `command`."""
 
 alarms = Table(
     "alarms",

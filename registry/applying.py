@@ -16,7 +16,7 @@ what else the hub says (`hearing`).
 from collections.abc import Sequence
 
 from ledger import log
-from ledger.checks import Authorization
+from ledger.checks import Approval, Authorization
 from ledger.directory import DirectoryError
 from ledger.effects import apply
 from ledger.growth import Growth
@@ -27,7 +27,13 @@ from registry.state import Delivery, Movement, RegistryFacts, Transaction
 from runtime import events
 from runtime.program import Batch, Heard
 from schemas.directory import SignedAct, parse_act
-from schemas.effects import AuthorizationEffect, DirectoryEffect, Move, Restate
+from schemas.effects import (
+    ApprovalEffect,
+    AuthorizationEffect,
+    DirectoryEffect,
+    Move,
+    Restate,
+)
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import Actor, TransactionId
 from schemas.messages import Entry, Message
@@ -163,6 +169,11 @@ def _carry_out(facts: RegistryFacts, heard: Heard, numbers: dict[Actor, int], ba
             known = facts.authorizations.setdefault((terms.party, terms.id), Authorization())
             known.versions[terms.version] = terms
             facts.new_versions.append((terms, entry.position))
+        elif isinstance(effect, ApprovalEffect) and effect.actor in numbers:
+            name = (effect.actor, effect.approval)
+            approval = facts.approvals.setdefault(name, Approval(effect.approved_quantity))
+            approval.issued += effect.quantity
+            facts.issued.add(name)
         for actor in sorted(moved_by(effect) & set(numbers)):
             assert isinstance(effect, Move | Restate)
             facts.new_movements.append(_movement(actor, numbers[actor], index, heard, effect))

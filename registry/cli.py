@@ -26,6 +26,8 @@ class RegistryDaemonSettings(DaemonSettings):
 
     accept: bool = True
     """Whether clearances are accepted at once, or wait for an operator's `accept` or `reject`."""
+    scrub_seconds: Annotated[float, Field(ge=60, le=30 * 24 * 3600)] = 86400.0
+    """Within so many seconds all holdings trees are hashed again from the rows, share by share."""
     mechanism: str = "UN01"
     """The mechanism registry's participant; the same at every program."""
     international: tuple[str, ...] = ("UN02",)
@@ -62,7 +64,9 @@ def registry_app(
             settings.actors,
             SignedAct.model_validate_json(text),
             keyring,
-            RegistrySettings(accept=settings.accept, policy=policy),
+            RegistrySettings(
+                accept=settings.accept, scrub_seconds=settings.scrub_seconds, policy=policy
+            ),
         )
 
     add_verbs(app, RegistryDaemonSettings, Registry.packages, build)

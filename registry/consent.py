@@ -22,7 +22,15 @@ from ledger.actions import companion
 from ledger.blocks import quantity, subtract
 from registry.state import RegistryFacts
 from runtime.journal import Kept
-from schemas.effects import AuthorizationEffect, Effect, Move, Pledge, Reserve, Restate
+from schemas.effects import (
+    ApprovalEffect,
+    AuthorizationEffect,
+    Effect,
+    Move,
+    Pledge,
+    Reserve,
+    Restate,
+)
 from schemas.identifiers import Actor, Digest, TransactionId
 from schemas.messages import Entry, Line, Message, Proposal
 from schemas.units import Attributes, Key, Kind, Layer, Position, UseMark
@@ -75,7 +83,7 @@ def moved_by(effect: Effect) -> set[Actor]:
 
 def _bound_by(effect: Effect) -> set[Actor]:
     """The actors whose agreement an effect needs."""
-    if isinstance(effect, Reserve | Pledge | AuthorizationEffect):
+    if isinstance(effect, Reserve | Pledge | AuthorizationEffect | ApprovalEffect):
         return {effect.actor}
     return moved_by(effect)
 
@@ -115,9 +123,20 @@ def _follows_from(agreed: Agreed, effect: Effect, actor: Actor) -> bool:
     message, proposal = agreed
     if isinstance(effect, AuthorizationEffect):
         return (effect.actor, effect.terms) == (actor, proposal.terms)
+    if isinstance(effect, ApprovalEffect):
+        return _counts_against(proposal, effect)
     if isinstance(effect, Pledge) and effect.consent != message:
         return False
     return any(_follows_from_line(proposal, line, effect) for line in proposal.lines)
+
+
+def _counts_against(proposal: Proposal, effect: ApprovalEffect) -> bool:
+    """An issuance counts, with its quantity, against the approval that it names."""
+    rests_on = proposal.references
+    return rests_on is not None and (
+        (rests_on.approval, rests_on.approved_quantity, proposal.quantity)
+        == (effect.approval, effect.approved_quantity, effect.quantity)
+    )
 
 
 def _follows_from_line(proposal: Proposal, line: Line, effect: Effect) -> bool:

@@ -5,7 +5,8 @@ What differs between them is who their actors are and which actions those may ta
 that from the actors' names and the policy (`ledger.checks`), so one program serves all three.
 
 Elsewhere: entries (`applying`), checkpoints (`witness`), what else the hub says (`hearing`),
-commands (`desk`), inquiries (`answers`), SQL (`storage`, `saving`).
+commands (`desk`), inquiries (`answers`), hashing rows again (`scrubbing`), SQL (`storage`,
+`saving`).
 """
 
 from collections.abc import Sequence
@@ -17,8 +18,14 @@ from ledger.holdings import Holdings
 from registry import accounts, desk, hearing, saving, storage, witness
 from registry.answers import answer_inquiry
 from registry.applying import apply_entry
-from registry.reach import spans_of_effects, spans_of_order, spans_of_proposals
+from registry.reach import (
+    approvals_of,
+    spans_of_effects,
+    spans_of_order,
+    spans_of_proposals,
+)
 from registry.recalling import recall_proposal
+from registry.scrubbing import is_due, load_scrubbed, scrub_next
 from registry.state import Inquired, Kept, RegistryFacts
 from runtime import books, journal
 from runtime.keys import Keyring
@@ -49,6 +56,8 @@ class RegistrySettings:
 
     accept: bool = True
     """Whether clearances are accepted at once, or wait for an operator."""
+    scrub_seconds: float = 86400.0
+    """Within so many seconds every holdings tree is hashed again from its rows, share by share."""
     policy: Policy = field(default_factory=Policy)
     """The rules' settings, the same as the hub's."""
 
@@ -94,10 +103,12 @@ class Registry:
     async def start(self, session: Session) -> None:
         """Load what is kept between batches."""
         self._kept = await storage.load_kept(session, self._genesis, self.actors)
+        self._kept.scrubbed = await load_scrubbed(session)
 
     def due(self, now: Instant) -> bool:
-        """A registry does nothing by the clock."""
-        return False
+        """Whether the next share of the holdings trees is to be hashed again."""
+        seconds = self._settings.scrub_seconds
+        return is_due(self.kept.scrubbed, now, len(self.actors), seconds)
 
     # --- the handler's three steps --------------------------------------------------------------
 
@@ -123,6 +134,9 @@ class Registry:
             facts.accounts = await storage.load_accounts(session)
         if orders or any(e.action == "authorization" for e in entries):
             facts.authorizations = await storage.load_authorizations(session)
+        approvals = approvals_of(entries, orders)
+        if approvals:
+            facts.approvals = await storage.load_approvals(session, approvals)
         if enclosed:
             lines = [digest(body.line.encode()) for body in enclosed]
             facts.answered = await storage.answered(session, lines, set(self.actors))
@@ -196,6 +210,11 @@ class Registry:
         await books.save_holdings(session, self.participant, facts.holdings.changes())
         if batch.halt:
             return
+        if self.due(batch.now):
+            seconds = self._settings.scrub_seconds
+            facts.scrubbed = await scrub_next(
+                session, self.actors, self.kept.scrubbed, seconds, batch
+            )
         for inquired in facts.inquiries:
             await answer_inquiry(session, facts, inquired, batch)
         if facts.witnessed:
@@ -208,6 +227,7 @@ class Registry:
         kept.log_size, kept.log_root = facts.log_size, facts.log_root
         kept.deliveries = {a: g.written() if g.fresh else g for a, g in facts.deliveries.items()}
         kept.numbers = facts.numbers
+        kept.scrubbed = facts.scrubbed or kept.scrubbed
 
     async def recall(self, session: Session, said: Sequence[Heard], batch: Batch) -> None:
         """Proposals sent before a restore: they are under way again, their units reserved."""

@@ -9,10 +9,10 @@ import json
 from collections.abc import Iterable
 
 from runtime.program import Order
-from schemas.effects import Units
+from schemas.effects import ApprovalEffect, Units
 from schemas.messages import Entry, Proposal
 
-__all__ = ["spans_of_effects", "spans_of_order", "spans_of_proposals"]
+__all__ = ["approvals_of", "spans_of_effects", "spans_of_order", "spans_of_proposals"]
 
 Span = tuple[str, int, int]
 
@@ -35,6 +35,21 @@ def spans_of_proposals(proposals: Iterable[Proposal | None]) -> set[Span]:
         if proposal is not None
         for line in proposal.lines
     }
+
+
+def approvals_of(entries: Iterable[Entry], orders: Iterable[Order]) -> set[str]:
+    """The approvals that entries count against and that commands to propose name."""
+    names = {
+        effect.approval
+        for entry in entries
+        for effect in entry.effects
+        if isinstance(effect, ApprovalEffect)
+    }
+    for order in orders:
+        references = order.arguments.get("references")
+        if isinstance(references, dict) and isinstance(references.get("approval"), str):
+            names.add(references["approval"])
+    return names
 
 
 def spans_of_order(order: Order) -> set[Span]:

@@ -39,7 +39,13 @@ def _upserts(table: Any) -> dict[str, Any]:
 
 _UPSERT = {
     table.name: _upserts(table)
-    for table in (tables.accounts, tables.authorizations, tables.transactions, tables.witness)
+    for table in (
+        tables.accounts,
+        tables.approvals,
+        tables.authorizations,
+        tables.transactions,
+        tables.witness,
+    )
 }
 
 
@@ -92,6 +98,16 @@ async def _save_delivered(session: Session, facts: RegistryFacts) -> None:
         for terms, position in facts.new_versions
     ]
     await _write_over(session, tables.authorizations, versions)
+    issued = [
+        {
+            "actor": actor,
+            "approval": reference,
+            "approved_quantity": facts.approvals[actor, reference].approved_quantity,
+            "issued": facts.approvals[actor, reference].issued,
+        }
+        for actor, reference in sorted(facts.issued)
+    ]
+    await _write_over(session, tables.approvals, issued)
 
 
 async def _save_witnessed(session: Session, facts: RegistryFacts, kept: Kept) -> None:

@@ -7,10 +7,11 @@ Elsewhere: loading and writing (`storage`, `saving`), what happens to them (`app
 
 from dataclasses import dataclass, field
 
-from ledger.checks import Authorization, Facts
+from ledger.checks import Approval, Authorization, Facts
 from ledger.directory import Directory
 from ledger.growth import Growth
 from ledger.transactions import State
+from registry.scrubbing import Scrubbed
 from runtime.journal import Kept as KeptMessage
 from schemas.directory import SignedAct
 from schemas.effects import AuthorizationTerms
@@ -110,6 +111,7 @@ class Kept:
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
     known_acts: int = -1
     numbers: dict[Actor, int] = field(default_factory=dict)
+    scrubbed: Scrubbed = field(default_factory=Scrubbed)
 
 
 @dataclass
@@ -117,6 +119,7 @@ class RegistryFacts(Facts):
     """The facts of one batch."""
 
     authorizations: dict[tuple[PartyCode, AuthorizationId], Authorization]
+    approvals: dict[tuple[Actor, str], Approval] = field(default_factory=dict)
     transactions: dict[TransactionId, Transaction] = field(default_factory=dict)
     accounts: dict[AccountNumber, Account] = field(default_factory=dict)
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
@@ -130,10 +133,12 @@ class RegistryFacts(Facts):
     changed: set[TransactionId] = field(default_factory=set)
     occupied: set[AccountNumber] = field(default_factory=set)
     changed_accounts: set[AccountNumber] = field(default_factory=set)
+    issued: set[tuple[Actor, str]] = field(default_factory=set)
     new_acts: list[tuple[int, SignedAct]] = field(default_factory=list)
     new_deliveries: list[Delivery] = field(default_factory=list)
     new_movements: list[Movement] = field(default_factory=list)
     new_versions: list[tuple[AuthorizationTerms, int]] = field(default_factory=list)
     inquiries: list[Inquired] = field(default_factory=list)
     witnessed: bool = False
+    scrubbed: Scrubbed | None = None
     buried: list[tuple[bytes, Finding]] = field(default_factory=list)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Text, and_, bindparam, cast, select
 
-from ledger.checks import Authorization
+from ledger.checks import Approval, Authorization
 from ledger.directory import Directory
 from ledger.growth import Growth
 from ledger.log import EMPTY_ROOT
@@ -41,6 +41,7 @@ __all__ = [
     "answer_sequence",
     "answered",
     "load_accounts",
+    "load_approvals",
     "load_authorizations",
     "load_kept",
     "load_transactions",
@@ -173,6 +174,18 @@ async def load_authorizations(
         terms = AuthorizationTerms.model_validate_json(row.terms)
         found.setdefault(name, Authorization()).versions[row.version] = terms
     return found
+
+
+async def load_approvals(
+    session: Session, names: Iterable[str]
+) -> dict[tuple[Actor, str], Approval]:
+    """What this registry's actors have issued under these approvals."""
+    table = tables.approvals
+    rows = await session.execute(select(table).where(table.c.approval.in_(sorted(names))))
+    return {
+        (Actor(row.actor), row.approval): Approval(row.approved_quantity, row.issued)
+        for row in rows
+    }
 
 
 async def unstated_expiries(

@@ -108,6 +108,16 @@ authorizations = Table(
 )
 """Authorizations recorded by this registry's actors."""
 
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("approval", Text, primary_key=True),
+    Column("approved_quantity", BigInteger, nullable=False),
+    Column("issued", BigInteger, nullable=False),
+)
+"""What this registry's actors have issued under an approval, as entries said it."""
+
 acts = Table(
     "acts",
     metadata,

@@ -27,7 +27,15 @@ from runtime.tables import dead_letters, desk, sequences
 from schemas import jws
 from schemas.identifiers import Participant
 
-__all__ = ["Settings", "add_verbs", "guarded", "show_rows"]
+__all__ = [
+    "OperatorKey",
+    "OperatorName",
+    "Settings",
+    "add_verbs",
+    "give_order",
+    "guarded",
+    "show_rows",
+]
 
 Settings = Annotated[Path, typer.Option("--settings", help="The program's settings file.")]
 OperatorName = Annotated[str, typer.Option("--operator", help="Your name in the settings.")]

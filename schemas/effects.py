@@ -3,8 +3,9 @@
 
 An effect names exact units. `Move` takes units from a position to a position (no source: they are
 issued); `Restate` changes attributes where the units stand; `Reserve`, `Release`, `Pledge`,
-`Freeze` and `Unfreeze` lay or lift overlays; the rest change the directory, an authorization or a
-case. Old entries stay readable after every change of the rules, since rules are not consulted.
+`Freeze` and `Unfreeze` lay or lift overlays; the rest change the directory, an authorization, what
+is issued under an approval, or a case. Old entries stay readable after every change of the rules,
+since rules are not consulted.
 
 Elsewhere: carrying effects out (`ledger.effects`), deriving them (`ledger.actions`).
 """
@@ -22,6 +23,7 @@ from schemas.identifiers import (
     PartyCode,
     TransactionId,
 )
+from schemas.limits import SERIAL_MAX
 from schemas.units import (
     Attributes,
     FirstTransferDefinition,
@@ -35,6 +37,7 @@ from schemas.units import (
 )
 
 __all__ = [
+    "ApprovalEffect",
     "AuthorizationEffect",
     "AuthorizationTerms",
     "CaseEffect",
@@ -180,6 +183,16 @@ class AuthorizationEffect(Frozen):
     terms: AuthorizationTerms
 
 
+class ApprovalEffect(Frozen):
+    """`actor` has issued units under an approval of so many; the sum of all entries counts."""
+
+    effect: Literal["approval"] = "approval"
+    actor: Actor
+    approval: Annotated[str, Field(min_length=1, max_length=120)]
+    approved_quantity: Annotated[int, Field(ge=1, le=SERIAL_MAX)]
+    quantity: Annotated[int, Field(ge=1, le=SERIAL_MAX)]
+
+
 Cause = Literal[
     "held-without-issuance",
     "held-twice",
@@ -191,6 +204,7 @@ Cause = Literal[
     "tampered-rows",
     "log-fork",
     "statement-overdue",
+    "deliveries-differ",
 ]
 """Why a ledger and the log differ, as far as the reconciliation service can tell."""
 
@@ -215,6 +229,7 @@ Effect = Annotated[
     | Unfreeze
     | DirectoryEffect
     | AuthorizationEffect
+    | ApprovalEffect
     | CaseEffect,
     Field(discriminator="effect"),
 ]

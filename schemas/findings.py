@@ -63,6 +63,7 @@ class Reason(StrEnum):
     PARTICIPANT_TESTING = "participant-testing"
     PARTICIPANT_SUSPENDED = "participant-suspended"
     PROFILE_FORBIDS = "profile-forbids"
+    ACTOR_SUSPENDED = "actor-suspended"
 
     RANGE_REVERSED = "range-reversed"
     RANGES_OVERLAP = "ranges-overlap"
@@ -109,6 +110,7 @@ class Reason(StrEnum):
     NOT_FIRST_TRANSFERRED = "not-first-transferred"
     ACCOUNT_UNKNOWN = "account-unknown"
     DECLINED = "declined"
+    APPROVAL_DIFFERS = "approval-differs"
 
     INTERNAL = "internal"
 
@@ -160,6 +162,7 @@ RULES: dict[Reason, Rule] = {
     _R.PARTICIPANT_TESTING: Rule(3003, _P, True, True, f"{_ANNEX} para 24", "A participant in testing cannot move units; finish its admission."),
     _R.PARTICIPANT_SUSPENDED: Rule(3004, _P, True, True, f"{_ANNEX} para 2", "The participant is suspended for outgoing actions; settle the cause first."),
     _R.PROFILE_FORBIDS: Rule(3005, _P, True, True, f"{_ANNEX} paras 23-24", "The connection profile of the two actors does not allow this; both must agree on another."),
+    _R.ACTOR_SUSPENDED: Rule(3006, _P, True, True, f"{_ANNEX} para 9", "The actor differs from the log and has not answered; no units leave its accounts until it does and the case is closed."),
     _R.RANGE_REVERSED: Rule(4001, _D, False, False, f"{_ANNEX} para 6", "The first serial comes after the last; give the range in order."),
     _R.RANGES_OVERLAP: Rule(4002, _D, False, False, f"{_ANNEX} para 6", "Two lines name the same units; name each once."),
     _R.QUANTITY_DIFFERS: Rule(4003, _D, False, False, f"{_ANNEX} para 8", "The stated quantity is not the sum of the lines."),
@@ -188,7 +191,7 @@ RULES: dict[Reason, Rule] = {
     _R.VINTAGE_TOO_EARLY: Rule(7003, _T, True, False, "2/CMA.3 annex para 1(e)", "Outcomes before 2021 cannot be ITMOs."),
     _R.SHARE_OF_PROCEEDS_WRONG: Rule(7004, _T, True, False, "3/CMA.3 annex para 58", "Five per cent of an issuance go to the Adaptation Fund account, rounded up."),
     _R.OMGE_TOO_SMALL: Rule(7005, _T, True, False, "3/CMA.3 annex para 59", "At least two per cent of an issuance are cancelled for overall mitigation, rounded up."),
-    _R.APPROVAL_EXCEEDED: Rule(7006, _T, True, False, "3/CMA.3 annex para 53", "The issuance exceeds the approved quantity."),
+    _R.APPROVAL_EXCEEDED: Rule(7006, _T, True, False, "3/CMA.3 annex para 53", "With what was issued under this approval before, the issuance exceeds the approved quantity; issue what is left of it, or rest on another approval."),
     _R.AUTHORIZATION_EXISTS: Rule(7007, _T, True, False, f"{_ANNEX} para 7", "This version of the authorization is recorded already; raise the version by one."),
     _R.AUTHORIZATION_MISSING: Rule(7008, _T, True, False, "2/CMA.3 annex para 29", "No such authorization is recorded; record it first."),
     _R.AUTHORIZATION_REVOKED: Rule(7009, _T, True, False, "4/CMA.6", "The authorization is revoked or superseded; use its current version."),
@@ -202,6 +205,7 @@ RULES: dict[Reason, Rule] = {
     _R.NOT_FIRST_TRANSFERRED: Rule(7017, _T, True, False, "2/CMA.3 annex para 2", "The units were not first-transferred yet; they are no ITMOs."),
     _R.ACCOUNT_UNKNOWN: Rule(7018, _T, True, True, "2/CMA.3 annex para 29", "The registry has no such open account."),
     _R.DECLINED: Rule(7019, _T, True, False, f"{_ANNEX} para 10", "An operator of the acquiring actor declined; see the comment."),
+    _R.APPROVAL_DIFFERS: Rule(7020, _T, True, False, "3/CMA.3 annex para 53", "The same approval was given with another approved quantity before; state that one, or name the other approval."),
     _R.INTERNAL: Rule(9001, CheckClass.INTERNAL, False, True, "", "A fault in the program that received this; its operators were alarmed and nothing changed."),
 }
 # fmt: on

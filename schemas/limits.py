@@ -15,6 +15,7 @@ __all__ = [
     "EFFECTS_MAX",
     "ENVELOPE_BYTES_MAX",
     "FINDINGS_MAX",
+    "GAP_SECONDS_MAX",
     "INTEGER_MAX",
     "LINES_MAX",
     "MESSAGES_MAX",
@@ -79,6 +80,10 @@ CLOCK_AHEAD_SECONDS_TOLERATED: Final = 10
 CLOCK_AHEAD_SECONDS_MAX: Final = 600
 """Ahead by more than the tolerance and up to this, an envelope is held until due; past it the
 sender's clock is wrong, and proposals in the envelope are refused."""
+
+GAP_SECONDS_MAX: Final = 3600
+"""How long past its deadline a transaction waits for an acquirer of whom something is stored behind
+a gap: long enough to be asked for and sent again, too short to bind another's units for ever."""
 
 PROPOSAL_LIFETIME_SECONDS_MAX: Final = 30 * 24 * 3600
 """No proposal may bind units for longer than thirty days."""

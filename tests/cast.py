@@ -153,7 +153,8 @@ def asked(proposal: Mapping[str, Any]) -> dict[str, Any]:
 def issuance(actor: Actor, key: Key, first: int, last: int, **members: Any) -> dict[str, Any]:
     attributes = members.pop("attributes", Attributes())
     one = line(key, first, last, target=account(actor), attributes=attributes)
-    references = {"request": "R", "approval": "A", "approved_quantity": last - first + 1}
+    approval = f"A {first}-{last}"
+    references = {"request": "R", "approval": approval, "approved_quantity": last - first + 1}
     return {"action": "issuance", "lines": (one,), "references": references} | members
 
 

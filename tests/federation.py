@@ -79,6 +79,8 @@ from tests.voice import Voice
 __all__ = ["Federation", "Settings", "copy_databases"]
 
 T = TypeVar("T")
+OPERATORS = ("olga", "otto")
+"""They may command every program."""
 
 
 @dataclass
@@ -89,6 +91,7 @@ class Settings:
     heartbeat_seconds: float = 60.0
     inquiry_seconds: float = 10.0
     tick_seconds: float = 0.25
+    scrub_seconds: float = 86400.0
     manual: frozenset[Participant] = frozenset()
     """Participants that leave clearances to an operator."""
 
@@ -115,7 +118,9 @@ class Federation:
             self.urls.setdefault(participant, f"sqlite:///{self.folder / f'{participant}.db'}")
         self._stores: dict[Participant, Store] = {}
         self.ids = Ids()
-        self._operator = Operator(name="olga", role="administrator", key=public("olga"))
+        self._operators = [
+            Operator(name=name, role="administrator", key=public(name)) for name in OPERATORS
+        ]
 
     # --- programs -------------------------------------------------------------------------------
 
@@ -135,9 +140,8 @@ class Federation:
             )
         kind = MechanismRegistry if participant == "UN01" else Registry
         accept = participant not in pace.manual
-        return kind(
-            participant, ACTORS[participant], genesis(), ring, RegistrySettings(accept=accept)
-        )
+        chosen = RegistrySettings(accept=accept, scrub_seconds=pace.scrub_seconds)
+        return kind(participant, ACTORS[participant], genesis(), ring, chosen)
 
     async def make_databases(self) -> None:
         """Empty databases, and a log that has begun."""
@@ -158,7 +162,7 @@ class Federation:
                 MemoryBroker(self.exchange, str(participant)),
                 self.clock,
                 keyring(participant),
-                operators=[self._operator],
+                operators=self._operators,
                 settings=NodeSettings(tick_seconds=self.settings.tick_seconds, drain_seconds=2),
             )
             self.tasks[participant] = asyncio.create_task(self.nodes[participant].run())
@@ -291,15 +295,17 @@ class Federation:
 
     # --- doing ----------------------------------------------------------------------------------
 
-    async def submit(self, participant: Participant | str, command: str, **arguments: Any) -> int:
-        """Put a command on a program's desk; gives its number there."""
+    async def submit(
+        self, participant: Participant | str, command: str, by: str = "olga", **arguments: Any
+    ) -> int:
+        """Put an operator's command on a program's desk; gives its number there."""
         now = self.clock.now()
         order, signature = write_order(
             Participant(participant),
             command,
             arguments,
-            self._operator.name,
-            signer("olga"),
+            by,
+            signer(by),
             now,
             self.ids,
         )

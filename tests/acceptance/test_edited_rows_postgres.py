@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from structlog.typing import EventDict
 
 from harness.services import Postgres
@@ -53,7 +54,9 @@ async def on_postgres(
         tmp_path,
         logs,
         SystemClock(),
-        Settings(checkpoint_seconds=0.2, heartbeat_seconds=2.0, tick_seconds=0.05),
+        Settings(
+            checkpoint_seconds=0.2, heartbeat_seconds=2.0, tick_seconds=0.05, scrub_seconds=8.0
+        ),
         urls,
     )
     await one.make_databases()
@@ -91,3 +94,24 @@ async def test_edits_on_postgresql_are_named_within_two_statements(
     said = federation.logged(events.STATEMENT_MADE, participant="CHE01")
     assert len([one for one in said if federation.logs.index(one) < found]) <= 2
     assert await federation.transact(GHA, first_transfer(901, 940, 901)) == "completed"
+    await past_the_triggers(federation)
+
+
+async def past_the_triggers(federation: Federation) -> None:
+    """A row is deleted with the triggers turned off: the scrub finds it within its period."""
+    await federation.settled()
+    async with federation.store(Participant("CHE01")).transaction() as session:
+        for sql in (
+            "alter table blocks disable trigger user",
+            f"delete from blocks where {SWISS}",
+            "alter table blocks enable trigger user",
+        ):
+            values = {"series": I.series, "at": 901} if ":at" in sql else {}
+            await session.execute(text(sql), values)
+
+    async def found() -> bool | None:
+        case = ("CHE01/CHE", I.text, 901, 940, "missing")
+        return True if case in await named(federation) else None
+
+    await federation.wait(found, "the case", 20)
+    assert federation.logged(events.SCRUB_DIFFERED, participant="CHE01", actor=CHE)

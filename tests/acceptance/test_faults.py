@@ -123,7 +123,7 @@ async def _propose(running: World, first: int) -> str:
         await running.order(
             THAILAND, "open-account", {"actor": THA, "kind": "holding", "number": 1}
         )
-    references = {"request": "r", "approval": "a", "approved_quantity": 100}
+    references = {"request": "r", "approval": f"a {first}", "approved_quantity": 100}
     done, result = await running.order(
         THAILAND,
         "propose",

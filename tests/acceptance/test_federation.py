@@ -323,7 +323,7 @@ BAD_ISSUES: dict[str, tuple[dict[str, Any], str]] = {
     "serials that are taken": ({"first": 900}, "serials-taken"),
     "vintage 2020": ({"vintage": 2020}, "vintage-too-early"),
     "over the approval": (
-        {"references": {"request": "R", "approval": "A", "approved_quantity": 7124}},
+        {"references": {"request": "R", "approval": "B", "approved_quantity": 7124}},
         "approval-exceeded",
     ),
 }
@@ -336,7 +336,7 @@ ISSUE = {
     "authorized": 100,
     "designation": "N",
     "authorization": {"id": "MM-1", "version": 1},
-    "references": {"request": "R", "approval": "A", "approved_quantity": 7125},
+    "references": {"request": "R", "approval": "B", "approved_quantity": 7125},
 }
 
 

@@ -7,12 +7,17 @@ proposal that belongs to its author's transaction gets an entry, everything else
 way the sender learns it, and what is said next goes on.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
+from sqlalchemy import text
 
+from registry.program import Registry
+from runtime.schema import migrate
 from schemas.directory import Status, StatusChange
 from schemas.effects import Units
 from schemas.envelope import digest
@@ -106,14 +111,14 @@ async def reserved_by_another(federation: Federation) -> None:
     await federation.reached(waiting, "cleared", "GHA01")
 
 
-async def frozen(federation: Federation) -> None:
-    """Ghana's units 301 to 310 are under case REC-7."""
+async def frozen(federation: Federation, first: int = 301, last: int = 310) -> None:
+    """Ghana's units 301 to 310, or others, are under case REC-7."""
     await federation.stop(REC)
     voice = await federation.voice(Actor("REC"))
     notice = CaseNotice(
         key=U,
-        first=301,
-        last=310,
+        first=first,
+        last=last,
         case=CaseId("REC-7"),
         actor=GHA,
         cause="missing",
@@ -153,7 +158,7 @@ def issued(total: int, share: int, omge: int, **changes: Any) -> dict[str, Any]:
         target = account(ADM, code)
         lines.append(line(key, first, first + quantity - 1, target=target, attributes=marks))
         first += quantity
-    references = {"request": "R", "approval": "A", "approved_quantity": total}
+    references = {"request": "R", "approval": "B", "approved_quantity": total}
     return {"action": "issuance", "lines": tuple(lines), "references": references} | changes
 
 
@@ -760,6 +765,26 @@ async def test_after_the_end_without_completion_units_are_free_and_answers_too_l
     await rogue.close()
 
 
+async def test_an_answer_behind_a_gap_is_waited_for_past_the_deadline(
+    federation: Federation,
+) -> None:
+    rogue = await federation.voice(ROG)
+    wanted = first_transfer(201, 300, 201, ROG)
+    transaction = await federation.propose(GHA, wanted, lifetime_seconds=10)
+    await federation.reached(transaction, "cleared", "GHA01")
+    sql = "select message from transactions where id = :id"
+    message = (await federation.rows(HUB, sql, id=transaction))[0].message
+    asked_too = StatusRequest(transaction=TransactionId(transaction))
+    lost = await rogue.seal(HUB, [rogue.make("status-request", transaction, asked_too)])
+    answer = rogue.make("acceptance", transaction, Acceptance(), answers=message)
+    await rogue.send(HUB, await rogue.seal(HUB, [answer]))
+    await asyncio.sleep(30)
+    assert await federation.state(transaction) == "cleared"
+    await rogue.send(HUB, lost)
+    assert await federation.ended(transaction) == "completed"
+    await rogue.close()
+
+
 # --- the same again ------------------------------------------------------------------------------
 
 
@@ -865,6 +890,127 @@ async def test_a_frozen_range_names_its_case_and_nothing_else_stops(federation: 
     (found,) = entry.findings
     assert (found.case, found.key, found.first, found.last) == ("REC-7", U, 302, 310)
     await voice.close()
+
+
+@pytest.mark.parametrize("action", ["use", "cancellation"])
+async def test_itmos_do_not_end_while_a_case_lies_on_the_units_they_represent(
+    federation: Federation, action: str
+) -> None:
+    """Ghana holds 1 to 100 locked, Switzerland the ITMOs: 41 to 50 are frozen, in Ghana."""
+    await frozen(federation, 41, 50)
+    mark = {"purpose": "NDC", "user": "CHE", "year": 2025}
+    ends = partial(use if action == "use" else cancel, I, by=CHE, use=mark)
+    before = await federation.holdings(GHA)
+    wanted = await federation.propose(CHE, ends(31, 45))
+    assert await federation.ended(wanted) == "refused"
+    (entry,) = [
+        m.body for m in await federation.entries() if m.conversation == wanted and m.body.findings
+    ]
+    (found,) = entry.findings
+    assert (found.reason, found.case) == (X.UNITS_FROZEN, "REC-7")
+    assert (found.field, found.key, found.first, found.last) == ("body/lines/0", U, 41, 45)
+    assert await federation.holdings(GHA) == before
+    assert await federation.transact(CHE, ends(31, 40)) == "completed"
+    assert await federation.transact(CHE, transfer(I, 41, 45, CHE, GHA)) == "completed"
+
+
+# --- approvals ------------------------------------------------------------------------------------
+
+
+def resting_on(approval: str, first: int, last: int, approved: int) -> dict[str, Any]:
+    references = {"request": "R", "approval": approval, "approved_quantity": approved}
+    return issuance(GHA, U, first, last) | {"references": references}
+
+
+async def test_issuances_under_one_approval_do_not_exceed_it_together(
+    federation: Federation,
+) -> None:
+    """The registry says so at its own desk, the hub to whoever asks it all the same."""
+    assert await federation.transact(GHA, resting_on("S", 2001, 2060, 100)) == "completed"
+    await federation.stop(HUB, Participant("GHA01"))
+    await federation.start(HUB, Participant("GHA01"))
+    await federation.greeted()
+    for wanted, reason, field in (
+        (resting_on("S", 2061, 2101, 100), "approval-exceeded", "body/quantity"),
+        (resting_on("S", 2061, 2062, 200), "approval-differs", "body/references/approved_quantity"),
+    ):
+        done, why = await federation.command("GHA01", "propose", **{"actor": GHA, **asked(wanted)})
+        assert not done
+        assert f"{reason} in {field}" in why
+    voice = await spoken_for(federation, GHA)
+    transaction = await next_transaction(federation, GHA)
+    said = await voice.propose(transaction, resting_on("S", 2061, 2101, 100))
+    assert await voice.reasons(said) == [X.APPROVAL_EXCEEDED]
+    await voice.close()
+    await federation.start(Participant("GHA01"))
+    await federation.greeted()
+    assert await federation.transact(GHA, resting_on("S", 2061, 2100, 100)) == "completed"
+
+
+async def test_a_registry_s_migration_works_out_what_was_issued(federation: Federation) -> None:
+    assert await federation.transact(GHA, resting_on("S", 2001, 2060, 100)) == "completed"
+    assert await federation.transact(GHA, resting_on("S", 2061, 2070, 100)) == "completed"
+    ghana = Participant("GHA01")
+    await federation.stop(ghana)
+    everything = "select actor, approval, approved_quantity, issued from approvals"
+    before = {tuple(row) for row in await federation.rows(ghana, everything)}
+    assert (str(GHA), "S", 100, 70) in before
+    async with federation.store(ghana).transaction() as session:
+        await session.execute(text("drop table approvals"))
+    sql = "update alembic_version set version_num = 'g0001' where version_num = 'g0002'"
+    await federation.edit(ghana, sql)
+    await federation.let_go()
+    await migrate(federation.urls[ghana], Registry.packages)
+    await federation.start(ghana)
+    await federation.greeted()
+    assert {tuple(row) for row in await federation.rows(ghana, everything)} == before
+
+
+# --- no answer ------------------------------------------------------------------------------------
+
+
+async def test_who_owes_an_answer_moves_nothing_out_until_its_case_is_closed(
+    federation: Federation,
+) -> None:
+    await federation.stop(REC)
+    voice = await federation.voice(Actor("REC"))
+
+    async def told(*, is_open: bool) -> None:
+        notice = CaseNotice(
+            key=U,
+            first=901,
+            last=910,
+            case=CaseId("REC-7"),
+            actor=GHA,
+            cause="statement-overdue",
+            open=is_open,
+            freeze=False,
+            detail="",
+        )
+        await voice.say("case", "REC-7", notice)
+
+    waiting = await federation.propose(GHA, first_transfer(201, 210, 201, ROG))
+    await federation.reached(waiting, "cleared", "GHA01")
+    await told(is_open=True)
+    await federation.stop(HUB)
+    await federation.start(HUB)
+    await federation.greeted()
+    refused = await federation.propose(GHA, first_transfer(301, 310, 301))
+    assert await federation.ended(refused) == "refused"
+    rogue = await federation.voice(ROG)
+    sql = "select message from transactions where id = :id"
+    message = (await federation.rows(HUB, sql, id=waiting))[0].message
+    await rogue.say("acceptance", waiting, Acceptance(), answers=message)
+    assert await federation.ended(waiting) == "refused", "completing is asked for again"
+    for entry in [m for m in await federation.entries() if m.body.findings][-2:]:
+        (found,) = entry.body.findings
+        assert (found.reason, found.case) == (X.ACTOR_SUSPENDED, "REC-7")
+    assert await federation.transact(GHA, issuance(GHA, U, 2001, 2010)) == "completed"
+    assert await federation.transact(CHE, transfer(I, 1, 10, CHE, GHA)) == "completed"
+    await told(is_open=False)
+    assert await federation.transact(GHA, first_transfer(301, 310, 301)) == "completed"
+    await voice.close()
+    await rogue.close()
 
 
 def rest_of_it() -> tuple[Line, ...]:

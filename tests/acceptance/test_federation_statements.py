@@ -10,8 +10,21 @@ from ledger import log, note
 from runtime import events
 from schemas.findings import Reason
 from schemas.identifiers import Actor, Digest, Participant
-from schemas.messages import Checkpoint, Delivered, Message, Statement, parse_message
-from tests.cast import CHE, GHA, HUB, LOG, ROG, I, R, issuance, private, signer, use
+from schemas.messages import Checkpoint, Delivered, Entry, Line, Message, Statement, parse_message
+from tests.cast import (
+    CHE,
+    GHA,
+    HUB,
+    LOG,
+    ROG,
+    I,
+    R,
+    account,
+    issuance,
+    private,
+    signer,
+    use,
+)
 from tests.federation import Federation
 from tests.voice import Voice
 
@@ -122,7 +135,7 @@ async def test_an_older_statement_does_not_undo_a_newer_one(federation: Federati
 async def test_every_statement_about_a_checkpoint_of_ours_reaches_the_reconciliation(
     federation: Federation,
 ) -> None:
-    """Also a false one: that is its business to judge."""
+    """Also one with false deliveries: that is its to judge, and a case about the author."""
     rogue, word = await asked_for_a_word(federation)
     for changes in ({}, with_delivered(word["delivered"].size, EMPTY)):
         said = await rogue.say("statement", "statement", Statement(**word | changes))
@@ -130,10 +143,38 @@ async def test_every_statement_about_a_checkpoint_of_ours_reaches_the_reconcilia
         rows = await federation.rows(HUB, sql, d=str(said))
         assert rows[0][0] == 1
 
-    async def alarmed() -> bool | None:
-        return True if federation.logged(events.ALARM_RAISED, kind="delivery-fork") else None
+    async def named() -> tuple[str, str] | None:
+        rows = await federation.rows("REC", "select actor, cause from cases where state = 'open'")
+        return (rows[0].actor, rows[0].cause) if rows else None
 
-    await federation.wait(alarmed, "the alarm")
+    assert await federation.wait(named, "the case") == (str(ROG), "deliveries-differ")
+    assert federation.logged(events.ALARM_RAISED) == [], "the hub has done nothing wrong"
+    assert await federation.rows("REC", "select 1 from alarms") == []
+    await rogue.close()
+
+
+async def test_whoever_differs_and_does_not_answer_is_suspended_in_time(
+    federation: Federation,
+) -> None:
+    """The rogue states that it holds nothing, which is not so, and answers no question."""
+    rogue, word = await asked_for_a_word(federation)
+    empty = Digest(log.EMPTY_ROOT.hex())
+    said = await rogue.say("statement", "statement", Statement(**word | {"holdings": empty}))
+    assert await rogue.reasons(said) == []
+
+    async def suspended() -> str | None:
+        rows = await federation.rows(HUB, "select id, cause from cases where open = 1")
+        return rows[0].id if rows and rows[0].cause == "statement-overdue" else None
+
+    case = await federation.wait(suspended, "the case", 400)
+    one = Line(key=R, first=2001, last=2005, source=account(ROG), target=account(ROG, "CAN"))
+    mark = {"purpose": "OP", "user": "Nobody"}
+    wanted = {"action": "cancellation", "lines": (one,), "use": mark}
+    said = await rogue.propose("ROG01-ROG-4", wanted)
+    (entry,) = [m.body for m in await rogue.answers(said) if isinstance(m.body, Entry)]
+    (found,) = entry.findings
+    assert (found.reason, found.case) == (X.ACTOR_SUSPENDED, case)
+    await rogue.completes("ROG01-ROG-5", issuance(ROG, R, 3001, 3010))
     await rogue.close()
 
 

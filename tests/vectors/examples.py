@@ -158,6 +158,13 @@ EFFECTS: list[Json] = [
     {"effect": "directory", "act": "{}", "signatures": ["a.b.c"]},
     {"effect": "authorization", "actor": GHANA, "terms": TERMS},
     {
+        "effect": "approval",
+        "actor": "UN01/ADM",
+        "approval": "SB-2027-3",
+        "approved_quantity": 100,
+        "quantity": 40,
+    },
+    {
         "effect": "case",
         **UNITS,
         "case": "REC-3",

@@ -42,6 +42,7 @@ class Alone:
     now: Instant = NOON
     ids: Ids = field(default_factory=Ids)
     sequence: int = 0
+    early: frozenset[Actor] = frozenset()
     found: dict[str, list[Finding]] = field(default_factory=dict)
     facts: HubFacts | None = None
 
@@ -62,7 +63,7 @@ class Alone:
 
     async def run(self, *items: Item) -> Batch:
         """One batch, committed."""
-        batch = Batch(now=self.now, ids=self.ids)
+        batch = Batch(now=self.now, ids=self.ids, early=self.early)
         self.found = {}
         async with self.store.transaction() as session:
             facts = await self.hub.load(session, items, batch)

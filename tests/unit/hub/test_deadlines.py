@@ -9,9 +9,11 @@ from hub import storage
 from hub.deadlines import STALL_SECONDS
 from hub.program import HubSettings
 from runtime.program import Tick
-from schemas.identifiers import Instant, Participant, TransactionId
+from schemas.directory import Profile
+from schemas.identifiers import Actor, Instant, Participant, TransactionId
+from schemas.limits import GAP_SECONDS_MAX
 from schemas.messages import Acceptance
-from tests.cast import CHE, GHA, U, first_transfer, issuance, terms
+from tests.cast import CHE, GHA, ROG, U, first_transfer, issuance, profile, terms
 from tests.unit.hub.alone import Alone, later
 
 PARTIES = (Participant("GHA01"), Participant("CHE01"))
@@ -136,6 +138,49 @@ async def test_the_hub_looks_when_something_may_be_due_and_only_then(alone: Alon
     assert await state(alone) == "expired"
     await alone.tick(LIFETIME + 3)
     assert not alone.hub.due(later(LIFETIME + 30)), "nothing is open, nobody is owed anything"
+
+
+async def test_a_gap_of_the_acquirer_holds_the_deadline_and_no_longer_than_is_bound(
+    alone: Alone,
+) -> None:
+    await cleared(alone)
+    alone.early = frozenset({CHE})
+    last = LIFETIME + GAP_SECONDS_MAX
+    for seconds in range(0, last, 4):
+        await alone.tick(seconds)
+    assert await state(alone) == "cleared"
+    await alone.tick(last)
+    assert await state(alone) == "expired"
+
+
+@pytest.mark.parametrize("early", [set(), {GHA}])
+async def test_a_filled_gap_and_the_proposer_s_own_hold_nothing(
+    alone: Alone, early: set[Actor]
+) -> None:
+    await cleared(alone)
+    alone.early = frozenset({CHE})
+    for seconds in range(1, LIFETIME + 9):
+        await alone.tick(seconds)
+    assert await state(alone) == "cleared"
+    alone.early = frozenset(early)
+    await alone.tick(LIFETIME + 9)
+    assert await state(alone) == "expired"
+
+
+async def test_what_a_gap_holds_takes_no_place_of_what_is_due(alone: Alone) -> None:
+    alone.hub._settings = HubSettings(expiries_max=1)
+    await cleared(alone)
+    await alone.admit(Participant("ROG01"))
+    alone.early = frozenset({CHE})
+    await alone.run(alone.order(profile(GHA, ROG, Profile.INFORMATION, alone.now), 9))
+    wanted = alone.proposal(GHA, "GHA01-GHA-4", first_transfer(401, 410, 401, ROG), LIFETIME)
+    await alone.run(wanted)
+    for seconds in range(1, LIFETIME + 2):
+        await alone.tick(seconds)
+    assert await state(alone) == "cleared"
+    async with alone.store.snapshot() as session:
+        other = TransactionId("GHA01-GHA-4")
+        assert (await storage.load_transactions(session, [other]))[other].state == "expired"
 
 
 async def test_as_many_expire_at_once_as_the_settings_say(alone: Alone) -> None:

@@ -5,18 +5,32 @@ What a hub keeps in memory after any batch is what it would load after a crash; 
 change in the database cannot be changed there by anybody.
 """
 
+from collections import Counter
+from typing import Any
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from hub import storage
+from hub import storage, tables
 from hub.genesis import begin_log
 from hub.state import Kept
 from ledger import log
 from runtime.clock import Ids
 from runtime.errors import LocalProtocolError
-from schemas.identifiers import Actor, AuthorizationId, Digest, Participant, PartyCode
-from schemas.messages import Acceptance, Delivered, Statement, Withdrawal
+from runtime.schema import migrate
+from runtime.store import open_store
+from schemas.effects import ApprovalEffect, CaseEffect, Cause
+from schemas.findings import Reason
+from schemas.identifiers import Actor, AuthorizationId, CaseId, Digest, Participant, PartyCode
+from schemas.messages import (
+    Acceptance,
+    CaseNotice,
+    Delivered,
+    Statement,
+    Withdrawal,
+    parse_message,
+)
 from tests.cast import CHE, GHA, REC, U, first_transfer, genesis, issuance, terms
 from tests.unit.hub.alone import NOON, Alone, later
 
@@ -43,6 +57,7 @@ async def same_after_a_crash(alone: Alone) -> None:
     assert mine.owed <= theirs.owed, "a restart may show somebody one checkpoint more"
     assert mine.last_turn == theirs.last_turn
     assert mine.next_deadline == theirs.next_deadline
+    assert mine.overdue == theirs.overdue
 
 
 async def test_what_is_kept_in_memory_is_what_a_restart_loads(each_url: str) -> None:
@@ -203,3 +218,119 @@ async def test_every_proof_between_two_sizes_is_made_from_stored_nodes(each_url:
                 proof = log.consistency_proof(old, new, nodes)
                 assert log.verify_consistency(old, roots[old], new, roots[new], proof)
     await alone.store.close()
+
+
+# --- approvals and cases -------------------------------------------------------------------------
+
+
+def under(approval: str, first: int, last: int, approved: int) -> dict[str, Any]:
+    references = {"request": "R", "approval": approval, "approved_quantity": approved}
+    return issuance(GHA, U, first, last) | {"references": references}
+
+
+def about(case: str, cause: Cause, *, is_open: bool) -> CaseNotice:
+    return CaseNotice(
+        key=U,
+        first=1,
+        last=10,
+        case=CaseId(case),
+        actor=GHA,
+        cause=cause,
+        open=is_open,
+        freeze=False,
+        detail="",
+    )
+
+
+async def approved_and_overdue(alone: Alone) -> None:
+    """70 of 100 are issued; one case is open because of no answer, one was, one is of a cause."""
+    await alone.admit(*PARTIES)
+    await alone.run(
+        alone.proposal(GHA, "GHA01-GHA-1", under("A", 1, 40, 100)),
+        alone.proposal(GHA, "GHA01-GHA-2", under("A", 41, 70, 100)),
+        alone.proposal(GHA, "GHA01-GHA-3", under("B", 101, 110, 10)),
+    )
+    rec = Actor("REC")
+    told: list[tuple[str, Cause, bool]] = [
+        ("REC-1", "statement-overdue", True),
+        ("REC-2", "statement-overdue", True),
+        ("REC-3", "missing", True),
+        ("REC-1", "statement-overdue", False),
+    ]
+    for case, cause, is_open in told:
+        await alone.run(alone.heard(rec, "case", case, about(case, cause, is_open=is_open)))
+
+
+async def both_tables(alone: Alone) -> list[list[tuple[Any, ...]]]:
+    async with alone.store.snapshot() as session:
+        return [
+            sorted(tuple(row) for row in await session.execute(select(table)))
+            for table in (tables.approvals, tables.cases)
+        ]
+
+
+async def test_what_is_issued_and_overdue_survives_a_restart(each_url: str) -> None:
+    alone = await Alone.begin(each_url)
+    await approved_and_overdue(alone)
+    assert alone.hub.kept.overdue == {GHA: ("REC-2",)}
+    await same_after_a_crash(alone)
+    await alone.restart()
+    for number, wanted, found in (
+        (4, under("A", 201, 231, 100), Reason.APPROVAL_EXCEEDED),
+        (5, under("A", 201, 210, 1000), Reason.APPROVAL_DIFFERS),
+        (6, first_transfer(1, 10, 1), Reason.ACTOR_SUSPENDED),
+    ):
+        id_ = f"GHA01-GHA-{number}"
+        said = alone.proposal(GHA, id_, wanted)
+        await alone.run(said)
+        assert alone.facts is not None
+        (entry,) = alone.facts.entries
+        assert [f.reason for f in entry.message.body.findings] == [found]
+    await alone.run(alone.proposal(GHA, "GHA01-GHA-7", under("A", 201, 230, 100)))
+    assert (await both_tables(alone))[0][0] == (GHA, "A", 100, 100)
+    await alone.store.close()
+
+
+async def test_two_issuances_in_one_batch_share_an_approval(alone: Alone) -> None:
+    await alone.admit(*PARTIES)
+    one = alone.proposal(GHA, "GHA01-GHA-1", under("A", 1, 60, 100))
+    two = alone.proposal(GHA, "GHA01-GHA-2", under("A", 61, 101, 100))
+    await alone.run(one, two)
+    assert alone.facts is not None
+    assert [new.message.body.state for new in alone.facts.entries] == ["completed", "refused"]
+
+
+async def test_the_migration_works_out_what_an_older_version_did_not_keep(each_url: str) -> None:
+    alone = await Alone.begin(each_url)
+    await approved_and_overdue(alone)
+    before = await both_tables(alone)
+    async with alone.store.transaction() as session:
+        for table in ("approvals", "cases"):
+            await session.execute(text(f"drop table {table}"))
+        await session.execute(
+            text("update alembic_version set version_num = 'h0001' where version_num = 'h0002'")
+        )
+    await alone.store.close()
+    await migrate(each_url, alone.hub.packages)
+    alone.store = open_store(each_url)
+    assert await both_tables(alone) == before
+    assert [row[:2] for row in before[0]] == [(GHA, "A"), (GHA, "B")]
+    await alone.store.close()
+
+
+async def test_the_log_s_effects_alone_give_what_is_issued_and_what_is_open(alone: Alone) -> None:
+    await approved_and_overdue(alone)
+    issued: Counter[tuple[str, str]] = Counter()
+    opened: dict[str, bool] = {}
+    async with alone.store.snapshot() as session:
+        for row in await session.execute(
+            select(tables.log_entries).order_by(tables.log_entries.c.position)
+        ):
+            for effect in parse_message(bytes(row.line)).body.effects:
+                if isinstance(effect, ApprovalEffect):
+                    issued[effect.actor, effect.approval] += effect.quantity
+                if isinstance(effect, CaseEffect):
+                    opened[effect.case] = effect.open
+    approvals, cases = await both_tables(alone)
+    assert {(a, r): n for a, r, _, n in approvals} == dict(issued)
+    assert {case: bool(is_open) for case, _, _, is_open in cases} == opened

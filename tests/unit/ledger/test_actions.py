@@ -9,7 +9,16 @@ from ledger.actions import companion, completion, consents, needs_acceptance, re
 from ledger.blocks import Block
 from ledger.effects import Everybody, apply
 from ledger.holdings import Overlay, OverlayKind
-from schemas.effects import AuthorizationEffect, Effect, Move, Pledge, Release, Reserve, Restate
+from schemas.effects import (
+    ApprovalEffect,
+    AuthorizationEffect,
+    Effect,
+    Move,
+    Pledge,
+    Release,
+    Reserve,
+    Restate,
+)
 from schemas.envelope import digest
 from schemas.identifiers import Actor, Digest, TransactionId
 from schemas.messages import Consent, Proposal
@@ -47,6 +56,8 @@ LETTERS = {U: "U", I: "I", A: "A", B: "B"}
 
 def told(effect: Effect) -> str:
     """An effect in a few words: what, which units, from where to where."""
+    if isinstance(effect, ApprovalEffect):
+        return f"approval {effect.approval} of {effect.approved_quantity}: {effect.quantity}"
     if isinstance(effect, AuthorizationEffect):
         return f"authorization {effect.terms.id} {effect.terms.version} by {effect.actor}"
     assert isinstance(effect, Move | Restate | Pledge)
@@ -71,11 +82,15 @@ def effects_of(world: World, name: str) -> list[Effect]:
 
 
 EFFECTS = {
-    "issuance": ["move U 2001-2100 from nothing to GHA01/GHA HLD 1"],
+    "issuance": [
+        "move U 2001-2100 from nothing to GHA01/GHA HLD 1",
+        "approval SB-2001 of 100: 100",
+    ],
     "issuance of A6.4ERs": [
         "move A 301-393 from nothing to UN01/ADM PEN 1",
         "move A 394-398 from nothing to UN01/ADM SOP 1",
         "move A 399-400 from nothing to UN01/ADM OMG 1",
+        "approval SB-301 of 100: 100",
     ],
     "authorization": ["authorization GHA-1 2 by GHA01/GHA"],
     "forwarding": ["move A 61-70 from UN01/ADM PEN 1 to UN01/MMR HLD 1"],

@@ -18,12 +18,20 @@ from hypothesis import strategies as st
 
 from ledger import checks
 from ledger.actions import completion
-from ledger.checks import CLASSES, Authorization, examine, levy
+from ledger.checks import CLASSES, Approval, Authorization, examine, levy
 from ledger.effects import Everybody, apply
 from ledger.holdings import Holdings, Overlay, OverlayKind
 from schemas.directory import Profile, Status, StatusChange
 from schemas.findings import CheckClass, Finding, Reason
-from schemas.identifiers import Actor, ApproachId, Instant, Participant, PartyCode, TransactionId
+from schemas.identifiers import (
+    Actor,
+    ApproachId,
+    CaseId,
+    Instant,
+    Participant,
+    PartyCode,
+    TransactionId,
+)
 from schemas.limits import FINDINGS_MAX, LINES_MAX, PROPOSAL_LIFETIME_SECONDS_MAX, SERIAL_MAX
 from schemas.messages import IssuanceReferences, Line, Proposal
 from schemas.units import (
@@ -87,6 +95,24 @@ def changed(key: Key, first: int, last: int, **changes: Any) -> Spoil:
 
 def nothing(world: World) -> None:
     """Spoil nothing."""
+
+
+def issued(approval: str, of: int, units: int) -> Spoil:
+    """As if Ghana had issued so many units of so many that were approved."""
+
+    def spoil(world: World) -> None:
+        world.approvals[GHA, approval] = Approval(of, units)
+
+    return spoil
+
+
+def owes_an_answer(*cases: str) -> Spoil:
+    """Switzerland differs and has not answered."""
+
+    def spoil(world: World) -> None:
+        world.overdue[CHE] = tuple(map(CaseId, cases))
+
+    return spoil
 
 
 def forget(world: World) -> None:
@@ -252,6 +278,12 @@ CASES: dict[str, Case] = {
         *good("transfer"),
         [at(R.PARTICIPANT_SUSPENDED)],
         status("CHE01", Status.SUSPENDED),
+    ),
+    "the author has not answered": Case(
+        *good("transfer"), [at(R.ACTOR_SUSPENDED)], owes_an_answer("REC-3")
+    ),
+    "the author uses and has not answered": Case(
+        *good("use"), [at(R.ACTOR_SUSPENDED)], owes_an_answer("REC-10", "REC-9")
     ),
     "the profile is view, which lets nothing move": Case(
         *good("first transfer"),
@@ -584,6 +616,24 @@ CASES: dict[str, Case] = {
         ),
         [at(R.APPROVAL_EXCEEDED, "body/quantity")],
     ),
+    "one unit more than is left of what was approved": Case(
+        *good("issuance"),
+        [at(R.APPROVAL_EXCEEDED, "body/quantity")],
+        issued("SB-2001", 100, 1),
+    ),
+    "the same approval of another quantity": Case(
+        *good("issuance"),
+        [at(R.APPROVAL_DIFFERS, "body/references/approved_quantity")],
+        issued("SB-2001", 99, 0),
+    ),
+    "the same approval of another quantity, which is used up": Case(
+        *good("issuance"),
+        [
+            at(R.APPROVAL_EXCEEDED, "body/quantity"),
+            at(R.APPROVAL_DIFFERS, "body/references/approved_quantity"),
+        ],
+        issued("SB-2001", 200, 200),
+    ),
     "the version of an authorization exists": Case(
         *good("authorization", terms=terms(GHA, version=1)),
         [at(R.AUTHORIZATION_EXISTS, "body/terms/version")],
@@ -765,6 +815,41 @@ def test_every_reason_that_a_check_can_give_has_a_case() -> None:
         and node.value.id == "Reason"
     }
     assert given == {reason for case in CASES.values() for reason, _, _ in case.found}
+
+
+# --- who owes an answer ---------------------------------------------------------------------------
+
+
+def test_who_owes_an_answer_is_told_the_oldest_case_and_may_do_what_moves_nothing() -> None:
+    world = settled()
+    owes_an_answer("REC-9", "REC-10")(world)
+    (found,) = world.examine(*GOOD["use"])
+    assert (found.case, found.detail) == (
+        "REC-9",
+        "CHE01/CHE has not answered under case REC-9 and 1 more",
+    )
+    assert world.examine(*GOOD["first transfer"]) == [], "to it, units go on coming"
+    world.overdue[GHA] = (CaseId("REC-11"),)
+    assert world.examine(*GOOD["issuance"]) == []
+    assert world.examine(*GOOD["authorization"]) == []
+    world.policy = replace(world.policy, suspend_overdue=False)
+    assert world.examine(*GOOD["use"]) == []
+
+
+def test_issuances_under_one_approval_are_summed_and_another_s_is_another() -> None:
+    world = settled()
+    under = IssuanceReferences(request="R", approval="S", approved_quantity=150)
+    author, wanted = good("issuance", references=under)
+    world.act(author, wanted)
+    (one,) = wanted.lines
+    rest = one.model_copy(update={"first": 3001, "last": 3050})
+    more = wanted.model_copy(update={"lines": (rest,), "quantity": 50})
+    world.act(author, more)
+    last = rest.model_copy(update={"first": 4001, "last": 4001})
+    late = wanted.model_copy(update={"lines": (last,), "quantity": 1})
+    assert told(world.examine(author, late)) == [at(R.APPROVAL_EXCEEDED, "body/quantity")]
+    world.approvals[CHE, "S"] = world.approvals.pop((GHA, "S"))
+    assert world.examine(author, late) == []
 
 
 # --- which class stops --------------------------------------------------------------------------

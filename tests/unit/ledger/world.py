@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.actions import completion, consents
-from ledger.checks import Ask, Authorization, Facts, Policy, examine
+from ledger.checks import Approval, Ask, Authorization, Facts, Policy, examine
 from ledger.directory import Directory, sign_act
 from ledger.effects import Everybody, apply
 from ledger.holdings import Holdings
@@ -27,7 +27,7 @@ from schemas.directory import (
     SignedAct,
     Status,
 )
-from schemas.effects import AuthorizationEffect, AuthorizationTerms, Effect
+from schemas.effects import ApprovalEffect, AuthorizationEffect, AuthorizationTerms, Effect
 from schemas.envelope import digest
 from schemas.findings import Finding
 from schemas.identifiers import (
@@ -35,6 +35,7 @@ from schemas.identifiers import (
     Actor,
     ApproachId,
     AuthorizationId,
+    CaseId,
     Digest,
     Instant,
     Participant,
@@ -193,7 +194,9 @@ def issuance(
             )
             for low, high, code in ranges
         ),
-        references=IssuanceReferences(request="R-1", approval="SB-1", approved_quantity=size),
+        references=IssuanceReferences(
+            request="R-1", approval=f"SB-{ranges[0][0]}", approved_quantity=size
+        ),
     )
 
 
@@ -277,6 +280,8 @@ class World:
     authorizations: dict[tuple[PartyCode, AuthorizationId], Authorization] = field(
         default_factory=dict
     )
+    approvals: dict[tuple[Actor, str], Approval] = field(default_factory=dict)
+    overdue: dict[Actor, tuple[CaseId, ...]] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     now: Instant = NOON
     whole: bool = True
@@ -290,6 +295,8 @@ class World:
             self.now,
             self.policy,
             self.whole,
+            self.approvals,
+            self.overdue,
         )
 
     def ask(self, author: Actor, wanted: Proposal, **changes: Any) -> Ask:
@@ -318,6 +325,9 @@ class World:
                     (effect.terms.party, effect.terms.id), Authorization()
                 )
                 known.versions[effect.terms.version] = effect.terms
+            if isinstance(effect, ApprovalEffect):
+                name, approved = (effect.actor, effect.approval), effect.approved_quantity
+                self.approvals.setdefault(name, Approval(approved)).issued += effect.quantity
         if wanted.action == "first-transfer" and wanted.authorization is not None:
             for x in wanted.lines:
                 used = self.authorizations[x.key.party, wanted.authorization.id]

@@ -8,6 +8,8 @@ from sqlalchemy import text
 
 from ledger import note
 from ledger.directory import sign_act
+from ledger.growth import Growth
+from runtime import events
 from runtime.program import Batch
 from runtime.schema import migrate
 from runtime.store import open_store
@@ -25,6 +27,7 @@ from tests.unit.reconciliation.world import (
     Voice,
     World,
     admission,
+    brief,
     genesis,
     holding,
     move,
@@ -137,15 +140,69 @@ async def test_a_delivery_that_is_misnumbered_or_withheld_shows(world: World) ->
 async def test_other_deliveries_than_the_log_has_show_in_the_statement(world: World) -> None:
     await issue(world, GHANA, 1, 10)
     forged = Delivered(size=1, root=Digest("0" * 64))
-    await world.feed(await world.stated(GHANA, delivered=forged))
-    assert await world.alarms() == ["delivery-fork"]
+    notices = await world.settle(await world.feed(await world.stated(GHANA, delivered=forged)))
+    assert brief(notices) == [("deliveries-differ", 1, 10)]
+    assert notices[0].detail.startswith("GHA01/GHA says that its first 1 deliveries are others")
+    assert await world.alarms() == [], "its word proves nothing against the hub"
 
 
-async def test_more_deliveries_than_the_log_has_are_not_compared(world: World) -> None:
+async def test_more_deliveries_than_the_log_has_are_a_case_and_are_not_compared(
+    world: World,
+) -> None:
     await issue(world, GHANA, 1, 10)
     ahead = Delivered(size=2, root=Digest("0" * 64))
-    assert await world.feed(await world.stated(GHANA, delivered=ahead)) == []
-    assert await world.alarms() == ["delivery-misnumbered"]
+    for _ in range(2):  # said again, it is the same case
+        await world.feed(await world.stated(GHANA, delivered=ahead))
+    (case,) = await world.discrepancies()
+    assert (case.cause, case.state) == ("deliveries-differ", "open")
+    assert await world.alarms() == []
+    assert not [said for said in world.said if said.message.type == "inquiry"]
+    await world.examine(GHANA)
+    (case,) = await world.discrepancies()
+    assert case.state == "closed"
+
+
+async def test_a_false_word_on_deliveries_of_who_holds_nothing_is_told_and_no_alarm(
+    world: World,
+) -> None:
+    ahead = Delivered(size=2, root=Digest("0" * 64))
+    assert await world.feed(await world.stated(SWISS, delivered=ahead)) == []
+    assert world.events.count(events.DELIVERIES_DIFFER) == 1
+    await world.feed(await world.stated(SWISS, delivered=ahead))
+    assert world.events.count(events.DELIVERIES_DIFFER) == 1
+    assert await world.alarms() == []
+    assert world.rec.kept.standing(SWISS).equal is False
+
+
+async def test_after_a_false_word_what_really_differs_is_named(world: World) -> None:
+    await issue(world, GHANA, 1, 10)
+    await world.nodes[GHANA].sql("update blocks set last = 8 where last = 10")
+    forged = Delivered(size=1, root=Digest("0" * 64))
+    await world.feed(await world.stated(GHANA, delivered=forged))
+    notices = await world.examine(GHANA)
+    assert [(n.cause, n.open) for n in notices] == [
+        ("deliveries-differ", False),
+        ("missing", True),
+    ]
+
+
+async def test_an_answer_about_other_deliveries_is_a_case_and_no_answer(world: World) -> None:
+    """Nor is it a way out of answering."""
+    await issue(world, GHANA, 1, 10)
+    await world.nodes[GHANA].sql("update blocks set last = 8 where last = 10")
+    (asked,) = await world.feed(await world.stated(GHANA))
+    node = world.nodes[GHANA]
+    true, node.deliveries = node.deliveries, Growth().append(bytes(32))
+    notices = await world.settle(await world.feed(await node.answer(asked)))
+    assert brief(notices) == [("deliveries-differ", 1, 10)]
+    assert world.rec.kept.drills[GHANA].asked == (asked.digest,)
+    assert await world.alarms() == []
+    node.deliveries = true
+    notices = await world.settle(await world.feed(await node.answer(asked)))
+    assert [(n.cause, n.open) for n in notices] == [
+        ("deliveries-differ", False),
+        ("missing", True),
+    ]
 
 
 async def test_a_registry_that_saw_another_log_is_an_alarm(world: World) -> None:

@@ -20,6 +20,7 @@ from registry.consent import moved_by, not_agreed
 from registry.state import RegistryFacts, Transaction
 from runtime.journal import Kept
 from schemas.effects import (
+    ApprovalEffect,
     AuthorizationEffect,
     Effect,
     Freeze,
@@ -234,6 +235,10 @@ def changed(effect: Effect, action: str) -> Iterator[Effect]:
         yield but(after=effect.before)
     if isinstance(effect, Pledge):
         yield but(consent=OTHER)
+    if isinstance(effect, ApprovalEffect):
+        yield but(quantity=effect.quantity + 1)
+        yield but(approval="another")
+        yield but(approved_quantity=effect.approved_quantity + 1)
     if isinstance(effect, AuthorizationEffect):
         yield but(terms=effect.terms.model_copy(update={"quantity": 10**9}))
         yield but(terms=effect.terms.model_copy(update={"revoked": True}))

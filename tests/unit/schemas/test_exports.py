@@ -16,11 +16,11 @@ ROOT = Path(__file__).parents[3]
 PACKAGES = ("schemas", "ledger")
 
 PUBLIC: dict[str, str] = {
-    "ledger.actions": "companion completion consents needs_acceptance release reserve",
+    "ledger.actions": "companion completion consents needs_acceptance pledged release reserve",
     "ledger.blocks": "Block Range cut join normalize overlaps quantity subtract",
     "ledger.checks": """
-        Ask Authorization CLASSES Facts MECHANISM_APPROACH MOVES Moves Policy RULES_VERSION
-        SHAPES Shape examine levy
+        Approval Ask Authorization CLASSES Facts MECHANISM_APPROACH MOVES Moves Policy
+        RULES_VERSION SHAPES Shape examine levy
     """,
     "ledger.directory": "Directory DirectoryError KeyRecord Member act_signature sign_act",
     "ledger.effects": "Dispute Everybody apply",
@@ -47,8 +47,8 @@ PUBLIC: dict[str, str] = {
         Profile ProfileChange Revocation Rotation SignedAct Status StatusChange parse_act
     """,
     "schemas.effects": """
-        AuthorizationEffect AuthorizationTerms CaseEffect Cause DirectoryEffect Effect Freeze
-        Move Pledge Release Reserve Restate Unfreeze Units
+        ApprovalEffect AuthorizationEffect AuthorizationTerms CaseEffect Cause
+        DirectoryEffect Effect Freeze Move Pledge Release Reserve Restate Unfreeze Units
     """,
     "schemas.envelope": """
         EnvelopeError Manifest Opened VERSION digest open_envelope open_manifest seal verify
@@ -65,8 +65,8 @@ PUBLIC: dict[str, str] = {
     """,
     "schemas.limits": """
         BUNDLE_BYTES_MAX CLOCK_AHEAD_SECONDS_MAX CLOCK_AHEAD_SECONDS_TOLERATED
-        EARLY_ENVELOPES_MAX EFFECTS_MAX ENVELOPE_BYTES_MAX FINDINGS_MAX INTEGER_MAX LINES_MAX
-        MESSAGES_MAX MESSAGE_BYTES_MAX NESTING_MAX PROPOSAL_LIFETIME_SECONDS_MAX
+        EARLY_ENVELOPES_MAX EFFECTS_MAX ENVELOPE_BYTES_MAX FINDINGS_MAX GAP_SECONDS_MAX INTEGER_MAX
+        LINES_MAX MESSAGES_MAX MESSAGE_BYTES_MAX NESTING_MAX PROPOSAL_LIFETIME_SECONDS_MAX
         RESEND_BYTES_MAX RESEND_ENVELOPES_MAX SERIAL_MAX TREE_NODES_MAX
     """,
     "schemas.messages": """
