@@ -60,22 +60,8 @@ class Auditor:
         international: frozenset[str],
         share_of_proceeds_permille: int,
         omge_permille: int,
-        *,
-        approval_is_shared: bool = True,
-        frozen_behind_itmo_refuses: bool = True,
-        overdue_proposes_nothing: bool = True,
-        frozen_serials_are_not_issued: bool = False,
     ) -> None:
-        self._model = Model(
-            mechanism,
-            international,
-            share_of_proceeds_permille,
-            omge_permille,
-            approval_is_shared,
-            frozen_behind_itmo_refuses,
-            overdue_proposes_nothing,
-            frozen_serials_are_not_issued,
-        )
+        self._model = Model(mechanism, international, share_of_proceeds_permille, omge_permille)
         self._size = 0
         self._delivered: dict[str, int] = {}
 
@@ -179,7 +165,7 @@ class Auditor:
             }
             if known.proposal["action"] == "authorization":
                 expected.terms = [(known.proposer, known.proposal["terms"])]
-            if known.proposal["action"] == "issuance" and self._model.approval_is_shared:
+            if known.proposal["action"] == "issuance":
                 expected.approvals = [_taken(known)]
         self._compare(body, expected, found)
         self._advance(known, before, held)
@@ -193,7 +179,7 @@ class Auditor:
             (a, _known(t)) for a, t in expected.terms
         ]:
             found.append("the terms recorded are not those proposed")
-        if claim.approvals and claim.approvals != expected.approvals:
+        if claim.approvals != expected.approvals:
             found.append(f"{claim.approvals} are not taken of an approval: {expected.approvals}")
         if claim.other:
             found.append(f"a transaction does not {claim.other[0]['effect']}")

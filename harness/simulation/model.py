@@ -200,10 +200,6 @@ class Model:
     international: frozenset[str]
     share_of_proceeds_permille: int
     omge_permille: int
-    approval_is_shared: bool = True
-    frozen_behind_itmo_refuses: bool = True
-    overdue_proposes_nothing: bool = True
-    frozen_serials_are_not_issued: bool = False
 
     log: str = ""
     series: dict[str, dict[int, Unit]] = field(default_factory=dict)

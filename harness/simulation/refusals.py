@@ -111,7 +111,7 @@ def _profiles(q: Question) -> set[str]:
 
 def _is_overdue(q: Question) -> bool:
     """Whether the proposer differs from the log and does not answer."""
-    return q.model.overdue_proposes_nothing and any(
+    return any(
         case.actor == q.proposer and case.cause == "statement-overdue"
         for case in q.model.cases.values()
     )
@@ -225,13 +225,13 @@ def free(q: Question) -> Iterator[str]:
         if line["last"] - line["first"] >= UNITS_MAX and not issued:
             yield "units-not-held"
         frozen = q.model.freezes(q.proposer, key, line["first"], line["last"])
-        if frozen and (not issued or q.model.frozen_serials_are_not_issued):
+        if frozen and not issued:
             yield "units-frozen"
         if issued and any(q.model.unit((series, serial)) for serial in serials(line)):
             yield "serials-taken"
         if not issued:
             yield from _held(q, line, series)
-        if q.action in {"use", "cancellation"} and q.model.frozen_behind_itmo_refuses:
+        if q.action in {"use", "cancellation"}:
             yield from _below(q)
         created = list(_created(line))
         if any(q.model.unit(place) or place[1] > SERIAL_MAX for place in created):

@@ -32,9 +32,8 @@ def issuance(q: Question) -> Iterator[str]:
     if any(line["key"]["vintage"] < VINTAGE_FIRST for line in q.lines):
         yield "vintage-too-early"
     approved = references["approved_quantity"]
-    known = Approval(approved)
-    if q.model.approval_is_shared:
-        known = q.model.approvals.get((q.proposer, references["approval"]), known)
+    before = q.model.approvals.get((q.proposer, references["approval"]))
+    known = before or Approval(approved)
     if known.issued + quantity > approved:
         yield "approval-exceeded"
     if known.approved != approved:

@@ -3,7 +3,6 @@
 
 A hub of a few lines takes proposals made up at random, most of them nearly right, decides them with
 `ledger.checks` and `ledger.actions`, and writes what it did as entries; the auditor reads those.
-The three rules that the auditor has as switches are off where the hub's rules do not have them.
 """
 
 import json
@@ -20,14 +19,14 @@ from pydantic import ValidationError
 from harness.simulation.auditor import Auditor, Observed
 from ledger import actions
 from ledger.blocks import Block
-from ledger.checks import Ask, Authorization, Facts, Policy, examine, levy
+from ledger.checks import Approval, Ask, Authorization, Facts, Policy, examine, levy
 from ledger.directory import Directory
 from ledger.effects import Everybody, apply
 from ledger.holdings import Holdings, Overlay, OverlayKind
 from schemas.directory import Profile, Status
 from schemas.effects import AuthorizationEffect, CaseEffect, Effect, Freeze, Unfreeze
 from schemas.envelope import digest
-from schemas.identifiers import Actor, Instant, TransactionId, account_number
+from schemas.identifiers import Actor, CaseId, Instant, TransactionId, account_number
 from schemas.messages import Proposal
 from schemas.units import Frozen, Key, Kind, Layer
 from tests.cast import ADM, CHE, GHA, KOR, MMR, ROG, VUT, A, I, R, U
@@ -38,11 +37,6 @@ OLD = Key.parse("underlying:CA0007-GHA01-GHA-2019")
 KEYS = (U, I, A, B, R, OLD, Key.parse("underlying:CA0007-UN02-KOR-2023"))
 CODES = ("PEN", "HLD", "LCK", "USE", "CAN", "OMG", "SOP", "RET")
 START = datetime.fromisoformat("2027-03-01T12:00:00+00:00")
-RULES = {
-    "approval_is_shared": False,
-    "frozen_behind_itmo_refuses": False,
-    "overdue_proposes_nothing": False,
-}
 
 
 @dataclass
@@ -50,11 +44,10 @@ class SmallHub:
     """Decides and writes; a directory without keys."""
 
     chance: random.Random
-    auditor: Auditor = field(
-        default_factory=lambda: Auditor("UN01", frozenset({"UN02"}), 50, 20, **RULES)
-    )
+    auditor: Auditor = field(default_factory=lambda: Auditor("UN01", frozenset({"UN02"}), 50, 20))
     holdings: Holdings = field(default_factory=Holdings)
     authorizations: dict[Any, Authorization] = field(default_factory=dict)
+    approvals: dict[tuple[Actor, str], Approval] = field(default_factory=dict)
     open: dict[str, tuple[Actor, Proposal, str]] = field(default_factory=dict)
     cases: dict[int, CaseEffect] = field(default_factory=dict)
     statuses: dict[str, Status] = field(default_factory=dict)
@@ -94,12 +87,18 @@ class SmallHub:
             current_key=lambda actor: actor if actor in {*ACTORS, "HUB"} else None,
             profile=lambda a, b: self.profiles.get(frozenset((a, b)), Profile.VIEW),
         )
+        overdue: dict[Actor, tuple[CaseId, ...]] = {}
+        for effect in self.cases.values():
+            if effect.cause == "statement-overdue":
+                overdue[effect.actor] = (*overdue.get(effect.actor, ()), effect.case)
         return Facts(
             cast("Directory", directory),
             self.holdings,
             self.authorizations,
             self.now,
             Policy(),
+            approvals=self.approvals,
+            overdue=overdue,
         )
 
     # --- writing ----------------------------------------------------------------------------------
@@ -198,6 +197,12 @@ class SmallHub:
             for line in proposal.lines:
                 known = self.authorizations[line.key.party, proposal.authorization.id]
                 known.used += line.last - line.first + 1
+        if proposal.references is not None:
+            rests_on = proposal.references
+            approval = self.approvals.setdefault(
+                (author, rests_on.approval), Approval(rests_on.approved_quantity)
+            )
+            approval.issued += proposal.quantity
         self.seen[proposal.action] += 1
         self.write(
             name,
@@ -239,8 +244,9 @@ class SmallHub:
             first = self.chance.randint(1, 80)
             values = {"first": first, "last": first + 3, "case": f"REC-{number}", "open": True}
             who, key = self.chance.choice(ACTORS), self.chance.choice(KEYS)
+            cause = self.chance.choice(["missing"] * 5 + ["statement-overdue"])
             effect = CaseEffect.model_validate_json(
-                json.dumps({**values, "actor": who, "cause": "missing", "key": key.model_dump()})
+                json.dumps({**values, "actor": who, "cause": cause, "key": key.model_dump()})
             )
             self.cases[number] = effect
         mark = Freeze if effect.open else Unfreeze
@@ -316,7 +322,9 @@ class Proposer:
                 target = account_number(author, code, 1)
                 lines.append({**span, "target": target, "attributes": attributes})
                 first += number
-        references = {"request": "R", "approval": "A", "approved_quantity": max(quantity, 3)}
+        approval = self.chance.choice(["A", f"B{first}", f"B{first}"])
+        approved = max(quantity, 3)
+        references = {"request": "R", "approval": approval, "approved_quantity": approved}
         return author, {"action": "issuance", "lines": lines, "references": references}
 
     def authorization(self) -> tuple[Actor, dict[str, Any]]:

@@ -336,10 +336,13 @@ def model(
     source, target = effect.source, effect.target
     if source is not None and source.actor in scope:
         if cell is None or cell[1] != source:
-            return cell, {source.actor}  # nothing leaves, so nothing arrives
-        if cell[0] != effect.attributes:
-            disputed.add(source.actor)
-        cell = None
+            if source.actor == target.actor:
+                return cell, {source.actor}  # nothing leaves, so nothing arrives
+            disputed.add(source.actor)  # another actor's rows are not worse for it
+        else:
+            if cell[0] != effect.attributes:
+                disputed.add(source.actor)
+            cell = None
     if target.actor in scope:
         if cell is not None:
             return cell, {*disputed, target.actor}  # something is in its place
