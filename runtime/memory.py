@@ -147,7 +147,7 @@ class MemoryBroker:
         await asyncio.sleep(0)  # others always have a turn
         deadline = asyncio.get_running_loop().time() + wait_seconds
         await self._until(lambda: self._draining or self._ready() > 0, deadline)
-        slow = self._exchange.dice.seconds(self._exchange.faults.receive_seconds_max)
+        slow = self._exchange.dice.seconds(self._exchange.faults, "receive")
         if slow and self._ready() > 0:
             await asyncio.sleep(slow)
         return [self._hand_out() for _ in range(min(most, self._ready()))]
@@ -189,9 +189,9 @@ class MemoryBroker:
         await self._until(self._may_publish, self._deadline())
         if arrival.tag > self._base and not self._exchange.blocked:
             mailbox, faults, dice = self._open_mailbox(), self._exchange.faults, self._exchange.dice
-            if not dice.falls(faults.lost_permille):
+            if not dice.falls(faults, "lost"):
                 mailbox.dead.append(letter)
-                if not dice.falls(faults.unreported_permille):
+                if not dice.falls(faults, "unreported"):
                     await self.acknowledge([arrival])
                     return
         if arrival.tag > self._base:
@@ -242,21 +242,21 @@ class MemoryBroker:
         """Routes the parcels recipient by recipient, for as long as this link lives."""
         exchange, faults, dice = self._exchange, self._exchange.faults, self._exchange.dice
         recipients = list(dict.fromkeys(parcel.to for parcel in parcels))
-        if dice.falls(faults.reordered_permille):
+        if dice.falls(faults, "reordered"):
             recipients = dice.shuffled(recipients)
         for to in recipients:
-            if not await self._pass(dice.seconds(faults.delay_seconds_max), deadline):
+            if not await self._pass(dice.seconds(faults, "delay"), deadline):
                 return
             own = [i for i, parcel in enumerate(parcels) if parcel.to == to]
-            arrived = [i for i in own if not dice.falls(faults.lost_permille)]
+            arrived = [i for i in own if not dice.falls(faults, "lost")]
             arrived = [i for i in arrived if exchange.route(self._login, parcels[i])]
             for i in arrived:
-                if dice.falls(faults.repeated_permille):
+                if dice.falls(faults, "repeated"):
                     exchange.repeat(self._login, parcels[i])
-            if not await self._pass(dice.seconds(faults.confirm_seconds_max), deadline):
+            if not await self._pass(dice.seconds(faults, "confirm"), deadline):
                 return
             for i in arrived:
-                confirmed[i] = not dice.falls(faults.unreported_permille)
+                confirmed[i] = not dice.falls(faults, "unreported")
 
     async def _pass(self, seconds: float, deadline: float) -> bool:
         """Lets time go by; False when the link was lost or time is up meanwhile."""

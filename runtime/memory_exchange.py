@@ -67,7 +67,8 @@ class MemoryExchange:
     """One simulated broker.
 
     `permitted` maps each participant to those it may write to (`runtime.definitions.recipients`).
-    `tap` is called with every parcel that reaches a queue, once, in the order that happens.
+    `tap` is called with every parcel that reaches a queue, once, in the order that happens;
+    `happened` with the name of every fault that comes by chance.
     """
 
     def __init__(
@@ -77,9 +78,10 @@ class MemoryExchange:
         randomness: random.Random,
         faults: Faults | None = None,
         tap: Callable[[Parcel], None] = lambda _parcel: None,
+        happened: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self.faults = faults or Faults()
-        self.dice = Dice(randomness)
+        self.dice = Dice(randomness, happened)
         self.running = True
         self.blocked = False
         self._tap = tap
@@ -141,7 +143,7 @@ class MemoryExchange:
     def _reconnect(self, links: Iterable["Link"]) -> None:
         loop = asyncio.get_running_loop()
         for link in links:
-            seconds = self.dice.seconds(self.faults.reconnect_seconds_max)
+            seconds = self.dice.seconds(self.faults, "reconnect")
             if seconds:
                 loop.call_later(seconds, link.connect)
             else:

@@ -9,6 +9,7 @@ Faults that are events and not chances (partitions, restarts, blocking) are meth
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 __all__ = ["Dice", "Faults"]
@@ -45,17 +46,29 @@ class Faults:
 
 class Dice:
     """Draws. What has no chance of happening draws nothing, so switching one fault on or off does
-    not move the others' draws of calls that do not meet it.
+    not move the others' draws of calls that do not meet it. `happened` is told of each fault, by
+    the name of its chance without the unit.
     """
 
-    def __init__(self, randomness: random.Random) -> None:
+    def __init__(
+        self, randomness: random.Random, happened: Callable[[str], None] = lambda _name: None
+    ) -> None:
         self._randomness = randomness
+        self._happened = happened
 
-    def falls(self, permille: int) -> bool:
-        return permille > 0 and self._randomness.randrange(1000) < permille
+    def falls(self, faults: Faults, name: str) -> bool:
+        permille: int = getattr(faults, f"{name}_permille")
+        if not (permille and self._randomness.randrange(1000) < permille):
+            return False
+        self._happened(name)
+        return True
 
-    def seconds(self, most: float) -> float:
-        return self._randomness.uniform(0.0, most) if most > 0 else 0.0
+    def seconds(self, faults: Faults, name: str) -> float:
+        most: float = getattr(faults, f"{name}_seconds_max")
+        if not most:
+            return 0.0
+        self._happened(name)
+        return self._randomness.uniform(0.0, most)
 
     def shuffled(self, names: list[str]) -> list[str]:
         return self._randomness.sample(names, len(names))

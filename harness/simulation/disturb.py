@@ -113,7 +113,7 @@ class Disturber:
     async def _clock_jump(self, dice: random.Random) -> bool:
         participant = self._somebody(dice)
         clock = self.world.clocks[participant]
-        most = dice.choice((20.0, 20.0, 60.0, JUMP_SECONDS))
+        most = dice.choice((15.0, 15.0, 15.0, 40.0, 40.0, JUMP_SECONDS))
         clock.wrong_by_seconds = dice.uniform(-most, most)
         self.jumped.add(participant)
         self._after(dice.uniform(1.0, 30.0), lambda: setattr(clock, "wrong_by_seconds", 0.0))

@@ -18,7 +18,7 @@ from harness.simulation.disturb import Disturber
 from harness.simulation.edits import set_right
 from harness.simulation.invariants import Ledgers, Violation
 from harness.simulation.voice import Voice
-from harness.simulation.world import World
+from harness.simulation.world import HEARTBEAT_SECONDS, World
 from runtime.memory import Faults
 from schemas.directory import Status
 from schemas.identifiers import Actor, Instant
@@ -45,25 +45,25 @@ async def come_to_rest(world: World, ledgers: Ledgers, disturber: Disturber, voi
     await voice.hand_over()
     for transaction in list(voice.offered):
         await voice.say([voice.answer(transaction, "rejection")])
-    await _rest(world, ledgers, voice)
+    await _rest(world, ledgers, voice, edited=bool(disturber.diverged))
     await ledgers.at_rest()
     if disturber.diverged:
         for actor in sorted(disturber.diverged):
             await set_right(world, actor, ledgers.auditor.units(actor))
         disturber.diverged.clear()
-        await _rest(world, ledgers, voice, settled=False)
+        await _rest(world, ledgers, voice, edited=True)
         await ledgers.at_rest()
     for dice in world.dice.values():
         dice.armed = True
     world.exchange.faults = world.chances.broker()
 
 
-async def _rest(world: World, ledgers: Ledgers, voice: Voice, *, settled: bool = True) -> None:
+async def _rest(world: World, ledgers: Ledgers, voice: Voice, *, edited: bool) -> None:
     """Wait until nothing is under way; people answer what waits for them."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PATIENCE_SECONDS
-    if not settled:
-        await asyncio.sleep(40.0)  # a heartbeat asks for statements, and cases come of them
+    if edited:  # a heartbeat asks for statements, and cases come of them
+        await asyncio.sleep(2 * HEARTBEAT_SECONDS)
     quiet, looks = 0, 0
     while quiet < 2:
         looks += 1

@@ -207,8 +207,8 @@ class Voice:
         return body
 
     def _in_the_future(self, line: bytes, number: int, randomness: random.Random) -> bytes:
-        """Sent, as it says, in a few minutes; its sequence is the next one."""
-        later = self._clock.now().moment() + timedelta(seconds=randomness.randrange(11, 400))
+        """Sent, as it says, in a moment; its sequence is the next one."""
+        later = self._clock.now().moment() + timedelta(seconds=randomness.randrange(11, 60))
         body = self._sealed([line], HUB, sequence=number + 1, sent_at=Instant.of(later))
         self._sequences[HUB] = number + 1
         self.sent[HUB, number + 1] = body

@@ -42,11 +42,21 @@ from schemas.identifiers import Participant
 __all__ = ["Life", "Places", "World", "copy_database"]
 
 CHECKPOINT_SECONDS = 0.5
-HEARTBEAT_SECONDS = 15.0
+HEARTBEAT_SECONDS = 40.0
 INQUIRY_SECONDS = 8.0
 TICK_SECONDS = 1.0
 RETURN_SECONDS = (0.1, 6.0)
 """How long a program that died stays away, at least and at most."""
+
+
+BROKER_FAULTS = {
+    "lost": "loss",
+    "repeated": "repeat",
+    "reordered": "reorder",
+    "receive": "slow-consumer",
+    "confirm": "delay",
+}
+"""Kinds of fault by the names of chances at the broker, where they differ."""
 
 
 @dataclass
@@ -120,6 +130,7 @@ class World:
             randomness=stream(self.seed, "broker"),
             faults=self.chances.broker(),
             tap=lambda parcel: self.trace.note("sent", parcel.to, parcel.body),
+            happened=lambda name: self.happened(BROKER_FAULTS.get(name, name)),
         )
         self.right = LoopClock(self.started)
         """A clock that is never wrong: that of whoever watches."""
