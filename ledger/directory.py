@@ -18,6 +18,7 @@ Elsewhere: the acts themselves (`schemas.directory`), the log that carries them 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from schemas import jws
 from schemas.directory import (
@@ -265,7 +266,7 @@ def _require(signed: SignedAct, keys: Iterable[jws.PublicKey], number: int) -> N
         try:
             token = jws.parse(text)
             if token.kid in wanted and token.payload == expected:
-                jws.verify(token, wanted[token.kid])
+                _verified(text, wanted[token.kid].to_text())
                 found.add(token.kid)
         except jws.JWSError as error:
             raise DirectoryError(Reason.SIGNATURE_INVALID, str(error)) from None
@@ -273,3 +274,11 @@ def _require(signed: SignedAct, keys: Iterable[jws.PublicKey], number: int) -> N
         raise DirectoryError(
             Reason.SIGNATURE_INVALID, f"{len(found)} of {number} needed signatures on the act"
         )
+
+
+@lru_cache(maxsize=8192)
+def _verified(text: str, key: str) -> None:
+    """Verify a signature on an act once: a directory is built anew whenever a program starts or
+    has lost a commit, from the same acts. What does not verify is not remembered.
+    """
+    jws.verify(jws.parse(text), jws.PublicKey.from_text(key))

@@ -11,7 +11,7 @@ Elsewhere: what a tree is (`ledger.tree`), ledger rows (`books`), the triggers (
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import BigInteger, Text, and_, bindparam, cast, delete, select, union
+from sqlalchemy import BigInteger, Integer, Text, and_, bindparam, cast, delete, select, union
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tree as holdings_tree
@@ -53,26 +53,46 @@ async def holdings_root(session: Session, actor: Actor) -> bytes:
 
 
 async def _rehash(session: Session, actor: Actor, marked: Sequence[int]) -> None:
+    """Hash marked buckets and all that is above them; the whole way is read, and written, at once:
+    it has a dozen levels, and each statement costs more than the hashing.
+    """
     points = await load_tree_points(session, actor, marked)
     changed: dict[int, bytes | None] = {
         bucket: holdings_tree.bucket_digest(points.get(bucket, frozenset())) for bucket in marked
     }
-    await _store_level(session, actor, holdings_tree.LEVELS, changed)
+    stored = await _way_up(session, actor, marked)
+    levels = {holdings_tree.LEVELS: changed}
     for level in range(holdings_tree.LEVELS, 0, -1):
-        siblings = await children_of(session, actor, level - 1, holdings_tree.parents(changed))
-        changed = holdings_tree.climb(level, changed, siblings)
-        await _store_level(session, actor, level - 1, changed)
+        changed = holdings_tree.climb(level, changed, stored.get(level, {}))
+        levels[level - 1] = changed
+    await _store(session, actor, levels)
 
 
-async def _store_level(
-    session: Session, actor: Actor, level: int, changed: Mapping[int, bytes | None]
+async def _way_up(
+    session: Session, actor: Actor, marked: Sequence[int]
+) -> dict[int, dict[int, bytes]]:
+    """Per level, the stored children of every node above the marked buckets."""
+    wanted, nodes = [], set(marked)
+    for level in range(holdings_tree.LEVELS, 0, -1):
+        nodes = holdings_tree.parents(nodes)
+        wanted += [{"v": level, "n": node} for node in sorted(nodes)]
+    parameters = {"nodes": json.dumps(wanted), "actor": actor}
+    found: dict[int, dict[int, bytes]] = {}
+    for level, node, digest in await session.execute(_WAY_UP, parameters):
+        found.setdefault(level, {})[node] = bytes(digest)
+    return found
+
+
+async def _store(
+    session: Session, actor: Actor, levels: Mapping[int, Mapping[int, bytes | None]]
 ) -> None:
+    nodes = [(level, *pair) for level in sorted(levels) for pair in sorted(levels[level].items())]
     await session.execute(
-        _DELETE_NODES, [{"a": actor, "v": level, "n": node} for node in sorted(changed)]
+        _DELETE_NODES, [{"a": actor, "v": level, "n": node} for level, node, _ in nodes]
     )
     rows = [
         {"actor": actor, "level": level, "node": node, "digest": digest}
-        for node, digest in sorted(changed.items())
+        for level, node, digest in nodes
         if digest is not None
     ]
     if rows:
@@ -92,6 +112,21 @@ _CHILDREN = (
         and_(
             tree.c.actor == bindparam("actor"),
             tree.c.level == bindparam("level"),
+            tree.c.node >= _node * 16,
+            tree.c.node < _node * 16 + 16,
+        ),
+    )
+)
+
+_level = cast(_nodes.c.value.op("->>")("v"), Integer)
+_WAY_UP = (
+    select(tree.c.level, tree.c.node, tree.c.digest)
+    .select_from(_nodes)
+    .join(
+        tree,
+        and_(
+            tree.c.actor == bindparam("actor"),
+            tree.c.level == _level,
             tree.c.node >= _node * 16,
             tree.c.node < _node * 16 + 16,
         ),

@@ -57,9 +57,9 @@ def simulating() -> Iterator[Simulator]:
 
 
 def run_campaign(
-    plans: Iterable[Plan], jobs: int, progress: Callable[[Campaign], None]
+    plans: Iterable[Plan], jobs: int, progress: Callable[[Campaign, Result], None]
 ) -> Campaign:
-    """Run all plans on so many processes; `progress` is told after each run."""
+    """Run all plans on so many processes; `progress` is told of each as it ends."""
     campaign = Campaign()
     todo = list(plans)
     context = multiprocessing.get_context("spawn")
@@ -71,7 +71,7 @@ def run_campaign(
     ):
         for result in pool.map(_run, todo, chunksize=1):
             campaign.add(result)
-            progress(campaign)
+            progress(campaign, result)
     return campaign
 
 

@@ -105,14 +105,14 @@ def _many(plans: list[Plan], jobs: int) -> bool:
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("simulating", total=len(plans), failed=0)
-        campaign = run_campaign(
-            plans,
-            jobs or os.cpu_count() or 1,
-            lambda so_far: bar.update(task, completed=so_far.runs, failed=len(so_far.failed)),
-        )
+
+        def show(campaign: Campaign, result: Result) -> None:
+            if result.failure is not None:
+                _explain(console, result)
+            bar.update(task, completed=campaign.runs, failed=len(campaign.failed))
+
+        campaign = run_campaign(plans, jobs or os.cpu_count() or 1, show)
     _show_coverage(console, campaign)
-    for result in campaign.failed[:20]:
-        _explain(console, result)
     if campaign.failed:
         first = min(campaign.failed, key=lambda r: r.failure.step if r.failure else 0)
         with simulating() as simulator, console.status("making one shorter"):

@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
 from harness.simulation.cast import ADM, HUB, KOR, MMR, REC, VUT, Cast
 from harness.simulation.chances import Chances
 from harness.simulation.trace import Trace
@@ -63,7 +65,9 @@ async def established(folder: Path, cast: Cast) -> datetime:
         life.node.stop()
     await asyncio.wait([life.task for life in world.lives.values()])
     ended = world.right.now().moment()
-    for participant in cast.programs:
+    for participant in cast.programs:  # who greeted before it was admitted is not of interest
+        async with world.view(participant).transaction() as session:
+            await session.execute(text("delete from dead_letters"))
         await places.let_go(participant)
     return ended
 

@@ -37,7 +37,7 @@ from runtime.clock import Ids
 
 __all__ = ["Failure", "Plan", "Result", "Simulator"]
 
-REST_EVERY = 50
+REST_EVERY = 100
 """Steps between two rests."""
 
 ALARMING = {

@@ -44,7 +44,7 @@ __all__ = ["Life", "Places", "World", "copy_database"]
 CHECKPOINT_SECONDS = 0.5
 HEARTBEAT_SECONDS = 40.0
 INQUIRY_SECONDS = 8.0
-TICK_SECONDS = 1.0
+TICK_SECONDS = 2.0
 RETURN_SECONDS = (0.1, 6.0)
 """How long a program that died stays away, at least and at most."""
 
