@@ -12,7 +12,7 @@ Elsewhere: ordinary envelopes (`intake`), when missing ones are asked for (`gaps
 (`peers`), storing what came back (`recalling`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ledger.directory import Directory
@@ -146,6 +146,17 @@ class Control:
                 lost = _resend(ours, answer.received + 1, hello.received)
                 replies.say.append((ours, author.participant, "resend", lost, None))
         replies.told[author] = hello.sent
+
+    def take_in(self, replies: Replies, last: Mapping[Actor, int]) -> None:
+        """Answers to greetings name what their own batch takes as well (`last`): what came just
+        ahead of a greeting is here, and who was restored and told otherwise would use its sequence
+        again.
+        """
+        for number, (ours, to, type_, body, nonce) in enumerate(replies.say):
+            if isinstance(body, Hello) and body.answer and body.actor in last:
+                sent = max(body.sent, last[body.actor])
+                answer = body.model_copy(update={"sent": sent})
+                replies.say[number] = (ours, to, type_, answer, nonce)
 
     async def _compare(
         self, session: Session, author: Actor, hello: Hello, nonce: str | None, replies: Replies

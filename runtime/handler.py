@@ -103,6 +103,7 @@ class Handler:
             work.resume,
             work.until,
         )
+        self.control.take_in(done.replies, arranged.last)
         stored = {**self.journal.early, **arranged.stored}
         done.batch.early = work.held | {sender for sender, early in stored.items() if early}
         done.refused += arranged.refused

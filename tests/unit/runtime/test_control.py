@@ -111,6 +111,19 @@ async def test_a_hello_is_answered_with_what_is_known_of_either_side(bench: Benc
     assert replies.behind is None
 
 
+async def test_an_answer_names_what_its_own_batch_takes_as_well(bench: Bench) -> None:
+    """Who was restored would use a sequence again that is told to it as free."""
+    bench.journal.last.update({(CHE, GHA.participant): 3, (GHA, CHE.participant): 5})
+    replies = await bench.hears(CHE, Hello(actor=CHE, sent=3, received=5, answer=False), "hello")
+    replies.say.append((GHA, HUB, "hello", Hello(actor=GHA, sent=1, received=1, answer=False), "1"))
+    others = replies.say[1:]
+    bench.control.take_in(replies, {HUB_ACTOR: 9})
+    assert replies.say[0][3] == Hello(actor=CHE, sent=3, received=5, answer=True)
+    bench.control.take_in(replies, {CHE: 4, GHA: 9})
+    assert replies.say[0][3] == Hello(actor=CHE, sent=4, received=5, answer=True)
+    assert replies.say[1:] == others
+
+
 async def test_whoever_lacks_its_own_envelopes_asks_for_them_and_keeps_waiting(
     bench: Bench,
 ) -> None:
