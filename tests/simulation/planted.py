@@ -313,7 +313,9 @@ BUGS = {
     "rows and inbox apart": Bug(
         rows_and_inbox_apart, "crash-before-commit,commit-fails,disk-full", FAULT_ITSELF, 8
     ),
-    "restored without memory": Bug(restored_without_memory, "restore,partition", "", 12, 100),
+    "restored without memory": Bug(
+        restored_without_memory, "restore,operator", FAULT_ITSELF, 12, 70
+    ),
     "statement from memory": Bug(
         statement_from_memory, "edited-rows", "the cases of an actor are its differences", 5
     ),
