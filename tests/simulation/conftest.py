@@ -7,13 +7,16 @@ import pytest
 import structlog
 
 from harness.simulation.campaign import simulating
-from harness.simulation.run import Simulator
+from harness.simulation.run import Plan, Simulator
 
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    """Establishing a federation takes a second; runs of one simulator share it."""
+    """Establishing a federation takes a second; runs of one simulator share it. It is established
+    here, by programs in which no bug is planted.
+    """
     with simulating() as one:
+        one.run(Plan(0, 1, frozenset()))
         yield one
 
 

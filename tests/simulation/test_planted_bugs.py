@@ -7,12 +7,16 @@ that bring a bug out soon; all of them together do so later. Elsewhere: the bugs
 table of them (`docs/reliability.md`).
 """
 
+import re
+from pathlib import Path
+
 import pytest
 
 from harness.simulation.chances import parse_kinds
 from harness.simulation.run import Plan, Result, Simulator
 from tests.simulation.planted import BUGS, Bug
 
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 each_bug = pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS)
 
 
@@ -48,3 +52,12 @@ def test_a_planted_bug_is_gone_when_its_context_is_left(simulator: Simulator) ->
 def test_there_are_at_least_as_many_planted_bugs_as_were_promised() -> None:
     assert len(BUGS) >= 9
     assert all(bug.seeds <= 12 for bug in BUGS.values())
+
+
+def test_the_table_of_planted_bugs_in_the_documents_is_that_of_the_code() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    section = page.partition("\n## Planted bugs\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (?!Bug |---)(.*) \|$", section, re.MULTILINE)
+    assert rows == [
+        f"{name} | {bug.text} | {bug.invariant} | {bug.seeds}" for name, bug in BUGS.items()
+    ]
