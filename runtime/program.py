@@ -93,12 +93,15 @@ class Batch:
     """What one batch is about to do, besides the program's own facts. `sequences` are the last ones
     per sender and recipient before the batch. `early` are the actors of whom authentic envelopes
     are here that may not be applied yet, those of this batch included: an earlier one is missing,
-    or their time has not come.
+    or their time has not come. `waiting` are participants with whom sequences are not exchanged
+    yet: a program that may have been restored says nothing new to them, unless they are the ones
+    whose messages it answers.
     """
 
     now: Instant
     ids: Ids
     sequences: Mapping[tuple[Actor, Participant], int] = field(default_factory=dict)
+    waiting: frozenset[Participant] = frozenset()
     early: frozenset[Actor] = frozenset()
     said: list[Said] = field(default_factory=list)
     results: dict[int, str] = field(default_factory=dict)
@@ -148,9 +151,13 @@ class Program(Protocol):
 
     participant: Participant
     actors: tuple[Actor, ...]
-    greets: tuple[Participant, ...]
     packages: tuple[str, ...]
     roles: dict[str, str]
+
+    @property
+    def greets(self) -> tuple[Participant, ...]:
+        """Whom it says hello to, as of the last commit; nobody is taken off again."""
+        ...
 
     @property
     def directory(self) -> Directory:
