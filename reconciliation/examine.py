@@ -212,10 +212,19 @@ class Examination(NamedTuple):
     # --- drilling down --------------------------------------------------------------------------
 
     def _ask(self, drill: Drill) -> None:
-        """Ask what the drill-down wants to know now."""
+        """Ask what the drill-down wants to know now.
+
+        A registry that has not answered our greeting is asked nothing yet, since it may have been
+        asked before a restore, under the same sequence; it counts as having been asked.
+        """
+        participant = drill.actor.participant
+        if participant in self.batch.waiting:
+            self.facts.kept.drills[drill.actor] = drill.but(
+                asked_at=self.batch.now, tries=drill.tries + 1
+            )
+            return
         inquiry = drills.inquiry(drill)
         conversation = f"drill-{drill.actor.replace('/', '-')}"
-        participant = drill.actor.participant
         asked = self.batch.say(REC, participant, "inquiry", conversation, inquiry)
         self.facts.kept.drills[drill.actor] = drill.but(
             asked=(*drill.asked, asked)[-ASKED_MAX:],

@@ -46,7 +46,6 @@ class Reconciler:
 
     participant = Participant("REC")
     actors: tuple[Actor, ...] = (REC,)
-    greets: tuple[Participant, ...] = (HUB,)
     packages: tuple[str, ...] = ("runtime", "reconciliation")
     roles = work.COMMANDS
 
@@ -63,6 +62,12 @@ class Reconciler:
         """What is known since the last commit."""
         assert self._kept is not None, "the service has not started"
         return self._kept
+
+    @property
+    def greets(self) -> tuple[Participant, ...]:
+        """The hub, and every registry: any of them may have been asked something."""
+        others = set(self.directory.members) - {HUB, self.participant}
+        return (HUB, *sorted(others))
 
     @property
     def directory(self) -> Directory:

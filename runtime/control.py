@@ -12,8 +12,10 @@ Elsewhere: ordinary envelopes (`intake`), when missing ones are asked for (`gaps
 (`peers`), storing what came back (`recalling`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ledger.directory import Directory
 from runtime import journal as journals
@@ -23,15 +25,36 @@ from runtime.store import Session
 from schemas import jws, limits
 from schemas.envelope import EnvelopeError, Opened, open_envelope, verify
 from schemas.findings import Reason, finding
-from schemas.identifiers import HUB, Actor, Participant
-from schemas.messages import Hello, Message, ResendRequest, Returned
+from schemas.identifiers import HUB, REC, Actor, Participant
+from schemas.messages import Hello, Lacking, Message, ResendRequest, Returned
 from schemas.units import Frozen
 
-__all__ = ["Control", "Replies"]
+__all__ = ["Control", "Here", "Replies"]
 
 Greeting = tuple[Actor, Participant]
 OwnKey = Callable[[Actor, str], jws.PublicKey | None]
 """The public half of a key held here, by actor and key id."""
+
+
+class Here(NamedTuple):
+    """Which envelopes of an actor are here: all up to `last`, and some that were stored early."""
+
+    last: int
+    early: AbstractSet[int]
+
+    def lacking(self) -> tuple[int, tuple[Lacking, ...]]:
+        """The largest sequence that is here, and the ranges below it that are not. Where there are
+        too many of these it goes as far as they can be told.
+        """
+        found: list[Lacking] = []
+        last = self.last
+        for sequence in sorted(self.early):
+            if sequence > last + 1:
+                if len(found) == limits.LACKING_MAX:
+                    break
+                found.append(Lacking(first=last + 1, last=sequence - 1))
+            last = max(last, sequence)
+        return last, tuple(found)
 
 
 @dataclass
@@ -46,10 +69,15 @@ class Replies:
     told: dict[Actor, int] = field(default_factory=dict)
     """How many envelopes each sender says that it has sealed for us."""
     answered: list[str] = field(default_factory=list)
-    missing: dict[Greeting, int] = field(default_factory=dict)
+    missing: set[Greeting] = field(default_factory=set)
     asked: set[Actor] = field(default_factory=set)
     greeted: list[Greeting] = field(default_factory=list)
+    doubted: str | None = None
+    """A claim that others have envelopes of ours that we do not know of."""
     behind: str | None = None
+    """The proof of such a claim, at the hub."""
+    behind_at: set[Greeting] = field(default_factory=set)
+    """Where others have envelopes of ours that we do not know of."""
 
 
 class Control:
@@ -66,10 +94,18 @@ class Control:
         self._actors = actors
         self._journal = journal
         self._nonces: dict[str, Greeting] = {}
-        self._greetings = frozenset((actor, peer) for actor in actors for peer in greets)
-        self._open: set[Greeting] = set(self._greetings)
+        self._greetings: set[Greeting] = set()
+        self._open: set[Greeting] = set()
         self._anew: set[Greeting] = set()
-        self._missing: dict[Greeting, int] = {}
+        self._missing: set[Greeting] = set()
+        self.meet(greets)
+
+    def meet(self, peers: Iterable[Participant]) -> None:
+        """Greet these, too; whoever is new is waited for as after a start."""
+        for greeting in ((actor, peer) for peer in peers for actor in self._actors):
+            if greeting not in self._greetings:
+                self._greetings.add(greeting)
+                self._open.add(greeting)
 
     @property
     def waiting(self) -> frozenset[Participant]:
@@ -84,10 +120,11 @@ class Control:
         if len(self._nonces) > 10_000:  # peers that never answer must not fill the memory
             self._nonces.pop(next(iter(self._nonces)))
         actor, peer = greeting
+        voice = _voice(peer)
         return Hello(
             actor=actor,
             sent=self._journal.sent(actor, peer),
-            received=self._journal.received(_voice(peer)),
+            received=self._journal.received(voice) if voice else 0,
             answer=False,
         )
 
@@ -110,15 +147,20 @@ class Control:
         message: Message,
         directory: Directory,
         own: OwnKey,
+        here: Here | None,
         replies: Replies,
     ) -> None:
         """One authentic control message; only `committed` changes what is remembered here.
+
+        `here` are its author's envelopes after this batch. While some of them wait for their time
+        nobody can say which are here (None): a greeting is then not answered, and comes again.
 
         `EnvelopeError` for a returned envelope that is not one of ours.
         """
         author, body = opened.manifest.sender, message.body
         if isinstance(body, Hello) and not body.answer:
-            self._answer(author, body, opened.manifest.nonce, replies)
+            if here is not None:
+                self._answer(author, body, opened.manifest.nonce, here, replies)
         elif isinstance(body, Hello):
             await self._compare(session, author, body, opened.manifest.answers_nonce, replies)
         elif isinstance(body, ResendRequest) and author not in replies.asked:
@@ -127,36 +169,35 @@ class Control:
         elif isinstance(body, Returned):
             self._take_back(author, body, directory, own, replies)
 
-    def _answer(self, author: Actor, hello: Hello, nonce: str | None, replies: Replies) -> None:
+    def _answer(
+        self, author: Actor, hello: Hello, nonce: str | None, here: Here, replies: Replies
+    ) -> None:
         ours = self._actors[0]
+        sent, lacking = here.lacking()
         answer = Hello(
             actor=author,
-            sent=self._journal.received(author),
+            sent=sent,
             received=self._journal.sent(ours, author.participant),
             answer=True,
+            lacking=lacking,
         )
         replies.say.append((ours, author.participant, "hello", answer, nonce))
         if hello.received > answer.received:
-            replies.behind = (
-                f"{author.participant} has {hello.received} envelopes of ours, "
-                f"we know of {answer.received}"
-            )
-            if ours.participant != HUB:  # a hub that lost its own must be stopped, not helped on
-                replies.missing[ours, author.participant] = hello.received
-                lost = _resend(ours, answer.received + 1, hello.received)
-                replies.say.append((ours, author.participant, "resend", lost, None))
+            self._doubt((ours, author.participant), hello.received, replies)
         replies.told[author] = hello.sent
 
-    def take_in(self, replies: Replies, last: Mapping[Actor, int]) -> None:
-        """Answers to greetings name what their own batch takes as well (`last`): what came just
-        ahead of a greeting is here, and who was restored and told otherwise would use its sequence
-        again.
+    def _doubt(self, greeting: Greeting, received: int, replies: Replies) -> None:
+        """Somebody says that it has more envelopes of ours than we know of. Anybody can say that:
+        the hub asks for one of them, and believes its own signature. Others greet whoever says so,
+        and so learn what is true.
         """
-        for number, (ours, to, type_, body, nonce) in enumerate(replies.say):
-            if isinstance(body, Hello) and body.answer and body.actor in last:
-                sent = max(body.sent, last[body.actor])
-                answer = body.model_copy(update={"sent": sent})
-                replies.say[number] = (ours, to, type_, answer, nonce)
+        ours, peer = greeting
+        replies.doubted = f"{peer} says that it has {received} envelopes of ours"
+        if ours.participant == HUB:
+            first = self._journal.sent(*greeting) + 1
+            replies.say.append((ours, peer, "resend", _resend(ours, first, first), None))
+        else:
+            replies.behind_at.add(greeting)
 
     async def _compare(
         self, session: Session, author: Actor, hello: Hello, nonce: str | None, replies: Replies
@@ -167,15 +208,24 @@ class Control:
         replies.answered.append(nonce or "")
         actor, peer = greeting
         sent = self._journal.sent(actor, peer)
-        if hello.sent > sent:  # the other end has envelopes of ours that we lost
-            replies.missing[greeting] = hello.sent
-            replies.say.append((actor, peer, "resend", _resend(actor, sent + 1, hello.sent), None))
+        lost = self._lost(greeting, hello)
+        if lost is not None:  # the other end has envelopes of ours that are not here any more
+            replies.missing.add(greeting)
+            replies.say.append((actor, peer, "resend", _resend(actor, *lost), None))
             return
         if hello.sent < sent:
             replies.resend += await outbox.sealed_part(session, actor, peer, hello.sent + 1, sent)
         replies.told[author] = hello.received
         if greeting in self._open | self._anew:
             replies.greeted.append(greeting)
+
+    def _lost(self, greeting: Greeting, hello: Hello) -> tuple[int, int] | None:
+        """The first range of our own envelopes that the other end has and we have not."""
+        for first, last in _between(self._journal.sent(*greeting), hello):
+            lacks = [n for n in range(first, last + 1) if self._journal.lacks(*greeting, n)]
+            if lacks:
+                return lacks[0], lacks[-1]
+        return None
 
     def _take_back(
         self, author: Actor, body: Returned, directory: Directory, own: OwnKey, replies: Replies
@@ -195,19 +245,23 @@ class Control:
         if opened.manifest.to != author.participant:
             found = finding(Reason.RECIPIENT_WRONG, f"it was for {opened.manifest.to}")
             raise EnvelopeError(found)
-        if (sender, author.participant) in self._missing:  # nobody asked for it otherwise
+        number = opened.manifest.sequence
+        if sender.participant == HUB:  # which must be stopped, not helped on
+            if number is not None and self._journal.lacks(sender, author.participant, number):
+                replies.behind = f"{author} has our envelope {number}, which is not here"
+        elif (sender, author.participant) in self._missing:  # nobody asked for it otherwise
             replies.returned.append(opened)
 
     def committed(self, replies: Replies) -> None:
         """The batch is durable: greetings that were answered are closed."""
         for nonce in replies.answered:
             self._nonces.pop(nonce, None)
-        self._open -= set(replies.greeted)
-        self._anew -= set(replies.greeted)
-        self._missing |= replies.missing
-        for greeting, target in list(self._missing.items()):
-            if self._journal.sent(*greeting) >= target:
-                del self._missing[greeting]
+        done = set(replies.greeted)
+        self._open -= done
+        self._anew -= done
+        self._missing = (self._missing | replies.missing) - done
+        self._greetings |= replies.behind_at
+        self._open |= replies.behind_at
 
     async def _resend(
         self, session: Session, author: Actor, ask: ResendRequest, replies: Replies
@@ -223,11 +277,24 @@ class Control:
                 replies.say.append((self._actors[0], author.participant, "returned", kept, None))
 
 
+def _between(sent: int, hello: Hello) -> Iterator[tuple[int, int]]:
+    """The ranges of sequences above `sent` that a hello says are there, a request's worth each."""
+    first = sent + 1
+    for gap in (*hello.lacking, Lacking(first=hello.sent + 1, last=hello.sent + 1)):
+        while first < gap.first:
+            last = min(gap.first - 1, first + limits.RESEND_ENVELOPES_MAX - 1)
+            yield first, last
+            first = last + 1
+        first = max(first, gap.last + 1)
+
+
 def _resend(sender: Actor, first: int, last: int) -> ResendRequest:
     last = min(last, first + limits.RESEND_ENVELOPES_MAX - 1)
     return ResendRequest(sender=sender, first=first, last=last)
 
 
-def _voice(peer: Participant) -> Actor:
-    """The actor by which a program that others greet speaks; hub and reconciler have one."""
-    return Actor(str(peer))
+def _voice(peer: Participant) -> Actor | None:
+    """The one actor by which a peer speaks. A registry may have several, each of which greets by
+    itself and asks for what it misses; hub and reconciliation service have one.
+    """
+    return Actor(str(peer)) if peer in {HUB, REC} else None

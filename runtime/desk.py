@@ -78,6 +78,11 @@ class Desk:
             problem = (
                 f"the next key of {actor} is not in the key folder; make it with keygen --next"
             )
+        elif self._sealer.has_ahead(actor):
+            problem = (
+                f"envelopes of {actor} from before a restore wait for others to go before them; "
+                "the next statement does that: try again then"
+            )
         elif actor in batch.rotations:
             problem = f"the key of {actor} is being changed already"
         else:

@@ -22,7 +22,7 @@ from runtime import journal as journals
 from runtime import outbox
 from runtime.arranging import Arranged, arrange
 from runtime.clock import Ids
-from runtime.control import Control
+from runtime.control import Control, Here
 from runtime.desk import Desk
 from runtime.hearing import Hearing
 from runtime.intake import Authentic, Refused
@@ -67,6 +67,7 @@ class Handler:
             await self.journal.load(session)
             await self.program.start(session)
             await self.sealer.load(session)
+        self.control.meet(self.program.greets)
 
     async def run(
         self, work: Work, now: Instant, confirmed: Sequence[Sealed], culprits: frozenset[str]
@@ -84,16 +85,19 @@ class Handler:
             await self._seal(session, done)
             await self._keep(session, arranged, done)
             await outbox.mark_confirmed(session, confirmed)
+        # Up to the commit nothing has happened, and the broker hands everything out again. From
+        # here on a crash loses memory alone, which `load` takes from the database anew: what was
+        # not acknowledged comes again and is recognised, what was not sent is in the outbox.
         self._committed(facts, arranged, done)
         return done
 
     # --- open -----------------------------------------------------------------------------------
 
     async def _open(self, session: Session, work: Work, done: Done) -> Arranged:
-        """Hear control envelopes, take back what was lost, and put the others into order."""
-        for authentic in work.control:
-            await self._hear_control(session, authentic, done)
-        await recall(session, self.program, self.journal, self._hearing, done)
+        """Put envelopes into order, hear control envelopes, and take back what was lost.
+
+        In that order, because a greeting is answered with all that is here, this batch included.
+        """
         arranged = await arrange(
             session,
             self.journal,
@@ -103,17 +107,27 @@ class Handler:
             work.resume,
             work.until,
         )
-        self.control.take_in(done.replies, arranged.last)
         stored = {**self.journal.early, **arranged.stored}
         done.batch.early = work.held | {sender for sender, early in stored.items() if early}
+        done.batch.waiting = self.control.waiting
+        for authentic in work.control:
+            author = authentic.opened.manifest.sender
+            last = arranged.last.get(author, self.journal.received(author))
+            here = None if author in work.held else Here(last, stored.get(author, set()))
+            await self._hear_control(session, authentic, here, done)
+        await recall(session, self.program, self.journal, self._hearing, done)
         done.refused += arranged.refused
         done.unfinished = arranged.unfinished
         for refused in done.refused:
             self._hearing.tell_sender(refused, done.batch)
         return arranged
 
-    async def _hear_control(self, session: Session, authentic: Authentic, done: Done) -> None:
-        """The messages of a control envelope, up to one that is wrong: it is put aside once."""
+    async def _hear_control(
+        self, session: Session, authentic: Authentic, here: Here | None, done: Done
+    ) -> None:
+        """The messages of a control envelope, up to one that is wrong: it is put aside once. Others
+        than control messages have no place in it and are passed over (rule 3.6).
+        """
         opened, directory = authentic.opened, self.program.directory
         for line in opened.lines:
             try:
@@ -121,7 +135,7 @@ class Handler:
                 if message.type in CONTROL_TYPES:
                     own = self.sealer.own_key
                     await self.control.handle(
-                        session, opened, message, directory, own, done.replies
+                        session, opened, message, directory, own, here, done.replies
                     )
             except (Malformed, EnvelopeError) as error:
                 done.refused.append(Refused(authentic.unit, error.finding))
@@ -163,6 +177,9 @@ class Handler:
     # --- commit ---------------------------------------------------------------------------------
 
     async def _seal(self, session: Session, done: Done) -> None:
+        """Seal what was said. A rotation comes last: it is the last envelope under the old key, and
+        names the last sequence to everybody.
+        """
         done.sealed, said = self.sealer.seal(done.batch, done.changed)
         done.kept += said
         for actor in done.batch.rotations:
@@ -185,12 +202,13 @@ class Handler:
 
     def _committed(self, facts: Any, arranged: Arranged, done: Done) -> None:
         """The batch is durable: what is kept in memory follows."""
-        self.journal.last.update(done.changed)
+        self.journal.moved(done.changed)
         self.journal.early.update(arranged.stored)
         self.program.committed(facts)
         for actor in done.batch.rotations:
             self.sealer.rotated(actor)
         self.control.committed(done.replies)
+        self.control.meet(self.program.greets)
 
 
 def _stop_behind(item: Heard, ready: Sequence[Opened], *, more: bool) -> None:

@@ -9,7 +9,7 @@ with an envelope (`arranging`, `hearing`).
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -62,11 +62,16 @@ class Kept(NamedTuple):
 
 @dataclass
 class Journal:
-    """Sequences and early envelopes of one program, in step with its database."""
+    """Sequences and early envelopes of one program, in step with its database.
+
+    `ahead` are envelopes of our own that came back after a restore, beyond a sequence that nobody
+    has: what is sealed next takes the free numbers first.
+    """
 
     participant: Participant
     last: dict[tuple[Actor, Participant], int] = field(default_factory=dict)
     early: dict[Actor, set[int]] = field(default_factory=dict)
+    ahead: dict[tuple[Actor, Participant], set[int]] = field(default_factory=dict)
 
     async def load(self, session: Session) -> None:
         """Take the sequences from the database."""
@@ -78,6 +83,9 @@ class Journal:
         )
         for sender, sequence in rows:
             self.early.setdefault(Actor(sender), set()).add(sequence)
+        self.ahead = {}
+        for sender, recipient, sequence in await session.execute(_AHEAD):
+            self.ahead.setdefault((Actor(sender), Participant(recipient)), set()).add(sequence)
 
     def received(self, sender: Actor) -> int:
         """The last sequence of another's actor that was applied here."""
@@ -90,6 +98,41 @@ class Journal:
     def sent(self, sender: Actor, recipient: Participant) -> int:
         """The last sequence sealed by an actor of ours."""
         return self.last.get((sender, recipient), 0)
+
+    def lacks(self, sender: Actor, recipient: Participant, sequence: int) -> bool:
+        """Whether an envelope of ours is not here."""
+        way = (sender, recipient)
+        return sequence > self.last.get(way, 0) and sequence not in self.ahead.get(way, ())
+
+    def following(self, way: tuple[Actor, Participant], last: int) -> int:
+        """The next free sequence of an actor of ours after one."""
+        taken = self.ahead.get(way, ())
+        last += 1
+        while last in taken:
+            last += 1
+        return last
+
+    def joined(self, way: tuple[Actor, Participant], last: int) -> int:
+        """The last sequence without a gap, when everything up to one is there."""
+        return self.following(way, last) - 1
+
+    def moved(self, changed: Mapping[tuple[Actor, Participant], int]) -> None:
+        """Sequences have moved, durably."""
+        self.last.update(changed)
+        for way in set(self.ahead) & set(changed):
+            self.ahead[way] = {n for n in self.ahead[way] if n > self.last[way]}
+            if not self.ahead[way]:
+                del self.ahead[way]
+
+
+_AHEAD = select(outbox.c.sender, outbox.c.recipient, outbox.c.sequence).join(
+    sequences,
+    and_(
+        sequences.c.sender == outbox.c.sender,
+        sequences.c.recipient == outbox.c.recipient,
+        outbox.c.sequence > sequences.c.last,
+    ),
+)
 
 
 _UPSERT = {

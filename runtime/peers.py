@@ -26,6 +26,9 @@ from schemas.units import Frozen
 
 __all__ = ["Peers"]
 
+GREETING_SECONDS_MAX = 30.0
+"""Nobody who is back waits longer than this to be greeted."""
+
 
 class Peers:
     """A node's conversation with its peers, over one link."""
@@ -49,19 +52,26 @@ class Peers:
         self._relay = relay
         self._clock = clock
         self._ids = ids
+        self._unanswered: dict[tuple[Actor, Participant], int] = {}
         self._log = structlog.get_logger().bind(participant=str(voice.participant))
 
     def start_over(self) -> None:
         """The link was lost and is up again: find out at once what was missed meanwhile."""
         self._gaps.forget_requests()
         self._control.greet_anew()
+        self._unanswered.clear()
 
     def greet(self, pace: Pace, seconds: float) -> None:
-        """Say hello to whoever has not answered yet, every so many seconds."""
+        """Say hello to whoever has not answered yet: after so many seconds, and then more and more
+        seldom, so that a peer that is away finds few of them in its inbox.
+        """
         if self._broker.state is not LinkState.UP:
             return
         for greeting in self._control.open_greetings():
-            if pace.every(f"greet {greeting}", seconds):
+            said = self._unanswered.get(greeting, 0)
+            wait = min(seconds * 2 ** min(said - 1, 10), GREETING_SECONDS_MAX) if said else 0.0
+            if pace.every(f"greet {greeting}", wait):
+                self._unanswered[greeting] = said + 1
                 nonce = self._ids.nonce()
                 self._say(*greeting, "hello", self._control.greet(nonce, greeting), None, nonce)
 
@@ -85,7 +95,10 @@ class Peers:
         for sender, last in replies.told.items():
             self._gaps.told(sender, last)
         for actor, peer in replies.greeted:
+            self._unanswered.pop((actor, peer), None)
             self._log.info(events.NODE_GREETED, actor=str(actor), peer=str(peer))
+        if replies.doubted:
+            self._log.info(events.ENVELOPES_CLAIMED, detail=replies.doubted)
         if replies.behind:
             self._log.error(events.NODE_BEHIND, detail=replies.behind)
 

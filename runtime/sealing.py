@@ -46,6 +46,10 @@ class Sealer:
         held = (signer.public for signer in self._keyring.actors.get(actor, []))
         return next((key for key in held if key.key_id == key_id), None)
 
+    def has_ahead(self, actor: Actor) -> bool:
+        """Whether envelopes of an actor came back beyond a sequence that is free."""
+        return any(sender == actor for sender, _ in self._journal.ahead)
+
     def following(self, actor: Actor) -> bool:
         """Whether the key that an actor changes to next is there."""
         return self._keyring.following(actor) is not None
@@ -61,10 +65,12 @@ class Sealer:
         kept: list[Kept] = []
         for way, messages in ways.items():
             for bundle in _bundles(messages):
-                last = changed.get(way, self._journal.last.get(way, 0)) + 1
-                changed[way] = last
-                sealed.append(Sealed(*way, last, self._sign(way, last, bundle, batch)))
-                kept += [_kept(said, last, line) for line, said in enumerate(bundle)]
+                number = self._journal.following(
+                    way, changed.get(way, self._journal.last.get(way, 0))
+                )
+                changed[way] = self._journal.joined(way, number)
+                sealed.append(Sealed(*way, number, self._sign(way, number, bundle, batch)))
+                kept += [_kept(said, number, line) for line, said in enumerate(bundle)]
         return sealed, kept
 
     async def rotate(

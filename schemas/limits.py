@@ -17,6 +17,7 @@ __all__ = [
     "FINDINGS_MAX",
     "GAP_SECONDS_MAX",
     "INTEGER_MAX",
+    "LACKING_MAX",
     "LINES_MAX",
     "MESSAGES_MAX",
     "MESSAGE_BYTES_MAX",
@@ -73,6 +74,10 @@ RESEND_BYTES_MAX: Final = 8 * 1024 * 1024
 
 RESEND_ENVELOPES_MAX: Final = 200
 """Envelopes sent again per request; a longer gap is filled by further requests."""
+
+LACKING_MAX: Final = 64
+"""Ranges of sequences that one hello names as lacking; what lies beyond is told after these are
+filled."""
 
 CLOCK_AHEAD_SECONDS_TOLERATED: Final = 10
 """A `sent_at` this far ahead of our clock is taken as it is; well-kept clocks differ by less."""

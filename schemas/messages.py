@@ -64,6 +64,7 @@ __all__ = [
     "Inquiry",
     "InquiryMessage",
     "IssuanceReferences",
+    "Lacking",
     "LastSent",
     "Line",
     "Malformed",
@@ -401,19 +402,28 @@ class Answer(Frozen):
     trail: Annotated[tuple[AuditLine, ...], Field(max_length=2000)] = ()
 
 
+class Lacking(Frozen):
+    """A range of sequences, both ends included."""
+
+    first: Annotated[int, Field(ge=1, le=limits.INTEGER_MAX)]
+    last: Annotated[int, Field(ge=1, le=limits.INTEGER_MAX)]
+
+
 class Hello(Frozen):
     """Control: the last sequences between an actor and a participant, as the speaker knows them.
 
     `actor` is the actor that greeted; the other end is the participant it greeted. `sent` counts
     the actor's envelopes to that end, `received` the other way round, in greeting and answer alike.
-    Whoever is behind fetches
-    its own and the other's envelopes back before it writes.
+    In an answer `sent` is the largest sequence of the actor that is there, applied or stored, and
+    `lacking` are those below it that are not. Whoever is behind fetches its own and the other's
+    envelopes back before it writes.
     """
 
     actor: Actor
     sent: Whole
     received: Whole
     answer: bool
+    lacking: Annotated[tuple[Lacking, ...], Field(max_length=limits.LACKING_MAX)] = ()
 
 
 class ResendRequest(Frozen):

@@ -140,7 +140,7 @@ class Disturber:
         """Operators make backups at odd times, of programs whose keys stay as they are."""
         if dice.random() > 0.08:
             return
-        participant = self._somebody(dice, but=(HUB, REC))
+        participant = self._somebody(dice, but=(HUB,))
         actors = self.world.cast.actors[participant]
         if any(actor in self._rotations or actor in self.diverged for actor in actors):
             return

@@ -184,3 +184,70 @@ async def test_a_registry_restored_from_an_older_backup_gets_back_what_it_had_sa
     assert await federation.transact(CHE, use(I, 501, 505, CHE)) == "completed"
     assert not federation.logged(events.ENVELOPE_DEAD)
     await rogue.close()
+
+
+async def test_what_the_hub_keeps_behind_a_gap_comes_back_as_well(federation: Federation) -> None:
+    """Of three envelopes the first is lost, and two are at the hub behind the gap. The restored
+    registry takes these two back and seals something else in the place of the first.
+    """
+    await federation.settled()
+    await federation.stop(GHANA)
+    backup = await keep(federation, "backup")
+    voice = await federation.voice(GHA)
+    lost = await voice.next_sequence(HUB)
+    proposals = [first_transfer(first, first + 9, first) for first in (401, 501)]
+    behind = [
+        await voice.seal(HUB, [voice.make("proposal", f"GHA01-GHA-{n}", voice.proposal(one))])
+        for n, one in enumerate(proposals, start=20)
+    ]
+    for envelope in behind:
+        await voice.send(HUB, envelope)
+    await voice.broker.close()
+    await federation.let_go()
+    copy_databases(backup, federation.folder, str(GHANA))
+    await federation.start(GHANA)
+    await federation.greeted()
+    for transaction in ("GHA01-GHA-20", "GHA01-GHA-21"):
+        assert await federation.ended(transaction) == "completed"
+    assert await federation.transact(GHA, first_transfer(601, 610, 601)) == "completed"
+    sql = "select sequence, body from inbox where sender = :a and sequence >= :n order by sequence"
+    heard = await federation.rows(HUB, sql, a=str(GHA), n=lost)
+    assert [row.sequence for row in heard][:3] == [lost, lost + 1, lost + 2]
+    assert [bytes(row.body) for row in heard][1:3] == behind
+    assert not federation.logged(events.ENVELOPE_DEAD)
+    await federation.settled()
+
+
+async def test_a_restored_reconciliation_service_asks_under_sequences_that_are_free(
+    federation: Federation,
+) -> None:
+    """It was asking when it was set back: its questions come back to it before it asks anew."""
+    await federation.settled()
+    await federation.stop(REC)
+    backup = await keep(federation, "backup")
+    await federation.start(REC)
+    await federation.greeted()
+    changed = "update blocks set last = last - 1 where actor = :a and first = 1"
+    await federation.edit(SWISS, changed, a=str(CHE))
+    assert await federation.transact(GHA, first_transfer(201, 210, 201)) == "completed"
+    await found(federation)
+    await federation.stop(REC)
+    await federation.let_go()
+    copy_databases(backup, federation.folder, str(REC))
+    federation.logs.clear()
+    await federation.start(REC)
+    await federation.greeted()
+    assert await federation.transact(GHA, first_transfer(301, 310, 301)) == "completed"
+    await found(federation)
+    assert not federation.logged(events.ENVELOPE_DEAD)
+    federation.diverged.add(CHE)
+
+
+async def found(federation: Federation) -> None:
+    """Wait until the Swiss ledger's missing unit is in a case."""
+
+    async def there() -> bool | None:
+        sql = "select first, last from cases where actor = :a and state = 'open'"
+        return True if await federation.rows(REC, sql, a=str(CHE)) else None
+
+    await federation.wait(there, "the case")

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from runtime.control import Control, Replies
+from runtime.control import Control, Here, Replies
 from runtime.journal import Journal, Sealed
 from runtime.outbox import keep_sealed
 from runtime.store import Store, open_store
 from schemas import limits
 from schemas.envelope import open_envelope
 from schemas.identifiers import Actor
-from schemas.messages import Hello, Message, ResendRequest, parse_message
+from schemas.messages import Hello, Lacking, Message, ResendRequest, Returned, parse_message
 from schemas.units import Frozen
 from tests.cast import CHE, GHA, HUB, REC
 from tests.peer import NOON, Peer
@@ -32,7 +32,12 @@ class Bench:
         self.control = Control(GHA.participant, (GHA,), (HUB,), self.journal)
 
     async def hears(
-        self, author: Actor, body: Frozen, type_: str, nonce: str | None = None
+        self,
+        author: Actor,
+        body: Frozen,
+        type_: str,
+        nonce: str | None = None,
+        here: Here | None = Here(0, frozenset()),  # noqa: B008 - a value that nobody changes
     ) -> Replies:
         peer = Peer(author, GHA.participant)
         line = peer.line(type_, "control", body)
@@ -42,13 +47,20 @@ class Bench:
         replies = Replies()
         async with self.store.transaction() as session:
             await self.control.handle(
-                session, open_envelope(envelope), message, founded(), lambda *_: None, replies
+                session, open_envelope(envelope), message, founded(), lambda *_: None, here, replies
             )
         return replies
 
-    async def answered(self, nonce: str | None, *, sent: int = 0, received: int = 0) -> Replies:
+    async def answered(
+        self,
+        nonce: str | None,
+        *,
+        sent: int = 0,
+        received: int = 0,
+        lacking: tuple[Lacking, ...] = (),
+    ) -> Replies:
         """The hub answers a greeting; `sent` is what it has of ours, `received` what it sealed."""
-        body = Hello(actor=GHA, sent=sent, received=received, answer=True)
+        body = Hello(actor=GHA, sent=sent, received=received, answer=True, lacking=lacking)
         replies = await self.hears(HUB_ACTOR, body, "hello", nonce)
         self.control.committed(replies)
         return replies
@@ -104,24 +116,11 @@ async def test_an_answer_to_no_greeting_of_ours_changes_nothing(
 async def test_a_hello_is_answered_with_what_is_known_of_either_side(bench: Bench) -> None:
     bench.journal.last.update({(CHE, GHA.participant): 3, (GHA, CHE.participant): 5})
     hello = Hello(actor=CHE, sent=7, received=2, answer=False)
-    replies = await bench.hears(CHE, hello, "hello")
+    replies = await bench.hears(CHE, hello, "hello", here=Here(3, frozenset()))
     answer = Hello(actor=CHE, sent=3, received=5, answer=True)
     assert replies.say == [(GHA, CHE.participant, "hello", answer, "0" * 32)]
     assert replies.told == {CHE: 7}
     assert replies.behind is None
-
-
-async def test_an_answer_names_what_its_own_batch_takes_as_well(bench: Bench) -> None:
-    """Who was restored would use a sequence again that is told to it as free."""
-    bench.journal.last.update({(CHE, GHA.participant): 3, (GHA, CHE.participant): 5})
-    replies = await bench.hears(CHE, Hello(actor=CHE, sent=3, received=5, answer=False), "hello")
-    replies.say.append((GHA, HUB, "hello", Hello(actor=GHA, sent=1, received=1, answer=False), "1"))
-    others = replies.say[1:]
-    bench.control.take_in(replies, {HUB_ACTOR: 9})
-    assert replies.say[0][3] == Hello(actor=CHE, sent=3, received=5, answer=True)
-    bench.control.take_in(replies, {CHE: 4, GHA: 9})
-    assert replies.say[0][3] == Hello(actor=CHE, sent=4, received=5, answer=True)
-    assert replies.say[1:] == others
 
 
 async def test_whoever_lacks_its_own_envelopes_asks_for_them_and_keeps_waiting(
@@ -132,6 +131,84 @@ async def test_whoever_lacks_its_own_envelopes_asks_for_them_and_keeps_waiting(
     ask = ResendRequest(sender=GHA, first=1, last=limits.RESEND_ENVELOPES_MAX)
     assert replies.say == [(GHA, HUB, "resend", ask, None)]
     assert bench.control.waiting == {HUB}
+
+
+async def test_a_hello_is_answered_with_what_is_stored_behind_a_gap_as_well(bench: Bench) -> None:
+    hello = Hello(actor=CHE, sent=3, received=0, answer=False)
+    replies = await bench.hears(CHE, hello, "hello", here=Here(3, frozenset({5, 6, 9})))
+    (_, _, _, answer, _) = replies.say[0]
+    lacking = (Lacking(first=4, last=4), Lacking(first=7, last=8))
+    assert answer == Hello(actor=CHE, sent=9, received=0, answer=True, lacking=lacking)
+
+
+async def test_a_hello_is_not_answered_while_something_waits_for_its_time(bench: Bench) -> None:
+    hello = Hello(actor=CHE, sent=3, received=0, answer=False)
+    assert (await bench.hears(CHE, hello, "hello", here=None)).say == []
+
+
+def test_a_hello_names_so_many_gaps_and_goes_no_further() -> None:
+    early = frozenset(range(2, 2 * limits.LACKING_MAX + 10, 2))
+    last, lacking = Here(0, early).lacking()
+    assert len(lacking) == limits.LACKING_MAX
+    assert last == 2 * limits.LACKING_MAX
+    assert lacking[-1] == Lacking(first=last - 1, last=last - 1)
+
+
+async def test_what_the_other_end_lacks_itself_is_not_waited_for(bench: Bench) -> None:
+    """Sequence 1 is nowhere, 2 is at the hub: once 2 is back the program may go on with 1."""
+    bench.control.greet("1" * 32, GREETING)
+    gap = (Lacking(first=1, last=1),)
+    replies = await bench.answered("1" * 32, sent=2, lacking=gap)
+    ask = ResendRequest(sender=GHA, first=2, last=2)
+    assert replies.say == [(GHA, HUB, "resend", ask, None)]
+    bench.journal.ahead[GHA, HUB] = {2}
+    bench.control.greet("2" * 32, GREETING)
+    await bench.answered("2" * 32, sent=2, lacking=gap)
+    assert bench.control.waiting == frozenset()
+    assert bench.journal.following((GHA, HUB), 0) == 1
+    assert bench.journal.following((GHA, HUB), 1) == 3
+    bench.journal.moved({(GHA, HUB): bench.journal.joined((GHA, HUB), 1)})
+    assert bench.journal.sent(GHA, HUB) == 2
+    assert bench.journal.ahead == {}
+
+
+async def test_whoever_is_told_of_envelopes_that_it_lost_greets_and_waits(bench: Bench) -> None:
+    bench.control.greet("1" * 32, GREETING)
+    await bench.answered("1" * 32)
+    hello = Hello(actor=CHE, sent=0, received=2, answer=False)
+    replies = await bench.hears(CHE, hello, "hello")
+    assert replies.doubted is not None
+    assert replies.behind is None
+    bench.control.committed(replies)
+    assert bench.control.waiting == {CHE.participant}
+
+
+async def test_a_hub_asks_for_what_it_is_said_to_have_lost_and_waits_for_nobody(
+    bench: Bench,
+) -> None:
+    """Anybody can say so; nothing but its own signature on such an envelope alarms it."""
+    control = Control(HUB, (HUB_ACTOR,), (), Journal(HUB))
+    bench.control, bench.journal.participant = control, HUB
+    hello = Hello(actor=CHE, sent=0, received=2**53 - 1, answer=False)
+    replies = await bench.hears(CHE, hello, "hello")
+    ask = ResendRequest(sender=HUB_ACTOR, first=1, last=1)
+    assert (HUB_ACTOR, CHE.participant, "resend", ask, None) in replies.say
+    assert replies.behind is None
+    control.committed(replies)
+    assert control.waiting == frozenset()
+    sealed = Peer(HUB_ACTOR, CHE.participant).seal([b"{}"], sequence=1)
+    replies = await bench.hears(CHE, Returned(envelope=sealed.decode()), "returned")
+    assert replies.behind is not None
+    assert replies.returned == []
+
+
+async def test_newcomers_are_greeted_and_waited_for_once(bench: Bench) -> None:
+    bench.control.greet("1" * 32, GREETING)
+    await bench.answered("1" * 32)
+    bench.control.meet([HUB, REC])
+    assert bench.control.waiting == {REC}
+    bench.control.meet([HUB, REC])
+    assert bench.control.open_greetings() == [(GHA, REC)]
 
 
 MEGABYTE = 1024 * 1024

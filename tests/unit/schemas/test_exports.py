@@ -66,15 +66,16 @@ PUBLIC: dict[str, str] = {
     "schemas.limits": """
         BUNDLE_BYTES_MAX CLOCK_AHEAD_SECONDS_MAX CLOCK_AHEAD_SECONDS_TOLERATED
         EARLY_ENVELOPES_MAX EFFECTS_MAX ENVELOPE_BYTES_MAX FINDINGS_MAX GAP_SECONDS_MAX INTEGER_MAX
-        LINES_MAX MESSAGES_MAX MESSAGE_BYTES_MAX NESTING_MAX PROPOSAL_LIFETIME_SECONDS_MAX
+        LACKING_MAX LINES_MAX MESSAGES_MAX MESSAGE_BYTES_MAX NESTING_MAX
+        PROPOSAL_LIFETIME_SECONDS_MAX
         RESEND_BYTES_MAX RESEND_ENVELOPES_MAX SERIAL_MAX TREE_NODES_MAX
     """,
     "schemas.messages": """
         Acceptance AcceptanceMessage Action Addressed Answer AnswerMessage AnyMessage AuditLine
         Bucket CONTROL_TYPES CaseMessage CaseNotice Checkpoint CheckpointMessage Consent
         Conversation Delivered DeliveryTree Enclosure EnclosureMessage Entry EntryMessage
-        ExpiryAnswer Hello HelloMessage Inquiry InquiryMessage IssuanceReferences LastSent Line
-        MESSAGE_TYPES Malformed Message Node NodeDigest Notice NoticeMessage PointLine Proposal
+        ExpiryAnswer Hello HelloMessage Inquiry InquiryMessage IssuanceReferences Lacking LastSent
+        Line MESSAGE_TYPES Malformed Message Node NodeDigest Notice NoticeMessage PointLine Proposal
         ProposalMessage Rejection RejectionMessage ResendMessage ResendRequest Returned
         ReturnedMessage RotationMessage RotationRequest SAID_BY State Statement StatementMessage
         StatusAnswer StatusMessage StatusRequest StatusRequestMessage Total Withdrawal
