@@ -320,11 +320,13 @@ BUGS = {
         statement_from_memory, "edited-rows", "the cases of an actor are its differences", 5
     ),
     "outbox at start only": Bug(
-        outbox_scanned_at_start_only, "loss,unreported", "everything comes to an end", 3
+        outbox_scanned_at_start_only, "loss,unreported", "everything comes to an end", 6
     ),
     "refusal releases twice": Bug(refusal_releases_twice, "none", PREDICTED, 3),
     "expiry forgets to release": Bug(expiry_forgets_to_release, "partition", PREDICTED, 3),
-    "acceptance counts again": Bug(acceptance_counts_again, "repeat,unreported", FAULT_ITSELF, 6),
+    "acceptance counts again": Bug(
+        acceptance_counts_again, "repeat,unreported,commit-unreported", FAULT_ITSELF, 6, steps=120
+    ),
     "hub forgets to reserve": Bug(hub_forgets_to_reserve, "none", PREDICTED, 2),
     "registry forgets to reserve": Bug(
         registry_forgets_to_reserve,
