@@ -470,8 +470,35 @@ def _issuance_fits(ask: Ask) -> Found:
             detail = f"vintage {line.key.vintage}"
             yield finding(Reason.VINTAGE_TOO_EARLY, detail, field=f"body/lines/{i}/key/vintage")
     yield from _approval_covers(ask, total)
+    yield from _new_units_are_new(ask)
     if ask.author.participant == policy.mechanism:
         yield from _levies_fit(ask, total)
+
+
+def _new_units_are_new(ask: Ask) -> Found:
+    """Nothing has happened to units before they are issued, but that levies are first-transferred
+    with the issuance; and none but the mechanism has levies (3/CMA.3 annex paras 58, 59).
+    """
+    mechanism = ask.author.participant == ask.facts.policy.mechanism
+    for i, line in enumerate(ask.proposal.lines):
+        assert line.target is not None
+        assert line.attributes is not None
+        kind, where = KIND_CODES[line.target.kind_code], f"body/lines/{i}"
+        levied = kind in {Kind.SHARE_OF_PROCEEDS, Kind.OMGE}
+        if line.attributes.use is not None:
+            detail = "nothing is used before it is issued"
+            yield finding(Reason.MEMBER_SUPERFLUOUS, detail, field=f"{where}/attributes/use")
+        if line.attributes.first_transferred and not levied:
+            detail = "the first transfer of these units is yet to be authorized"
+            field = f"{where}/attributes/first_transferred"
+            yield finding(Reason.ALREADY_FIRST_TRANSFERRED, detail, field=field)
+        if levied and mechanism and not line.attributes.first_transferred:
+            detail = "what is levied is first-transferred with the issuance"
+            field = f"{where}/attributes/first_transferred"
+            yield finding(Reason.NOT_FIRST_TRANSFERRED, detail, field=field)
+        if levied and not mechanism:
+            detail = "levies belong to the mechanism registry"
+            yield finding(Reason.ACCOUNT_WRONG, detail, field=f"{where}/target")
 
 
 def _approval_covers(ask: Ask, total: int) -> Found:
@@ -493,19 +520,9 @@ def _approval_covers(ask: Ask, total: int) -> Found:
 
 def _levies_fit(ask: Ask, total: int) -> Found:
     policy, sums = ask.facts.policy, dict.fromkeys(Kind, 0)
-    for i, line in enumerate(ask.proposal.lines):
+    for line in ask.proposal.lines:
         assert line.target is not None
-        assert line.attributes is not None
-        kind, where = KIND_CODES[line.target.kind_code], f"body/lines/{i}/attributes"
-        sums[kind] += line.last - line.first + 1
-        if line.attributes.use is not None:
-            detail = "nothing is used before it is issued"
-            yield finding(Reason.MEMBER_SUPERFLUOUS, detail, field=f"{where}/use")
-        if line.attributes.first_transferred and kind is Kind.PENDING:
-            detail = "pending units leave by a first transfer, which is yet to be authorized"
-            yield finding(
-                Reason.ALREADY_FIRST_TRANSFERRED, detail, field=f"{where}/first_transferred"
-            )
+        sums[KIND_CODES[line.target.kind_code]] += line.last - line.first + 1
     share = levy(total, policy.share_of_proceeds_permille)
     if sums[Kind.SHARE_OF_PROCEEDS] != share:
         detail = f"{sums[Kind.SHARE_OF_PROCEEDS]} units; {share} of {total} are due"

@@ -38,19 +38,30 @@ def issuance(q: Question) -> Iterator[str]:
         yield "approval-exceeded"
     if known.approved != approved:
         yield "approval-differs"
+    yield from _history(q)
     if q.participant == q.model.mechanism:
         yield from _levies(q, quantity)
+
+
+def _history(q: Question) -> Iterator[str]:
+    """New units have none, but that levies are first-transferred at once."""
+    for line in q.lines:
+        given, levied = line["attributes"], kind_of(line["target"]) in {"share-of-proceeds", "omge"}
+        if given.get("use"):
+            yield "member-superfluous"
+        if bool(given.get("first_transferred")) > levied:
+            yield "already-first-transferred"
+        if levied and q.participant != q.model.mechanism:
+            yield "account-wrong"
+        elif levied and not given.get("first_transferred"):
+            yield "not-first-transferred"
 
 
 def _levies(q: Question, quantity: int) -> Iterator[str]:
     sums: dict[str, int] = {}
     for line in q.lines:
-        kind, given = kind_of(line["target"]), line["attributes"]
+        kind = kind_of(line["target"])
         sums[kind] = sums.get(kind, 0) + line["last"] - line["first"] + 1
-        if given.get("use"):
-            yield "member-superfluous"
-        if given.get("first_transferred") and kind == "pending":
-            yield "already-first-transferred"
     if sums.get("share-of-proceeds", 0) != _up(quantity, q.model.share_of_proceeds_permille):
         yield "share-of-proceeds-wrong"
     if sums.get("omge", 0) < _up(quantity, q.model.omge_permille):
