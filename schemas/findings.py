@@ -197,7 +197,7 @@ RULES: dict[Reason, Rule] = {
     _R.AUTHORIZATION_REVOKED: Rule(7009, _T, True, False, "4/CMA.6", "The authorization is revoked or superseded; use its current version."),
     _R.AUTHORIZATION_OUT_OF_TIME: Rule(7010, _T, True, False, "4/CMA.6", "The vintage or the use lies outside the authorized timeframe."),
     _R.AUTHORIZATION_EXCEEDED: Rule(7011, _T, True, False, "4/CMA.6", "The authorized quantity would be exceeded."),
-    _R.AUTHORIZATION_PURPOSE: Rule(7012, _T, True, False, "2/CMA.3 annex para 1", "The purpose is not authorized."),
+    _R.AUTHORIZATION_PURPOSE: Rule(7012, _T, True, False, "2/CMA.3 annex para 1", "The purpose is not authorized or designated; a cancellation is never for an NDC."),
     _R.AUTHORIZATION_PARTY: Rule(7013, _T, True, False, "4/CMA.6", "The Party or entity is not among those authorized."),
     _R.CONTRIBUTION_STAYS: Rule(7014, _T, True, False, "7/CMA.4 annex I para 29(b)", "Mitigation contribution units do not leave the mechanism registry."),
     _R.NOT_AUTHORIZED_UNITS: Rule(7015, _T, True, False, "3/CMA.3 annex para 55", "The units are not authorized for this."),

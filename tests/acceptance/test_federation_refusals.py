@@ -896,22 +896,25 @@ async def test_a_frozen_range_names_its_case_and_nothing_else_stops(federation: 
 async def test_itmos_do_not_end_while_a_case_lies_on_the_units_they_represent(
     federation: Federation, action: str
 ) -> None:
-    """Ghana holds 1 to 100 locked, Switzerland the ITMOs: 41 to 50 are frozen, in Ghana."""
-    await frozen(federation, 41, 50)
-    mark = {"purpose": "NDC", "user": "CHE", "year": 2025}
-    ends = partial(use if action == "use" else cancel, I, by=CHE, use=mark)
+    """Ghana holds 201 to 300 locked, Switzerland the ITMOs: 241 to 250 are frozen, in Ghana."""
+    recorded = authorized(
+        GHA, "GH-2", "CA0007", purposes=["NDC", "OP"], first_transfer="use-or-cancellation"
+    )
+    await steps(recorded, (GHA, first_transfer(201, 300, 201, **under("GH-2"))))(federation)
+    await frozen(federation, 241, 250)
+    ends = partial(use if action == "use" else cancel, I, by=CHE)
     before = await federation.holdings(GHA)
-    wanted = await federation.propose(CHE, ends(31, 45))
+    wanted = await federation.propose(CHE, ends(231, 245))
     assert await federation.ended(wanted) == "refused"
     (entry,) = [
         m.body for m in await federation.entries() if m.conversation == wanted and m.body.findings
     ]
     (found,) = entry.findings
     assert (found.reason, found.case) == (X.UNITS_FROZEN, "REC-7")
-    assert (found.field, found.key, found.first, found.last) == ("body/lines/0", U, 41, 45)
+    assert (found.field, found.key, found.first, found.last) == ("body/lines/0", U, 241, 245)
     assert await federation.holdings(GHA) == before
-    assert await federation.transact(CHE, ends(31, 40)) == "completed"
-    assert await federation.transact(CHE, transfer(I, 41, 45, CHE, GHA)) == "completed"
+    assert await federation.transact(CHE, ends(231, 240)) == "completed"
+    assert await federation.transact(CHE, transfer(I, 241, 245, CHE, GHA)) == "completed"
 
 
 # --- approvals ------------------------------------------------------------------------------------
