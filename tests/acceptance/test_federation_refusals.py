@@ -17,6 +17,8 @@ import pytest
 from sqlalchemy import text
 
 from registry.program import Registry
+from runtime import events
+from runtime.node_settings import NodeSettings
 from runtime.schema import migrate
 from schemas.directory import Status, StatusChange
 from schemas.effects import Units
@@ -627,6 +629,38 @@ async def test_a_wrong_line_is_told_to_its_author_and_changes_nothing(
     assert all(isinstance(m.body, Notice) for m in await voice.answers(said))
     assert await federation.ledgers() == before
     await still_taken(voice, "ROG01-ROG-3")
+    await voice.close()
+
+
+async def test_who_is_not_admitted_is_put_aside_after_its_time_and_the_rest_goes_on(
+    federation: Federation,
+) -> None:
+    """An act that admits it may be under way; the first word of somebody else is not held up."""
+    stranger, voice = await federation.voice(Actor("ROG01/TGO")), await federation.voice(ROG)
+    before, began = await federation.ledgers(), asyncio.get_running_loop().time()
+    made = stranger.make("proposal", "ROG01-TGO-1", stranger.proposal(issuance(ROG, R, 2001, 2010)))
+    envelope = await stranger.seal(HUB, [made], sequence=1)
+    await stranger.send(HUB, envelope)
+    await still_taken(voice, "ROG01-ROG-3")
+    letters = "select reason, claimed_sender, body, state from dead_letters"
+    assert await federation.rows(HUB, letters) == [], "it waits"
+
+    async def put_aside() -> Any:
+        return await federation.rows(HUB, letters) or None
+
+    (letter,) = await federation.wait(put_aside, "the dead letter")
+    assert asyncio.get_running_loop().time() - began >= NodeSettings().hold_seconds
+    assert (letter.reason, letter.claimed_sender, bytes(letter.body), letter.state) == (
+        "sender-unknown",
+        "ROG01",
+        envelope,
+        "open",
+    )
+    await still_taken(voice, "ROG01-ROG-4")
+    (told,) = federation.logged(events.ENVELOPE_DEAD)
+    assert "sender-unknown: ROG01/TGO with key" in told["finding"]
+    assert await federation.ledgers() == before
+    await stranger.close()
     await voice.close()
 
 
