@@ -166,7 +166,7 @@ class Expect(_Model):
     transactions: dict[str, int]
     units_issued: dict[str, int]
     discrepancies: list[Planted] = []
-    settled: bool = True
+    settled: bool
 
 
 class Scenario(_Model):
@@ -229,6 +229,7 @@ def _check(scenario: Scenario) -> None:
         if plant.delete == (plant.set_last is not None):
             raise ValueError(f"plant after {plant.after}: either delete or set_last")
         parse_itmo_block(plant.first, plant.last)
+    _check_expected(scenario, steps)
     named = [a for p in scenario.profiles for a in p.actors]
     named += [plant.actor for plant in scenario.plants]
     named += [planted.actor for planted in scenario.expect.discrepancies]
@@ -250,3 +251,23 @@ def read_account(text: str) -> AccountNumber:
     if code is None:
         raise ValueError(f"{text!r}: {parts[1]} is no kind of account; one of {', '.join(Kind)}")
     return account_number(Actor(parts[0]), code, int(parts[2]))
+
+
+_WITH_REASON = {"refused", "refused-here", "rejected"}
+
+
+def _check_expected(scenario: Scenario, steps: list[Step]) -> None:
+    """What is expected must be said in full: what is left out would be missed by nobody."""
+    for step in steps:
+        if (step.expect in _WITH_REASON) != (step.reason is not None):
+            raise ValueError(f"step {step.name}: what is refused or rejected has a reason")
+    planted = {_about(plant) for plant in scenario.plants}
+    for one in scenario.expect.discrepancies:
+        if one.actor.participant != one.participant or _about(one) not in planted:
+            raise ValueError(f"expect/discrepancies: no such units of {one.actor} are planted")
+
+
+def _about(one: Plant | Planted) -> tuple[Actor, Key]:
+    """Whose units, and of which key."""
+    key, _, _ = parse_itmo_block(one.first, one.last)
+    return one.actor, key.model_copy(update={"layer": one.layer, "activity": one.activity})

@@ -54,10 +54,20 @@ def decide_order(facts: HubFacts, order: Order, batch: Batch) -> Findings:
     signed = handed_in(order)
     if isinstance(signed, Finding):
         return [signed]
+    if _is_rotation(signed):
+        detail = "an actor changes its key by message, in the last envelope under the old one"
+        return [finding(Reason.COMMAND_INVALID, detail, field="act")]
     found = _record(facts, signed, None, batch)
     if not found:
         batch.results[order.id] = f"logged at {facts.log.size - 1}"
     return found
+
+
+def _is_rotation(signed: SignedAct) -> bool:
+    try:
+        return isinstance(parse_act(signed.act), Rotation)
+    except ValueError:
+        return False  # the directory says what is wrong with it
 
 
 def rotate(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:

@@ -9,7 +9,7 @@ log, and it is said once to each participant concerned and to the reconciliation
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from hub.state import HubFacts, NewEntry, Transaction
+from hub.state import Case, HubFacts, NewEntry, Transaction
 from ledger import log
 from ledger.checks import RULES_VERSION, Approval, Authorization
 from ledger.effects import Everybody, apply
@@ -17,7 +17,15 @@ from ledger.growth import Growth
 from ledger.transactions import Event, State, step
 from runtime import events
 from runtime.program import Batch, Heard
-from schemas.effects import ApprovalEffect, AuthorizationEffect, CaseEffect, Cause, Effect
+from schemas.effects import (
+    ApprovalEffect,
+    AuthorizationEffect,
+    CaseEffect,
+    Cause,
+    Effect,
+    Freeze,
+    Unfreeze,
+)
 from schemas.envelope import digest
 from schemas.findings import Finding
 from schemas.identifiers import Actor, Participant
@@ -31,6 +39,8 @@ EVERYBODY = Everybody()
 
 OVERDUE: Cause = "statement-overdue"
 """The cause of cases about actors that differ and have not answered in time."""
+
+_FREEZES = (Freeze, Unfreeze)
 
 
 class Logging(NamedTuple):
@@ -145,12 +155,21 @@ class Logging(NamedTuple):
                 approval.issued += effect.quantity
                 facts.issued.add(name)
             elif isinstance(effect, CaseEffect):
-                self._mark_case(effect)
+                self._mark_case(effect, frozen=any(isinstance(e, _FREEZES) for e in effects))
 
-    def _mark_case(self, effect: CaseEffect) -> None:
+    def _mark_case(self, effect: CaseEffect, *, frozen: bool) -> None:
         """A case is open or closed; while an overdue one is open its actor is suspended."""
         facts = self.facts
-        facts.cases[effect.case] = effect
+        facts.cases[effect.case] = Case(
+            id=effect.case,
+            actor=effect.actor,
+            cause=effect.cause,
+            key=effect.key.text,
+            first=effect.first,
+            last=effect.last,
+            frozen=frozen,
+            open=effect.open,
+        )
         others = tuple(c for c in facts.overdue.get(effect.actor, ()) if c != effect.case)
         if effect.open and effect.cause == OVERDUE:
             others = (*others, effect.case)

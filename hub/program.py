@@ -11,7 +11,13 @@ from datetime import timedelta
 
 from hub import acts, rules, saving, storage
 from hub.deadlines import STALL_SECONDS, decide_tick, held_since
-from hub.reach import approvals_named, authorizations_named, spans_named, spans_represented
+from hub.reach import (
+    approvals_named,
+    authorizations_named,
+    cases_named,
+    spans_named,
+    spans_represented,
+)
 from hub.showing import Showing
 from hub.state import HubFacts, Kept
 from ledger.checks import Policy
@@ -139,6 +145,7 @@ class Hub:
             approvals=await storage.load_approvals(session, approvals_named(said)),
             overdue=dict(kept.overdue),
             transactions=transactions,
+            cases=await storage.load_cases(session, cases_named(bodies)),
             log=kept.log,
             log_id=kept.directory.genesis.log,
             deliveries=dict(kept.deliveries),

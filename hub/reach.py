@@ -8,11 +8,17 @@ too little. Too much costs a query some rows.
 from collections.abc import Iterable, Sequence
 
 from ledger.blocks import Block
-from schemas.identifiers import Actor
+from schemas.identifiers import Actor, CaseId
 from schemas.messages import CaseNotice, Proposal
 from schemas.units import Layer
 
-__all__ = ["approvals_named", "authorizations_named", "spans_named", "spans_represented"]
+__all__ = [
+    "approvals_named",
+    "authorizations_named",
+    "cases_named",
+    "spans_named",
+    "spans_represented",
+]
 
 Span = tuple[str, int, int]
 
@@ -45,6 +51,11 @@ def spans_represented(blocks: Iterable[Block], proposals: Sequence[Proposal]) ->
         for block in blocks
         if block.key.layer is Layer.ITMO and block.attributes.underlying_offset is not None
     }
+
+
+def cases_named(bodies: Iterable[object]) -> set[CaseId]:
+    """The cases that notices open or close."""
+    return {body.case for body in bodies if isinstance(body, CaseNotice)}
 
 
 def approvals_named(proposals: Iterable[tuple[Actor, Proposal]]) -> set[tuple[str, str]]:

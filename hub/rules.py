@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from hub import acts, clearing, statements
 from hub.entries import Logging
-from hub.state import HubFacts
+from hub.state import Case, HubFacts
 from runtime import events
 from runtime.program import Batch, Heard
 from schemas.effects import CaseEffect, Effect, Freeze, Unfreeze
@@ -40,11 +40,18 @@ def decide_heard(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
 
 
 def _case(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
-    """The reconciliation service opens or closes a case; the freeze is part of the entry."""
+    """The reconciliation service opens or closes a case; the freeze is part of the entry, and what
+    was frozen is what is lifted.
+    """
     body: CaseNotice = heard.message.body
     if body.actor not in facts.directory.actors():
         detail = f"{body.actor} is not admitted"
         return [finding(Reason.PARTICIPANT_UNKNOWN, detail, field="body/actor")]
+    known = facts.cases.get(body.case)
+    problem = _misfit(body, known)
+    if problem is not None:
+        return [finding(Reason.CASE_DIFFERS, problem, field="body/case", case=body.case)]
+    freezes = body.freeze if known is None else known.frozen
     effects: list[Effect] = [
         CaseEffect(
             key=body.key,
@@ -56,13 +63,26 @@ def _case(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
             open=body.open,
         )
     ]
-    if body.freeze:
+    if freezes:
         freeze = Freeze if body.open else Unfreeze
         effects.append(
             freeze(key=body.key, first=body.first, last=body.last, actor=body.actor, case=body.case)
         )
     Logging(facts, batch).entry(str(body.case), heard, addressed=[body.actor], effects=effects)
     return []
+
+
+def _misfit(body: CaseNotice, known: Case | None) -> str | None:
+    """Why a notice does not fit its case: an id is opened once, and closed as it was opened."""
+    if body.open:
+        if known is None:
+            return None
+        return f"{body.case} is open already" if known.open else f"{body.case} was closed before"
+    if known is None or not known.open:
+        return f"{body.case} is not open"
+    if known.subject != (body.actor, body.key.text, body.first, body.last):
+        return f"{body.case} is about {known.key} {known.first}-{known.last} of {known.actor}"
+    return None
 
 
 def _noticed(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:

@@ -154,7 +154,16 @@ async def _save_approvals(session: Session, facts: HubFacts) -> None:
 
 async def _save_cases(session: Session, facts: HubFacts) -> None:
     marked = [
-        {"id": c.case, "actor": c.actor, "cause": c.cause, "open": int(c.open)}
+        {
+            "id": c.id,
+            "actor": c.actor,
+            "cause": c.cause,
+            "key": c.key,
+            "first": c.first,
+            "last": c.last,
+            "frozen": int(c.frozen),
+            "open": int(c.open),
+        }
         for c in facts.cases.values()
     ]
     await _upsert(session, tables.cases, marked)

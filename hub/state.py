@@ -15,7 +15,7 @@ from ledger.directory import Directory
 from ledger.growth import Growth
 from ledger.holdings import Holdings
 from ledger.transactions import State
-from schemas.effects import CaseEffect
+from schemas.effects import Cause
 from schemas.identifiers import (
     Actor,
     AuthorizationId,
@@ -28,7 +28,7 @@ from schemas.identifiers import (
 )
 from schemas.messages import Message, Proposal
 
-__all__ = ["HubFacts", "Kept", "NewEntry", "StatementRow", "Transaction"]
+__all__ = ["Case", "HubFacts", "Kept", "NewEntry", "StatementRow", "Transaction"]
 
 
 @dataclass
@@ -70,6 +70,25 @@ class StatementRow:
     at: Instant
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case as the log opened it; `frozen` if its range was frozen with it."""
+
+    id: CaseId
+    actor: Actor
+    cause: Cause
+    key: str
+    first: int
+    last: int
+    frozen: bool
+    open: bool
+
+    @property
+    def subject(self) -> tuple[Actor, str, int, int]:
+        """Whose units it is about, and which."""
+        return self.actor, self.key, self.first, self.last
+
+
 @dataclass
 class Kept:
     """What the hub keeps in memory between batches."""
@@ -108,7 +127,7 @@ class HubFacts(Facts):
     earlier: list[tuple[Message, bytes]] = field(default_factory=list)
     changed: set[TransactionId] = field(default_factory=set)
     issued: set[tuple[Actor, str]] = field(default_factory=set)
-    cases: dict[CaseId, CaseEffect] = field(default_factory=dict)
+    cases: dict[CaseId, Case] = field(default_factory=dict)
     versions: list[tuple[PartyCode, AuthorizationId, int]] = field(default_factory=list)
     statements: dict[Actor, StatementRow] = field(default_factory=dict)
     delivered_roots: dict[tuple[Actor, int], bytes] = field(default_factory=dict)

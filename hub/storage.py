@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Text, and_, bindparam, cast, func, or_, selec
 
 from hub import tables
 from hub.entries import OVERDUE
-from hub.state import Kept, StatementRow, Transaction
+from hub.state import Case, Kept, StatementRow, Transaction
 from ledger import log
 from ledger.checks import Approval, Authorization
 from ledger.directory import Directory
@@ -39,6 +39,7 @@ __all__ = [
     "BOOK",
     "load_approvals",
     "load_authorizations",
+    "load_cases",
     "load_checkpoint_roots",
     "load_delivered_roots",
     "load_due",
@@ -281,6 +282,27 @@ async def load_approvals(
     return {
         (Actor(row.actor), row.approval): Approval(row.approved_quantity, row.issued)
         for row in await session.execute(_APPROVALS, {"asked": asked})
+    }
+
+
+async def load_cases(session: Session, ids: Iterable[CaseId]) -> dict[CaseId, Case]:
+    """Cases by id, open and closed."""
+    asked = sorted(ids)
+    if not asked:
+        return {}
+    rows = await session.execute(select(tables.cases).where(tables.cases.c.id.in_(asked)))
+    return {
+        CaseId(r.id): Case(
+            id=CaseId(r.id),
+            actor=Actor(r.actor),
+            cause=r.cause,
+            key=r.key,
+            first=r.first,
+            last=r.last,
+            frozen=bool(r.frozen),
+            open=bool(r.open),
+        )
+        for r in rows
     }
 
 

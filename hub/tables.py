@@ -150,10 +150,14 @@ cases = Table(
     Column("id", Text, primary_key=True),
     Column("actor", Text, nullable=False),
     Column("cause", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("frozen", Integer, nullable=False),
     Column("open", Integer, nullable=False),
     Index("cases_open", "cause", postgresql_where=text("open = 1"), sqlite_where=text("open = 1")),
 )
-"""Each case as the log's last effect `case` on it has it."""
+"""Each case as the log opened it, whether it froze its range, and whether it is still open."""
 
 statements = Table(
     "statements",

@@ -7,12 +7,13 @@ proposal; a node runs the same functions on its own rows before it proposes, whe
 the hub has (`Facts.whole`) are not asked for. Codes, policy marks and decision paragraphs stand
 with each reason in `schemas.findings`.
 
-Some 600 lines, because the order of the checks is a rule too, and is read best in one place.
+Some 700 lines, because the order of the checks is a rule too, and is read best in one place.
 
 Elsewhere: authenticity and viability (`runtime`), checks of the acquiring registry's own accounts
 (`registry`), what an action does (`actions`).
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -34,11 +35,21 @@ from schemas.identifiers import (
     CaseId,
     Instant,
     PartyCode,
+    RegistryId,
     TransactionId,
 )
 from schemas.limits import FINDINGS_MAX, PROPOSAL_LIFETIME_SECONDS_MAX, SERIAL_MAX
 from schemas.messages import Line, Proposal
-from schemas.units import FINAL_KINDS, KIND_CODES, Key, Kind, Layer, Purpose
+from schemas.units import (
+    FINAL_KINDS,
+    KIND_CODES,
+    Attributes,
+    AuthorizationRef,
+    Key,
+    Kind,
+    Layer,
+    Purpose,
+)
 
 __all__ = [
     "CLASSES",
@@ -470,8 +481,62 @@ def _issuance_fits(ask: Ask) -> Found:
             detail = f"vintage {line.key.vintage}"
             yield finding(Reason.VINTAGE_TOO_EARLY, detail, field=f"body/lines/{i}/key/vintage")
     yield from _approval_covers(ask, total)
+    yield from _new_units_are_new(ask)
     if ask.author.participant == policy.mechanism:
         yield from _levies_fit(ask, total)
+
+
+def _new_units_are_new(ask: Ask) -> Found:
+    """Nothing has happened to units before they are issued, but that levies are first-transferred
+    with the issuance; and none but the mechanism has levies (3/CMA.3 annex paras 58, 59). What is
+    authorized is said of A6.4ERs alone (para 55); a Party's units come to it by first transfer.
+    """
+    mechanism = ask.author.participant == ask.facts.policy.mechanism
+    for i, line in enumerate(ask.proposal.lines):
+        assert line.target is not None
+        assert line.attributes is not None
+        said, where = line.attributes, f"body/lines/{i}/attributes"
+        levied = KIND_CODES[line.target.kind_code] in {Kind.SHARE_OF_PROCEEDS, Kind.OMGE}
+        if levied and not mechanism:
+            detail = "levies belong to the mechanism registry"
+            yield finding(Reason.ACCOUNT_WRONG, detail, field=f"body/lines/{i}/target")
+        if said.first_transferred and not (levied and mechanism):
+            detail = "the first transfer of these units is yet to be authorized"
+            field = f"{where}/first_transferred"
+            yield finding(Reason.ALREADY_FIRST_TRANSFERRED, detail, field=field)
+        if levied and mechanism and not said.first_transferred:
+            detail = "what is levied is first-transferred with the issuance"
+            yield finding(Reason.NOT_FIRST_TRANSFERRED, detail, field=f"{where}/first_transferred")
+        for name in _not_yet(said, mechanism=mechanism):
+            detail = f"units are not issued with this {name}"
+            yield finding(Reason.MEMBER_SUPERFLUOUS, detail, field=f"{where}/{name}")
+        if mechanism and said.authorization is not None:
+            yield from _named_authorization_stands(ask, line, said.authorization, where)
+
+
+def _not_yet(said: Attributes, *, mechanism: bool) -> Iterator[str]:
+    """Attributes that new units cannot have. A Party's may stand for units of a programme's
+    registry, which no log knows, but for no registry's that could be here.
+    """
+    if said.use is not None:
+        yield "use"
+    below = said.underlying_registry
+    if below is not None and (mechanism or re.fullmatch(RegistryId.pattern, below)):
+        yield "underlying_registry"
+    for name in () if mechanism else ("designation", "authorization"):
+        if getattr(said, name) is not None:
+            yield name
+
+
+def _named_authorization_stands(
+    ask: Ask, line: Line, ref: AuthorizationRef, attributes: str
+) -> Found:
+    where = f"{attributes}/authorization"
+    known = ask.facts.authorizations.get((line.key.party, ref.id))
+    if known is not None and ref.version in known.versions:
+        yield from _is_current(known, ref, where)
+    elif ask.facts.whole:
+        yield finding(Reason.AUTHORIZATION_MISSING, f"{line.key.party} {ref.id}", field=where)
 
 
 def _approval_covers(ask: Ask, total: int) -> Found:
@@ -493,19 +558,9 @@ def _approval_covers(ask: Ask, total: int) -> Found:
 
 def _levies_fit(ask: Ask, total: int) -> Found:
     policy, sums = ask.facts.policy, dict.fromkeys(Kind, 0)
-    for i, line in enumerate(ask.proposal.lines):
+    for line in ask.proposal.lines:
         assert line.target is not None
-        assert line.attributes is not None
-        kind, where = KIND_CODES[line.target.kind_code], f"body/lines/{i}/attributes"
-        sums[kind] += line.last - line.first + 1
-        if line.attributes.use is not None:
-            detail = "nothing is used before it is issued"
-            yield finding(Reason.MEMBER_SUPERFLUOUS, detail, field=f"{where}/use")
-        if line.attributes.first_transferred and kind is Kind.PENDING:
-            detail = "pending units leave by a first transfer, which is yet to be authorized"
-            yield finding(
-                Reason.ALREADY_FIRST_TRANSFERRED, detail, field=f"{where}/first_transferred"
-            )
+        sums[KIND_CODES[line.target.kind_code]] += line.last - line.first + 1
     share = levy(total, policy.share_of_proceeds_permille)
     if sums[Kind.SHARE_OF_PROCEEDS] != share:
         detail = f"{sums[Kind.SHARE_OF_PROCEEDS]} units; {share} of {total} are due"
@@ -542,15 +597,20 @@ def _first_transfer_is_authorized(ask: Ask) -> Found:
                 yield finding(Reason.AUTHORIZATION_MISSING, f"{party} {ref.id}", field=where)
             continue
         terms = known.current
-        if terms.revoked or terms.version != ref.version:
-            detail = f"version {terms.version} is current" + (", revoked" if terms.revoked else "")
-            yield finding(Reason.AUTHORIZATION_REVOKED, detail, field=where)
+        yield from _is_current(known, ref, where)
         lines = [line for line in proposal.lines if line.key.party == party]
         yield from _terms_cover(ask, terms, lines)
         quantity = sum(line.last - line.first + 1 for line in lines)
         if terms.quantity is not None and known.used + quantity > terms.quantity:
             detail = f"{known.used} of {terms.quantity} used, {quantity} asked for"
             yield finding(Reason.AUTHORIZATION_EXCEEDED, detail, field="body/quantity")
+
+
+def _is_current(known: Authorization, ref: AuthorizationRef, where: str) -> Found:
+    terms = known.current
+    if terms.revoked or terms.version != ref.version:
+        detail = f"version {terms.version} is current" + (", revoked" if terms.revoked else "")
+        yield finding(Reason.AUTHORIZATION_REVOKED, detail, field=where)
 
 
 def _terms_cover(ask: Ask, terms: AuthorizationTerms, lines: list[Line]) -> Found:
@@ -574,12 +634,18 @@ def _units_fit_the_action(ask: Ask) -> Found:
     action = ask.proposal.action
     if action not in {"first-transfer", "transfer", "use", "cancellation"}:
         return
+    if action == "cancellation" and ask.proposal.use and ask.proposal.use.purpose is Purpose.NDC:
+        detail = "a cancellation is for another purpose than an NDC; for an NDC units are used"
+        yield finding(Reason.AUTHORIZATION_PURPOSE, detail, field="body/use/purpose")
     for i, line in enumerate(ask.proposal.lines):
         for row in ask.facts.holdings.find(line.key.series, line.first, line.last):
             for reason in _row_problems(ask, row):
                 units = (row.key, row.first, row.last)
                 yield finding(reason, field=f"body/lines/{i}", units=units)
+            if action == "first-transfer":
+                yield from _designation_is_served(ask, row, f"body/lines/{i}")
             if action in {"use", "cancellation"}:
+                yield from _use_is_designated(ask, row, f"body/lines/{i}")
                 yield from _use_is_authorized(ask, row, f"body/lines/{i}")
 
 
@@ -598,6 +664,43 @@ def _row_problems(ask: Ask, row: Block) -> Iterator[Reason]:
         yield Reason.NOT_FIRST_TRANSFERRED
     elif action == "transfer" and leaves and row.attributes.designation == "MCU":
         yield Reason.CONTRIBUTION_STAYS  # such as the share of proceeds of an issuance of MCUs
+
+
+def _designation_is_served(ask: Ask, row: Block, where: str) -> Found:
+    """What A6.4ERs are designated for is authorized in part at least by what is relied on."""
+    ref, letters = ask.proposal.authorization, _letters(row)
+    known = ref and ask.facts.authorizations.get((row.key.party, ref.id))
+    if not letters or not known or ref is None or ref.version not in known.versions:
+        return
+    if not any(letter in letters for letter in map(_letter, known.current.purposes)):
+        detail = f"designated {letters}, authorized for {', '.join(known.current.purposes)}"
+        units = (row.key, row.first, row.last)
+        yield finding(Reason.AUTHORIZATION_PURPOSE, detail, field=where, units=units)
+
+
+def _use_is_designated(ask: Ask, row: Block, where: str) -> Found:
+    """A6.4ERs are used for what they are designated for; contributions are cancelled for anything
+    but an NDC.
+    """
+    use, letters = ask.proposal.use, _letters(row)
+    if use is None or str(row.key.registry) != ask.facts.policy.mechanism:
+        return
+    if ask.proposal.action == "cancellation" and not letters:
+        return
+    if _letter(use.purpose) not in letters:
+        detail = f"designated {row.attributes.designation or 'for nothing'}, not for {use.purpose}"
+        units = (row.key, row.first, row.last)
+        yield finding(Reason.AUTHORIZATION_PURPOSE, detail, field=where, units=units)
+
+
+def _letters(row: Block) -> str:
+    """The letters of a designation: none of a mitigation contribution."""
+    given = row.attributes.designation or ""
+    return "" if given == "MCU" else given
+
+
+def _letter(purpose: Purpose) -> str:
+    return purpose.value[0]
 
 
 def _use_is_authorized(ask: Ask, row: Block, where: str) -> Found:

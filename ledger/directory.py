@@ -135,11 +135,13 @@ class Directory:
         if any(a.participant != act.participant for a in actors) or len(set(actors)) != len(actors):
             raise DirectoryError(Reason.COMMAND_INVALID, "actors must be distinct and its own")
         self._administrators_signed(signed)
-        keys = {pair.actor: _key(pair.key) for pair in act.actors}
-        if len(set(keys.values())) != len(keys) or any(map(self._is_taken, keys.values())):
-            raise DirectoryError(Reason.COMMAND_INVALID, "every actor needs a key of its own")
+        keys, witness = {pair.actor: _key(pair.key) for pair in act.actors}, _key(act.witness_key)
+        new = {*keys.values(), witness}
+        if len(new) != len(keys) + 1 or any(map(self._is_taken, new)):
+            detail = "every actor, and the witness, needs a key of its own"
+            raise DirectoryError(Reason.COMMAND_INVALID, detail)
         _require(signed, keys.values(), len(keys))
-        member = Member(act.participant, act.status, _key(act.witness_key), tuple(actors))
+        member = Member(act.participant, act.status, witness, tuple(actors))
         records = {actor: (KeyRecord(key),) for actor, key in keys.items()}
         return replace(
             self,
@@ -182,8 +184,15 @@ class Directory:
         return replace(self, profiles={**self.profiles, pair: act.profile})
 
     def _is_taken(self, key: jws.PublicKey) -> bool:
-        """Whether any actor has or had this key."""
-        return any(record.key == key for records in self.keys.values() for record in records)
+        """Whether any actor has or had this key, or it signs as something else: a signature must
+        not mean two things.
+        """
+        others = (a.key for a in self.genesis.administrators)
+        return (
+            any(record.key == key for records in self.keys.values() for record in records)
+            or any(member.witness_key == key for member in self.members.values())
+            or any(_key(text) == key for text in (self.genesis.checkpoint_key, *others))
+        )
 
     def _administrators_signed(self, signed: SignedAct) -> None:
         keys = [_key(a.key) for a in self.genesis.administrators]

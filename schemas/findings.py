@@ -83,6 +83,7 @@ class Reason(StrEnum):
     LIFETIME_TOO_LONG = "lifetime-too-long"
     LOG_DIFFERS = "log-differs"
     CONSENT_MISSING = "consent-missing"
+    CASE_DIFFERS = "case-differs"
 
     SERIALS_TAKEN = "serials-taken"
     UNITS_FINAL = "units-final"
@@ -180,6 +181,7 @@ RULES: dict[Reason, Rule] = {
     _R.LIFETIME_TOO_LONG: Rule(5007, _S, False, False, f"{_ANNEX} para 10", "The proposal's lifetime is longer than allowed."),
     _R.LOG_DIFFERS: Rule(5008, _S, True, False, f"{_ANNEX} para 10", "What is said of the log, its checkpoints or deliveries is not what came before; compare both sides' envelopes."),
     _R.CONSENT_MISSING: Rule(5009, _S, True, False, f"{_ANNEX} para 10", "The entry does what the actor concerned has not agreed to; it is kept as proof and not applied."),
+    _R.CASE_DIFFERS: Rule(5010, _S, False, False, f"{_ANNEX} para 9", "The notice does not fit the case: an id is opened once, and closed while it is open, about the same units of the same actor."),
     _R.SERIALS_TAKEN: Rule(6001, _G, True, False, f"{_ANNEX} para 5", "Units with these serials exist already; use the next free ones."),
     _R.UNITS_FINAL: Rule(6002, _G, True, False, "2/CMA.3 annex para 29", "The units are already used, cancelled or retired; the use mark is shown."),
     _R.UNITS_FROZEN: Rule(6003, _G, True, True, f"{_ANNEX} para 9", "The units are under an open discrepancy; resolve the case first."),
@@ -197,7 +199,7 @@ RULES: dict[Reason, Rule] = {
     _R.AUTHORIZATION_REVOKED: Rule(7009, _T, True, False, "4/CMA.6", "The authorization is revoked or superseded; use its current version."),
     _R.AUTHORIZATION_OUT_OF_TIME: Rule(7010, _T, True, False, "4/CMA.6", "The vintage or the use lies outside the authorized timeframe."),
     _R.AUTHORIZATION_EXCEEDED: Rule(7011, _T, True, False, "4/CMA.6", "The authorized quantity would be exceeded."),
-    _R.AUTHORIZATION_PURPOSE: Rule(7012, _T, True, False, "2/CMA.3 annex para 1", "The purpose is not authorized."),
+    _R.AUTHORIZATION_PURPOSE: Rule(7012, _T, True, False, "2/CMA.3 annex para 1", "The purpose is not authorized or designated; a cancellation is never for an NDC."),
     _R.AUTHORIZATION_PARTY: Rule(7013, _T, True, False, "4/CMA.6", "The Party or entity is not among those authorized."),
     _R.CONTRIBUTION_STAYS: Rule(7014, _T, True, False, "7/CMA.4 annex I para 29(b)", "Mitigation contribution units do not leave the mechanism registry."),
     _R.NOT_AUTHORIZED_UNITS: Rule(7015, _T, True, False, "3/CMA.3 annex para 55", "The units are not authorized for this."),

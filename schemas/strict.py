@@ -2,7 +2,8 @@
 """JSON as RFC 8259 wants it between strangers, who must read the same thing in the same text.
 
 Refused is what two readers may understand differently: names that stand twice in one object,
-floats and `NaN`, integers beyond 2^53, other encodings than UTF-8; and much depth.
+floats and `NaN`, integers beyond 2^53, other encodings than UTF-8; much depth; and U+0000 in any
+text, which many databases cannot store and some readers take for its end.
 
 Elsewhere: which members a text has (`messages`, `envelope`, `directory`).
 """
@@ -18,9 +19,10 @@ __all__ = ["no_boolean", "only_boolean", "strict_json"]
 
 def strict_json(text: bytes | str) -> Any:
     """Parse strict JSON in time linear in its length; `ValueError` for anything else."""
+    given = text.decode("utf-8") if isinstance(text, bytes) else text
     try:
         value = json.loads(
-            text.decode("utf-8") if isinstance(text, bytes) else text,
+            given,
             object_pairs_hook=_unique,
             parse_int=_bounded,
             parse_float=_no_float,
@@ -29,6 +31,8 @@ def strict_json(text: bytes | str) -> Any:
     except RecursionError:
         raise _too_deep() from None
     _check_depth(value, limits.NESTING_MAX)
+    if r"\u0000" in given:  # or an escaped backslash before it: only the value tells
+        _check_texts(value)
     return value
 
 
@@ -71,6 +75,15 @@ def _check_depth(value: Any, left: int) -> None:
         raise _too_deep()
     for member in value.values() if isinstance(value, dict) else value:
         _check_depth(member, left - 1)
+
+
+def _check_texts(value: Any) -> None:
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("a text has U+0000 in it")
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    for member in value if isinstance(value, list) else ():
+        _check_texts(member)
 
 
 def _too_deep() -> ValueError:

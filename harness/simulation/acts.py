@@ -78,8 +78,9 @@ def case(model: Model, effects: list[dict[str, Any]]) -> Iterator[str]:
     if laid and (_range(laid[0]) != what or laid[0]["effect"] != _laid(one)):
         yield f"{laid[0]['effect']} of {_range(laid[0])} beside the case {what}"
     if one["open"]:
-        if one["case"] in model.cases:
-            yield f"{one['case']} is open already"
+        if one["case"] in model.case_names:
+            yield f"{one['case']} is opened again"
+        model.case_names.add(one["case"])
         if one["actor"] not in registry_actors(model):
             yield f"a case about {one['actor']}, who is not admitted"
         model.cases[one["case"]] = Case(

@@ -212,6 +212,8 @@ class Model:
     approvals: dict[tuple[str, str], Approval] = field(default_factory=dict)
     """By the actor that issues, and the reference."""
     cases: dict[str, Case] = field(default_factory=dict)
+    case_names: set[str] = field(default_factory=set)
+    """Of all cases that ever were opened."""
     status: dict[str, str] = field(default_factory=dict)
     actors: set[str] = field(default_factory=set)
     keyless: set[str] = field(default_factory=set)

@@ -5,6 +5,7 @@ The last class of protocol 5.6; all before it has passed, so that every unit nam
 its account. Rules of the Parties: 3/CMA.3 annex paras 53-59, 4/CMA.6, and protocol 5.13.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from harness.simulation.question import Question, Rule
 __all__ = ["own_rules"]
 
 VINTAGE_FIRST, YEAR_LAST = 2021, 2200
+REGISTRY = re.compile(r"([A-Z]{3}|UN)[0-9]{2}")
+"""Who could be here; other names are of programmes' registries, which stay outside (1.2)."""
 
 Terms = dict[str, Any]
 
@@ -38,19 +41,47 @@ def issuance(q: Question) -> Iterator[str]:
         yield "approval-exceeded"
     if known.approved != approved:
         yield "approval-differs"
+    yield from _history(q)
     if q.participant == q.model.mechanism:
         yield from _levies(q, quantity)
+
+
+def _history(q: Question) -> Iterator[str]:
+    """New units have none, but that levies are first-transferred at once."""
+    mechanism = q.participant == q.model.mechanism
+    never = {"use"} if mechanism else {"use", "designation", "authorization"}
+    for line in q.lines:
+        given = {name: value for name, value in line["attributes"].items() if value is not None}
+        levied = kind_of(line["target"]) in {"share-of-proceeds", "omge"}
+        moved, due = bool(given.get("first_transferred")), levied and mechanism
+        if levied and not mechanism:
+            yield "account-wrong"
+        if moved > due:
+            yield "already-first-transferred"
+        if due > moved:
+            yield "not-first-transferred"
+        below = given.get("underlying_registry")
+        outside = below is None or not (mechanism or REGISTRY.fullmatch(below))
+        if never & set(given) or not outside:
+            yield "member-superfluous"
+        if mechanism and "authorization" in given:
+            yield from _stands(q, line["key"]["party"], given["authorization"])
+
+
+def _stands(q: Question, party: str, reference: Terms) -> Iterator[str]:
+    """Whether a version of an authorization is there, and the newest, and not withdrawn."""
+    known = q.model.authorizations.get((party, reference["id"]), [])
+    if not 1 <= reference["version"] <= len(known):
+        yield "authorization-missing"
+    elif reference["version"] != len(known) or known[-1].get("revoked"):
+        yield "authorization-revoked"
 
 
 def _levies(q: Question, quantity: int) -> Iterator[str]:
     sums: dict[str, int] = {}
     for line in q.lines:
-        kind, given = kind_of(line["target"]), line["attributes"]
+        kind = kind_of(line["target"])
         sums[kind] = sums.get(kind, 0) + line["last"] - line["first"] + 1
-        if given.get("use"):
-            yield "member-superfluous"
-        if given.get("first_transferred") and kind == "pending":
-            yield "already-first-transferred"
     if sums.get("share-of-proceeds", 0) != _up(quantity, q.model.share_of_proceeds_permille):
         yield "share-of-proceeds-wrong"
     if sums.get("omge", 0) < _up(quantity, q.model.omge_permille):
@@ -91,13 +122,12 @@ def first_transfer(q: Question) -> Iterator[str]:
         quantities[party] = quantities.get(party, 0) + line["last"] - line["first"] + 1
     reference = q.proposal["authorization"]
     for party, quantity in quantities.items():
+        yield from _stands(q, party, reference)
         known = q.model.authorizations.get((party, reference["id"]), [])
         if not 1 <= reference["version"] <= len(known):
-            yield "authorization-missing"
             continue
         terms = known[-1]
-        if reference["version"] != len(known) or terms.get("revoked"):
-            yield "authorization-revoked"
+        yield from _serves(q, party, terms)
         used = q.model.used.get((party, reference["id"]), 0)
         if terms.get("quantity") is not None and used + quantity > terms["quantity"]:
             yield "authorization-exceeded"
@@ -114,6 +144,20 @@ def _covers(q: Question, terms: Terms, keys: list[dict[str, Any]]) -> Iterator[s
             yield "key-wrong"
         if not _within(key["vintage"], terms, "vintage"):
             yield "authorization-out-of-time"
+
+
+def _serves(q: Question, party: str, terms: Terms) -> Iterator[str]:
+    """What A6.4ERs are designated for and what is authorized have something in common."""
+    for line, _, unit in q.units():
+        letters = _designated(unit.said)
+        served = letters & {purpose[0] for purpose in terms["purposes"]}
+        if line["key"]["party"] == party and letters and not served:
+            yield "authorization-purpose"
+
+
+def _designated(said: Terms) -> set[str]:
+    """The letters of a designation that is one."""
+    return set(said["designation"] or "") - set("MCU")
 
 
 def _within(year: int, terms: Terms, what: str) -> bool:
@@ -148,6 +192,14 @@ def cancellation(q: Question) -> Iterator[str]:
     mark = q.proposal["use"]
     if mark["purpose"] == "NDC" and mark["user"] != q.section:
         yield "author-not-acting"
+    if mark["purpose"] == "NDC" and q.action == "cancellation":
+        yield "authorization-purpose"
+    for line, _, unit in q.units():
+        letters = _designated(unit.said)
+        asked = q.action == "use" or letters
+        fits = line["key"]["registry"] != q.model.mechanism or mark["purpose"][0] in letters
+        if asked and not fits:
+            yield "authorization-purpose"
     for text, party in {(unit.attributes, line["key"]["party"]) for line, _, unit in q.units()}:
         reference = attributes_of(text)["authorization"]
         if reference is not None:

@@ -250,7 +250,8 @@ class Workload:
             return None
         first, last = self._part(held)
         line = _line(held, first, last, actor) | {"target": account_number(actor, code, 1)}
-        purpose = self.randomness.choice(("NDC", "NDC", "IMP", "OP"))
+        towards = ("NDC", "NDC", "IMP", "OP") if action == "use" else ("IMP", "OP")
+        purpose = self.randomness.choice(towards)
         mark: dict[str, Any] = {"purpose": purpose, "user": "Airline"}
         if purpose == "NDC":
             mark = {"purpose": purpose, "user": actor.section, "year": 2025}

@@ -165,6 +165,19 @@ REFUSED: dict[str, tuple[Make, str]] = {
         ),
         "participant-unknown",
     ),
+    "an admission with an administrator's key": (
+        lambda now: signed(
+            newcomer(now, actors=(ActorKey(actor=FRENCH, key=public("cleo")),)),
+            "ada",
+            "ben",
+            "cleo",
+        ),
+        "a key of its own",
+    ),
+    "a rotation that its owner signed": (
+        lambda now: signed(rotation(now, CHE, 1000), CHE, "new"),
+        "changes its key by message",
+    ),
     "no act": (lambda _: SignedAct(act='{"act":"expulsion"}', signatures=()), "command-invalid"),
     "no JSON": (lambda _: SignedAct(act="hello", signatures=()), "command-invalid"),
 }

@@ -17,6 +17,8 @@ import pytest
 from sqlalchemy import text
 
 from registry.program import Registry
+from runtime import events
+from runtime.node_settings import NodeSettings
 from runtime.schema import migrate
 from schemas.directory import Status, StatusChange
 from schemas.effects import Units
@@ -630,6 +632,38 @@ async def test_a_wrong_line_is_told_to_its_author_and_changes_nothing(
     await voice.close()
 
 
+async def test_who_is_not_admitted_is_put_aside_after_its_time_and_the_rest_goes_on(
+    federation: Federation,
+) -> None:
+    """An act that admits it may be under way; the first word of somebody else is not held up."""
+    stranger, voice = await federation.voice(Actor("ROG01/TGO")), await federation.voice(ROG)
+    before, began = await federation.ledgers(), asyncio.get_running_loop().time()
+    made = stranger.make("proposal", "ROG01-TGO-1", stranger.proposal(issuance(ROG, R, 2001, 2010)))
+    envelope = await stranger.seal(HUB, [made], sequence=1)
+    await stranger.send(HUB, envelope)
+    await still_taken(voice, "ROG01-ROG-3")
+    letters = "select reason, claimed_sender, body, state from dead_letters"
+    assert await federation.rows(HUB, letters) == [], "it waits"
+
+    async def put_aside() -> Any:
+        return await federation.rows(HUB, letters) or None
+
+    (letter,) = await federation.wait(put_aside, "the dead letter")
+    assert asyncio.get_running_loop().time() - began >= NodeSettings().hold_seconds
+    assert (letter.reason, letter.claimed_sender, bytes(letter.body), letter.state) == (
+        "sender-unknown",
+        "ROG01",
+        envelope,
+        "open",
+    )
+    await still_taken(voice, "ROG01-ROG-4")
+    (told,) = federation.logged(events.ENVELOPE_DEAD)
+    assert "sender-unknown: ROG01/TGO with key" in told["finding"]
+    assert await federation.ledgers() == before
+    await stranger.close()
+    await voice.close()
+
+
 async def test_one_wrong_line_does_not_hold_up_its_neighbours(federation: Federation) -> None:
     """Each message of an envelope has its own outcome, and the rest of the queue goes on."""
     voice = await federation.voice(ROG)
@@ -896,22 +930,25 @@ async def test_a_frozen_range_names_its_case_and_nothing_else_stops(federation: 
 async def test_itmos_do_not_end_while_a_case_lies_on_the_units_they_represent(
     federation: Federation, action: str
 ) -> None:
-    """Ghana holds 1 to 100 locked, Switzerland the ITMOs: 41 to 50 are frozen, in Ghana."""
-    await frozen(federation, 41, 50)
-    mark = {"purpose": "NDC", "user": "CHE", "year": 2025}
-    ends = partial(use if action == "use" else cancel, I, by=CHE, use=mark)
+    """Ghana holds 201 to 300 locked, Switzerland the ITMOs: 241 to 250 are frozen, in Ghana."""
+    recorded = authorized(
+        GHA, "GH-2", "CA0007", purposes=["NDC", "OP"], first_transfer="use-or-cancellation"
+    )
+    await steps(recorded, (GHA, first_transfer(201, 300, 201, **under("GH-2"))))(federation)
+    await frozen(federation, 241, 250)
+    ends = partial(use if action == "use" else cancel, I, by=CHE)
     before = await federation.holdings(GHA)
-    wanted = await federation.propose(CHE, ends(31, 45))
+    wanted = await federation.propose(CHE, ends(231, 245))
     assert await federation.ended(wanted) == "refused"
     (entry,) = [
         m.body for m in await federation.entries() if m.conversation == wanted and m.body.findings
     ]
     (found,) = entry.findings
     assert (found.reason, found.case) == (X.UNITS_FROZEN, "REC-7")
-    assert (found.field, found.key, found.first, found.last) == ("body/lines/0", U, 41, 45)
+    assert (found.field, found.key, found.first, found.last) == ("body/lines/0", U, 241, 245)
     assert await federation.holdings(GHA) == before
-    assert await federation.transact(CHE, ends(31, 40)) == "completed"
-    assert await federation.transact(CHE, transfer(I, 41, 45, CHE, GHA)) == "completed"
+    assert await federation.transact(CHE, ends(231, 240)) == "completed"
+    assert await federation.transact(CHE, transfer(I, 241, 245, CHE, GHA)) == "completed"
 
 
 # --- approvals ------------------------------------------------------------------------------------

@@ -60,6 +60,8 @@ def bad_json(bad: BadMessages) -> None:
     bad.text("a comment", PROPOSAL, '"answers":null', '"answers":null/* none */')
     bad.text("a control character in a text", PROPOSAL, "Brickkilns, ", "Brickkilns,\t")
     bad.text("half a surrogate pair in a text", PROPOSAL, "Brickkilns", r"\ud800")
+    bad.text("a null character in a text", PROPOSAL, "Brickkilns", r"Brick\u0000kilns")
+    bad.text("a null character in a name", PROPOSAL, '"answers":null', r'"answers\u0000":null')
     bad.text("a line feed between members", PROPOSAL, '"answers":null,', '"answers":null,\n')
     text = line(bad.good[PROPOSAL])
     malformed, broken = Reason.MESSAGE_MALFORMED, "not strict JSON"
@@ -315,6 +317,12 @@ def messages() -> Json:
         {
             "name": "escapes in place of characters are no fault",
             "line": text.replace('"type"', r'"\u0074ype"'),
+            "expect": "ok",
+            "type": "proposal",
+        },
+        {
+            "name": "a backslash before u0000 is no null character",
+            "line": text.replace("Brickkilns", r"Brick\\u0000kilns"),
             "expect": "ok",
             "type": "proposal",
         },

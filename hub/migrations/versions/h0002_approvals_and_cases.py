@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Approvals and cases as the log has them; both are worked out from what is there already."""
+"""Approvals as the log has them, worked out from what is there already; cases came with them, and
+are made anew since (`h0003`).
+"""
 
 import json
 from collections import Counter
@@ -8,7 +10,7 @@ from typing import Any
 from alembic import op
 from sqlalchemy import Connection, select
 
-from hub.tables import approvals, cases, log_entries, metadata, transactions
+from hub.tables import approvals, metadata, transactions
 
 revision = "h0002"
 down_revision = "h0001"
@@ -17,16 +19,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the tables, and fill them."""
+    """Create the table, and fill it."""
     connection = op.get_bind()
-    metadata.create_all(connection, tables=[approvals, cases])
-    _insert(connection, approvals, _issued(connection))
-    _insert(connection, cases, _opened(connection))
-
-
-def _insert(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
+    metadata.create_all(connection, tables=[approvals])
+    rows = _issued(connection)
     if rows:
-        connection.execute(table.insert(), rows)
+        connection.execute(approvals.insert(), rows)
 
 
 def _issued(connection: Connection) -> list[dict[str, Any]]:
@@ -48,23 +46,3 @@ def _issued(connection: Connection) -> list[dict[str, Any]]:
         {"actor": a, "approval": ref, "approved_quantity": approved[a, ref], "issued": n}
         for (a, ref), n in sums.items()
     ]
-
-
-def _opened(connection: Connection) -> list[dict[str, Any]]:
-    """The newest effect on each case; its entries are filed under its id."""
-    statement = (
-        select(log_entries.c.line)
-        .where(log_entries.c.conversation.like("REC-%"))
-        .order_by(log_entries.c.position)
-    )
-    found: dict[str, dict[str, Any]] = {}
-    for row in connection.execute(statement):
-        for effect in json.loads(bytes(row.line))["body"]["effects"]:
-            if effect["effect"] == "case":
-                found[effect["case"]] = {
-                    "id": effect["case"],
-                    "actor": effect["actor"],
-                    "cause": effect["cause"],
-                    "open": int(effect["open"]),
-                }
-    return list(found.values())

@@ -429,8 +429,9 @@ def test_cases_that_cannot_follow_are_named() -> None:
     log = world()
     assert "closes and is not open" in case(log, 7, 1, 2, open=False)[0]
     assert case(log, 8, 1, 2) == []
-    assert "open already" in case(log, 8, 1, 2)[0]
+    assert "opened again" in case(log, 8, 1, 2)[0]
     assert "another range" in case(log, 8, 1, 3, open=False)[0]
+    assert "opened again" in case(log, 8, 1, 2)[0], "though it is closed"
     assert case(log, 9, 1, 2, frozen=False) == []
     assert "does not agree" in case(log, 9, 1, 2, open=False)[0]
     assert "not admitted" in case(log, 10, 1, 2, actor="FRA01/FRA")[0]

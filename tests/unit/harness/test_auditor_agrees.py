@@ -309,11 +309,12 @@ class Proposer:
         used = [row.last for row in self.hub.holdings.blocks() if row.key.series == key.series]
         first, quantity = max(used, default=0) + 1, self.chance.randint(1, 60)
         if author != ADM:
-            parts: list[tuple[str, int, dict[str, Any]]] = [("HLD", quantity, {})]
+            parts: list[tuple[str, int, dict[str, Any]]] = [("HLD", quantity, self.marks({}))]
         else:
             sop, omge = levy(quantity, 50), levy(quantity, 20)
-            free: dict[str, Any] = {"designation": self.chance.choice(["N", "NIO", "MCU"])}
-            gone: dict[str, Any] = {"designation": "MCU", "first_transferred": True}
+            letters = self.chance.choice(["N", "NIO", "I", "MCU", None])
+            free = self.marks({"designation": letters})
+            gone = self.marks({"designation": "MCU", "first_transferred": True})
             parts = [("PEN", quantity - sop - omge, free), ("SOP", sop, gone), ("OMG", omge, gone)]
         lines = []
         for code, number, attributes in parts:
@@ -326,6 +327,26 @@ class Proposer:
         approved = max(quantity, 3)
         references = {"request": "R", "approval": approval, "approved_quantity": approved}
         return author, {"action": "issuance", "lines": lines, "references": references}
+
+    def marks(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What stands on new units; now and then what they cannot have yet."""
+        name, chance = self.chance.choice(["X", "Y"]), self.chance.random()
+        known = self.hub.authorizations.get(("MMR", name))
+        if chance < 0.3 and (known or chance < 0.03):
+            newest = max(known.versions) if known else 1
+            version = max(1, newest - (self.chance.random() < 0.2))
+            return {**given, "authorization": {"id": name, "version": version}}
+        if chance > 0.9:
+            return given | self.chance.choice(
+                [
+                    {"first_transferred": True},
+                    {"first_transferred": False},
+                    {"use": {"purpose": "OP", "user": "Nobody"}},
+                    {"underlying_registry": "GHA01", "underlying_offset": 0},
+                    {"underlying_registry": "ART", "underlying_offset": 0},
+                ]
+            )
+        return given
 
     def authorization(self) -> tuple[Actor, dict[str, Any]]:
         author, approach = self.chance.choice([(GHA, "CA0007"), (MMR, "CA0001"), (ROG, "CA0009")])

@@ -2,6 +2,8 @@
 """Scenario files: those of the project load, and a wrong one says where it is wrong."""
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,11 +32,41 @@ def test_the_files_of_the_project_load_and_every_step_is_a_proposal(name: str) -
         Proposal.model_validate_json(json.dumps(arguments))
 
 
+def expectations(name: str) -> Iterator[tuple[str, int]]:
+    """Every line of a file that says what must come of a step, or of the whole."""
+    lines = (FOLDER / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+    end = lines.index("[expect]")
+    for number, line in enumerate(lines):
+        told = number >= end and line.strip() and not line.startswith("#")
+        if told or line.startswith(("expect = ", "reason = ")):
+            yield name, number
+
+
+@pytest.mark.parametrize(("name", "number"), [*expectations("article6"), *expectations("small")])
+def test_no_line_of_the_expectations_can_be_left_out(
+    name: str, number: int, tmp_path: Path
+) -> None:
+    """A demo that expects less than it says would pass whatever came."""
+    lines = (FOLDER / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+    del lines[number]
+    path = tmp_path / "less.toml"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    try:
+        scenario = load_scenario(path)
+    except ScenarioError:
+        return  # exit status 2
+    assert ends(scenario) != scenario.expect.transactions, "the run compares them: 1"
+
+
 @pytest.mark.parametrize("name", ["article6", "small"])
 def test_what_is_expected_of_steps_adds_up_to_what_is_expected_at_the_end(name: str) -> None:
     scenario = load_scenario(FOLDER / f"{name}.toml")
-    ends = [step.expect for step in every_step(scenario) if step.expect != "refused-here"]
-    assert {end: ends.count(end) for end in ends} == scenario.expect.transactions
+    assert ends(scenario) == scenario.expect.transactions
+
+
+def ends(scenario: Scenario) -> Counter[str]:
+    """How many transactions end how, by the steps."""
+    return Counter(s.expect for s in every_step(scenario) if s.expect != "refused-here")
 
 
 def test_the_cases_of_the_issue_are_all_there() -> None:

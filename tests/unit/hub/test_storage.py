@@ -31,7 +31,7 @@ from schemas.messages import (
     Withdrawal,
     parse_message,
 )
-from tests.cast import CHE, GHA, REC, U, first_transfer, genesis, issuance, terms
+from tests.cast import CHE, GHA, REC, I, U, first_transfer, genesis, issuance, terms
 from tests.unit.hub.alone import NOON, Alone, later
 
 PARTIES = (REC, Participant("GHA01"), Participant("CHE01"))
@@ -291,6 +291,88 @@ async def test_what_is_issued_and_overdue_survives_a_restart(each_url: str) -> N
     await alone.store.close()
 
 
+# --- cases ----------------------------------------------------------------------------------------
+
+FITS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str | None]] = {
+    "a new one": ([], {}, None),
+    "one that is open": ([{}], {}, "REC-7 is open already"),
+    "one that was closed": ([{}, {"open": False}], {}, "REC-7 was closed before"),
+    "the end of one": ([{}], {"open": False}, None),
+    "the end of none": ([], {"open": False}, "REC-7 is not open"),
+    "the end of one that was closed": (
+        [{}, {"open": False}],
+        {"open": False},
+        "REC-7 is not open",
+    ),
+    "the end of more": (
+        [{}],
+        {"open": False, "last": 11},
+        f"REC-7 is about {U.text} 1-10 of {GHA}",
+    ),
+    "the end of less": (
+        [{}],
+        {"open": False, "first": 2},
+        f"REC-7 is about {U.text} 1-10 of {GHA}",
+    ),
+    "the end of another series": (
+        [{}],
+        {"open": False, "key": I},
+        f"REC-7 is about {U.text} 1-10 of {GHA}",
+    ),
+    "the end of another's": (
+        [{}],
+        {"open": False, "actor": CHE},
+        f"REC-7 is about {U.text} 1-10 of {GHA}",
+    ),
+}
+
+
+def seventh(**changes: Any) -> CaseNotice:
+    return about("REC-7", "missing", is_open=True).model_copy(update={"freeze": True, **changes})
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("name", FITS)
+async def test_a_notice_fits_its_case_or_changes_nothing(
+    alone: Alone, name: str, *, together: bool
+) -> None:
+    """Whether what came before is of the same batch or of an older one."""
+    before, last, problem = FITS[name]
+    await alone.admit(*PARTIES)
+    rec = Actor("REC")
+    told = [alone.heard(rec, "case", "REC-7", seventh(**changes)) for changes in (*before, last)]
+    if together:
+        await alone.run(*told)
+    else:
+        for one in told:
+            await alone.restart()
+            await alone.run(one)
+    assert alone.facts is not None
+    found = alone.found[told[-1].name]
+    assert [f.detail for f in found] == ([problem] if problem else [])
+    assert [(f.reason, f.case) for f in found] == [(Reason.CASE_DIFFERS, "REC-7")] * len(found)
+    assert len(alone.facts.entries) == (len(before) if together else 0) + (not problem)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+async def test_the_end_of_a_case_lifts_what_was_frozen_with_it(
+    alone: Alone, *, frozen: bool
+) -> None:
+    """Whatever the notice says about it; and nothing of another case."""
+    await alone.admit(*PARTIES)
+    rec, other = Actor("REC"), about("REC-8", "missing", is_open=True)
+    other = other.model_copy(update={"first": 5, "last": 15, "freeze": True})
+    await alone.run(alone.heard(rec, "case", "REC-8", other))
+    await alone.run(alone.heard(rec, "case", "REC-7", seventh(freeze=frozen)))
+    await alone.run(alone.heard(rec, "case", "REC-7", seventh(open=False, freeze=not frozen)))
+    assert alone.facts is not None
+    (entry,) = alone.facts.entries
+    effects = [effect.effect for effect in entry.message.body.effects]
+    assert effects == (["case", "unfreeze"] if frozen else ["case"])
+    left = list(alone.facts.holdings.overlays())
+    assert [(o.reference, o.first, o.last) for o in left] == [("REC-8", 5, 15)]
+
+
 async def test_two_issuances_in_one_batch_share_an_approval(alone: Alone) -> None:
     await alone.admit(*PARTIES)
     one = alone.proposal(GHA, "GHA01-GHA-1", under("A", 1, 60, 100))
@@ -308,7 +390,7 @@ async def test_the_migration_works_out_what_an_older_version_did_not_keep(each_u
         for table in ("approvals", "cases"):
             await session.execute(text(f"drop table {table}"))
         await session.execute(
-            text("update alembic_version set version_num = 'h0001' where version_num = 'h0002'")
+            text("update alembic_version set version_num = 'h0001' where version_num = 'h0003'")
         )
     await alone.store.close()
     await migrate(each_url, alone.hub.packages)
@@ -333,4 +415,4 @@ async def test_the_log_s_effects_alone_give_what_is_issued_and_what_is_open(alon
                     opened[effect.case] = effect.open
     approvals, cases = await both_tables(alone)
     assert {(a, r): n for a, r, _, n in approvals} == dict(issued)
-    assert {case: bool(is_open) for case, _, _, is_open in cases} == opened
+    assert {case: bool(is_open) for case, *_, is_open in cases} == opened

@@ -180,7 +180,10 @@ LOCKED_ATTRIBUTES = Attributes(first_transferred=True, authorization=AUTHORIZED)
     ("name", "attributes"),
     [
         ("issuance", [Attributes()]),
-        ("issuance of A6.4ERs", [Attributes(designation="N")] * 3),
+        (
+            "issuance of A6.4ERs",
+            [Attributes(designation="N", first_transferred=gone) for gone in (False, True, True)],
+        ),
         ("forwarding", [Attributes(designation="NI")]),
         ("first transfer", [LOCKED_ATTRIBUTES, ITMO_ATTRIBUTES]),
         (

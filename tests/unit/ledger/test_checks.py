@@ -228,11 +228,14 @@ def levied(pending: int, share: int, omge: int) -> tuple[Actor, Proposal]:
     for size, code in ((pending, "PEN"), (share, "SOP"), (omge, "OMG")):
         if size:
             template = GOOD["issuance of A6.4ERs"][1].lines[0]
-            target = account(ADM, code)
-            last = first + size - 1
-            lines.append(
-                template.model_copy(update={"first": first, "last": last, "target": target})
-            )
+            assert template.attributes is not None
+            changes = {
+                "first": first,
+                "last": first + size - 1,
+                "target": account(ADM, code),
+                "attributes": template.attributes.but(first_transferred=code != "PEN"),
+            }
+            lines.append(template.model_copy(update=changes))
             first += size
     author, wanted = lines_of("issuance of A6.4ERs", *lines)
     references = IssuanceReferences(request="R", approval="S", approved_quantity=wanted.quantity)
@@ -750,9 +753,97 @@ CASES: dict[str, Case] = {
         *line("issuance of A6.4ERs", attributes=Attributes(first_transferred=True)),
         [at(R.ALREADY_FIRST_TRANSFERRED, "body/lines/0/attributes/first_transferred")],
     ),
+    "a levy is issued and not first-transferred": Case(
+        *line("issuance of A6.4ERs", 1, attributes=Attributes()),
+        [at(R.NOT_FIRST_TRANSFERRED, "body/lines/1/attributes/first_transferred")],
+    ),
     "units are issued as used": Case(
-        *line("issuance of A6.4ERs", 2, attributes=Attributes(use=FLIGHT)),
+        *line("issuance of A6.4ERs", 2, attributes=Attributes(use=FLIGHT, first_transferred=True)),
         [at(R.MEMBER_SUPERFLUOUS, "body/lines/2/attributes/use")],
+    ),
+    "A6.4ERs are issued as if they represented others": Case(
+        *line(
+            "issuance of A6.4ERs",
+            attributes=Attributes(underlying_registry="GHA01", underlying_offset=0),
+        ),
+        [
+            at(R.MEMBER_SUPERFLUOUS, "body/lines/0/attributes/underlying_registry"),
+        ],
+    ),
+    "a Party's units are issued as if they represented another registry's": Case(
+        *line(
+            "issuance",
+            attributes=Attributes(underlying_registry="CHE01", underlying_offset=0),
+        ),
+        [at(R.MEMBER_SUPERFLUOUS, "body/lines/0/attributes/underlying_registry")],
+    ),
+    "A6.4ERs name an authorization that nobody knows": Case(
+        *line("issuance of A6.4ERs", attributes=Attributes(authorization=AUTHORIZED)),
+        [at(R.AUTHORIZATION_MISSING, "body/lines/0/attributes/authorization")],
+    ),
+    "A6.4ERs name a version of an authorization that nobody knows": Case(
+        *line(
+            "issuance of A6.4ERs",
+            attributes=Attributes(authorization=AUTHORIZED64.model_copy(update={"version": 2})),
+        ),
+        [at(R.AUTHORIZATION_MISSING, "body/lines/0/attributes/authorization")],
+    ),
+    "A6.4ERs name an authorization that is superseded": Case(
+        *line("issuance of A6.4ERs", attributes=Attributes(authorization=AUTHORIZED64)),
+        [at(R.AUTHORIZATION_REVOKED, "body/lines/0/attributes/authorization")],
+        authorized(MMR),
+    ),
+    "A6.4ERs name an authorization that is revoked": Case(
+        *line("issuance of A6.4ERs", attributes=Attributes(authorization=AUTHORIZED64)),
+        [at(R.AUTHORIZATION_REVOKED, "body/lines/0/attributes/authorization")],
+        amended(MMR, revoked=True),
+    ),
+    "a Party's units are issued as designated and authorized": Case(
+        *line("issuance", attributes=Attributes(designation="N", authorization=AUTHORIZED)),
+        [
+            at(R.MEMBER_SUPERFLUOUS, "body/lines/0/attributes/designation"),
+            at(R.MEMBER_SUPERFLUOUS, "body/lines/0/attributes/authorization"),
+        ],
+    ),
+    "a Party's units are issued as first-transferred": Case(
+        *line("issuance", attributes=Attributes(first_transferred=True)),
+        [at(R.ALREADY_FIRST_TRANSFERRED, "body/lines/0/attributes/first_transferred")],
+    ),
+    "a Party has a levy": Case(
+        *line(
+            "issuance",
+            target=account(GHA, "SOP"),
+            attributes=Attributes(first_transferred=True),
+        ),
+        [
+            at(R.ACCOUNT_WRONG, "body/lines/0/target"),
+            at(R.ALREADY_FIRST_TRANSFERRED, "body/lines/0/attributes/first_transferred"),
+        ],
+    ),
+    "A6.4ERs are used for what they are not designated for": Case(
+        *good("use of A6.4ERs"),
+        [at(R.AUTHORIZATION_PURPOSE, "body/lines/0", A, 1, 5)],
+        changed(A, 1, 5, designation="IO"),
+    ),
+    "a contribution is used": Case(
+        *good("use of A6.4ERs"),
+        [at(R.AUTHORIZATION_PURPOSE, "body/lines/0", A, 1, 5)],
+        changed(A, 1, 5, designation="MCU"),
+    ),
+    "A6.4ERs are cancelled for what they are not designated for": Case(
+        MMR,
+        move("cancellation", A, 41, 42, HLD[MMR], account(MMR, "CAN"), use=FLIGHT),
+        [at(R.AUTHORIZATION_PURPOSE, "body/lines/0", A, 41, 42)],
+        changed(A, 41, 42, designation="NO"),
+    ),
+    "nothing that A6.4ERs are designated for is authorized": Case(
+        *good("first transfer of A6.4ERs"),
+        [at(R.AUTHORIZATION_PURPOSE, "body/lines/0", A, 21, 30)],
+        changed(A, 21, 30, designation="O"),
+    ),
+    "a cancellation for an NDC": Case(
+        *good("cancellation", use=NDC),
+        [at(R.AUTHORIZATION_PURPOSE, "body/use/purpose")],
     ),
     "ITMOs are first-transferred again": Case(
         CHE,

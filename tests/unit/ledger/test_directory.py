@@ -342,7 +342,7 @@ def test_a_participant_speaks_for_its_own_distinct_actors(actors: tuple[Actor, .
     refused(Reason.COMMAND_INVALID, "distinct and its own", lambda: directory().apply(act))
 
 
-@pytest.mark.parametrize("key", [GHA, "HUB"])
+@pytest.mark.parametrize("key", [GHA, "HUB", "cleo", "witness CHE01", "checkpoints"])
 def test_an_actor_has_a_key_of_its_own(key: str) -> None:
     taken = (ActorKey(actor=FRANCE, key=key_text(key)),)
     act = admission("FRA01", FRANCE).model_copy(update={"actors": taken})
@@ -355,6 +355,16 @@ def test_an_actor_has_a_key_of_its_own(key: str) -> None:
         Reason.COMMAND_INVALID,
         "used before",
         lambda: directory().apply(signed(rotation(CHE, key), CHE, key)),
+    )
+
+
+@pytest.mark.parametrize("key", [FRANCE, GHA, "cleo", "witness CHE01", "checkpoints"])
+def test_a_witness_has_a_key_of_its_own(key: str) -> None:
+    act = admission("FRA01", FRANCE, witness_key=key_text(key))
+    refused(
+        Reason.COMMAND_INVALID,
+        "key of its own",
+        lambda: directory().apply(signed(act, "ada", "ben", FRANCE)),
     )
 
 

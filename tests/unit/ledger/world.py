@@ -190,7 +190,10 @@ def issuance(
                 first=low,
                 last=high,
                 target=account(actor, code),
-                attributes=attributes or Attributes(),
+                attributes=(attributes or Attributes()).but(
+                    first_transferred=code in {"SOP", "OMG"}
+                    or (attributes or Attributes()).first_transferred
+                ),
             )
             for low, high, code in ranges
         ),

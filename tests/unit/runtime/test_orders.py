@@ -93,6 +93,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], Reason]] = {
         lambda: row(command='{"command":"look","command":"propose"}'),
         Reason.COMMAND_INVALID,
     ),
+    "a null character in a text": (
+        lambda: edited(lambda m: m["arguments"].update(comment="a\0b")),
+        Reason.COMMAND_INVALID,
+    ),
     "a member too many": (lambda: edited(lambda m: m.update(more=1)), Reason.COMMAND_INVALID),
 }
 

@@ -37,11 +37,12 @@ JSON = st.recursive(
     max_leaves=12,
 )
 whole = st.integers(-limits.INTEGER_MAX, limits.INTEGER_MAX)
+STORABLE = st.characters(codec="utf-8", exclude_characters="\0")
 strict_values = st.recursive(
-    whole | st.text(st.characters(codec="utf-8"), max_size=12) | st.booleans() | st.none(),
+    whole | st.text(STORABLE, max_size=12) | st.booleans() | st.none(),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), inner, max_size=4)
+        | st.dictionaries(st.text(STORABLE, max_size=8), inner, max_size=4)
     ),
     max_leaves=12,
 )
@@ -109,6 +110,9 @@ def test_strict_json_gives_a_value_or_a_value_error(text: str | bytes) -> None:
         (nested(limits.NESTING_MAX + 1), "nested deeper"),
         (nested(limits.NESTING_MAX, nested(1)), "nested deeper"),
         ('{"a":' * 13 + "1" + "}" * 13, "nested deeper"),
+        ('"\\u0000"', r"U\+0000"),
+        ('{"\\u0000":1}', r"U\+0000"),
+        (b'[{"a":["b\\u0000c"]}]', r"U\+0000"),
         ("[" * 200_000, "nested deeper"),
         ('{"a":' * 200_000, "nested deeper"),
     ],
