@@ -5,17 +5,16 @@ Elsewhere: that a violation would be seen (`test_planted_bugs`), wrong arguments
 (`test_bad_input`), making a failed run shorter (`test_shrinking`).
 """
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from harness.simulation.campaign import run_campaign
 from harness.simulation.chances import KINDS
 from harness.simulation.run import Plan, Simulator
 from harness.simulation.seeds import KeptRun, read_seeds
+from tests.simulation.background import campaign
 
 ROOT = Path(__file__).parents[2]
 KEPT = read_seeds(Path(__file__).parent / "seeds.toml")
@@ -23,24 +22,17 @@ FINDINGS_MIN = 38
 """Reasons for refusing that a hundred seeds reach; some are left to luck."""
 
 
+@pytest.mark.campaign
 def test_a_hundred_seeds_of_two_hundred_steps_hold_every_invariant_and_reach_what_they_should() -> (
     None
 ):
-    plans = [Plan(seed, 200, frozenset(KINDS)) for seed in range(1, 101)]
-    failed: list[str] = []
-    campaign = run_campaign(
-        plans,
-        os.cpu_count() or 1,
-        lambda _campaign, result: (
-            failed.append(f"{result.plan.seed}: {result.failure}") if result.failure else None
-        ),
-    )
-    assert failed == []
-    assert (campaign.runs, campaign.steps) == (100, 20_000)
-    missing = campaign.coverage.missing()
+    done = campaign()
+    assert [f"{result.plan.seed}: {result.failure}" for result in done.failed] == []
+    assert (done.runs, done.steps) == (100, 20_000)
+    missing = done.coverage.missing()
     assert missing["faults"] == []
     assert missing["transitions"] == []
-    assert len(campaign.coverage.findings) >= FINDINGS_MIN, missing["findings"]
+    assert len(done.coverage.findings) >= FINDINGS_MIN, missing["findings"]
 
 
 @pytest.mark.parametrize("kept", KEPT, ids=lambda kept: f"seed {kept.seed}")
