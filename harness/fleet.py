@@ -35,11 +35,10 @@ from runtime.node import Node, NodeSettings
 from runtime.program import Program
 from runtime.schema import migrate
 from runtime.store import open_store
-from schemas.identifiers import Participant
+from schemas.identifiers import HUB, Participant
 
 __all__ = ["EmbeddedFleet", "Fleet", "ProcessFleet", "build_program", "embedded_fleet"]
 
-HUB = Participant("HUB")
 CHECKPOINT_SECONDS = 0.25
 HEARTBEAT_SECONDS = 1.0
 TICK_SECONDS = 0.05
