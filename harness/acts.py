@@ -44,6 +44,8 @@ def new(
     """Write an unsigned act: genesis, admission, rotation, revocation, status or profile."""
 
     def work() -> None:
+        if output.exists():
+            raise LocalProtocolError(f"{output} exists; an act is written once: name another file")
         where = members if members.startswith("@") else "the members"
         text = Path(members[1:]).read_text("utf-8") if members.startswith("@") else members
         left = UNRESOLVED.search(text)

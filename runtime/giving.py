@@ -72,6 +72,8 @@ async def give_order(
             return await _wait(store, number, wait)
         except Unavailable as error:
             return _queued(number, str(error))
+        except asyncio.CancelledError:  # Ctrl-C ends the waiting, not the command
+            return _queued(number, "the waiting was interrupted")
 
 
 def _check(

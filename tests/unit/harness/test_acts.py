@@ -121,6 +121,14 @@ def test_a_signature_that_is_not_over_the_act_is_refused(
     assert refusal("show", "other.json").endswith("the signature of HUB is over another act")
 
 
+def test_an_act_that_was_signed_is_not_written_over(public: dict[str, jws.PublicKey]) -> None:
+    begun(public)
+    before = Path("genesis.json").read_text()
+    line = refusal("new", "genesis.json", genesis(public))
+    assert line == "a6hub: genesis.json exists; an act is written once: name another file"
+    assert Path("genesis.json").read_text() == before
+
+
 def test_what_is_wrong_is_one_line(public: dict[str, jws.PublicKey]) -> None:
     assert "the members: not a JSON object" in refusal("new", "x.json", "[]")
     assert "the members: not JSON" in refusal("new", "x.json", "{")

@@ -16,7 +16,9 @@ from typer.testing import CliRunner, Result
 
 from harness.cli import COMMANDS
 from harness.deploy import deploy, load_federation
+from party_node.cli import PartyDaemonSettings
 from runtime.clock import SystemClock
+from runtime.giving import Ending, give_order
 from runtime.store import open_store
 from runtime.tables import dead_letters, desk
 
@@ -185,6 +187,26 @@ def test_a_command_that_is_not_answered_in_time_is_no_refusal(folder: Path) -> N
     assert result.exit_code == 4
     assert "stays queued and will be carried out: do not give it again" in result.stderr
     assert [row.state for row in execute(folder, "GHA01", select(desk))] == ["open"]
+
+
+async def test_an_interrupted_waiting_leaves_the_command_queued(deployed: Path) -> None:
+    settings, key = settings_of(deployed, "CHE01"), Path(key_of(deployed, "CHE01"))
+    giving = asyncio.create_task(
+        give_order(PartyDaemonSettings, settings, "status", {}, "operator", key, 30.0)
+    )
+    store = open_store((settings.parent / "database").read_text())
+    rows: list[Any] = []
+    while not rows:
+        await asyncio.sleep(0)
+        async with store.snapshot() as session:
+            rows = list(await session.execute(select(desk)))
+    giving.cancel()
+    given = await giving
+    assert given.ending is Ending.WAITING
+    assert "do not give it again" in given.text
+    async with store.transaction() as session:
+        await session.execute(desk.delete())
+    await store.close()
 
 
 @pytest.mark.parametrize(("state", "status"), [("done", 0), ("refused", 1)])
