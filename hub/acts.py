@@ -8,16 +8,26 @@ old one, so that the sequences that the act names are the ones that the hub has 
 A newcomer is sent the directory so far; the reconciliation service the whole log.
 """
 
+from datetime import timedelta
+
 from hub.entries import Logging
 from hub.state import HubFacts
 from ledger.directory import DirectoryError
 from runtime import events
 from runtime.program import Batch, Heard, Order
-from schemas.directory import Admission, Rotation, SignedAct, parse_act
+from schemas.directory import (
+    Admission,
+    ProfileChange,
+    Rotation,
+    SignedAct,
+    StatusChange,
+    parse_act,
+)
 from schemas.effects import DirectoryEffect
 from schemas.envelope import digest
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import HUB, HUB_ACTOR, REC
+from schemas.identifiers import HUB, HUB_ACTOR, REC, Instant
+from schemas.limits import CLOCK_AHEAD_SECONDS_TOLERATED
 from schemas.messages import Entry
 
 __all__ = ["COMMANDS", "decide_order", "handed_in", "rotate"]
@@ -69,6 +79,9 @@ def rotate(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
 
 
 def _record(facts: HubFacts, signed: SignedAct, heard: Heard | None, batch: Batch) -> Findings:
+    found = _from_the_future(signed, batch.now)
+    if found is not None:
+        return [found]
     try:
         facts.directory = facts.directory.apply(signed)
     except DirectoryError as error:
@@ -85,6 +98,20 @@ def _record(facts: HubFacts, signed: SignedAct, heard: Heard | None, batch: Batc
     )
     batch.log(events.DIRECTORY_CHANGED, act=act.act, digest=digest(signed.act.encode()))
     return []
+
+
+def _from_the_future(signed: SignedAct, now: Instant) -> Finding | None:
+    """An act after which no other on its subject would count before that time comes. This is asked
+    when an act is handed in; what is in the log counts whatever its date.
+    """
+    try:
+        act = parse_act(signed.act)
+    except ValueError as error:
+        return finding(Reason.COMMAND_INVALID, f"not an act: {error}", field="act")
+    latest = now.moment() + timedelta(seconds=CLOCK_AHEAD_SECONDS_TOLERATED)
+    if isinstance(act, StatusChange | ProfileChange) and act.at.moment() > latest:
+        return finding(Reason.CLOCK_AHEAD, f"the act is of {act.at}, it is {now}", field="act/at")
+    return None
 
 
 def _welcome(facts: HubFacts, act: Admission, batch: Batch) -> None:

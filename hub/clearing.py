@@ -131,7 +131,7 @@ def tell_status(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
         transaction=asked,
         state=state.state.value if state else None,
         position=state.position if state else None,
-        closed_to=heard.sequence,
+        closed_to=heard.sequence - 1,  # what follows in the same envelope is not heard yet
     )
     batch.say(
         HUB_ACTOR, heard.author.participant, "status", str(asked), answer, answers=heard.digest

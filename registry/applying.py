@@ -14,10 +14,11 @@ what else the hub says (`hearing`).
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ledger import log
 from ledger.checks import Approval, Authorization
-from ledger.directory import DirectoryError
+from ledger.directory import Directory, DirectoryError
 from ledger.effects import apply
 from ledger.growth import Growth
 from ledger.holdings import Overlay, OverlayKind
@@ -30,6 +31,7 @@ from schemas.directory import SignedAct, parse_act
 from schemas.effects import (
     ApprovalEffect,
     AuthorizationEffect,
+    AuthorizationTerms,
     DirectoryEffect,
     Move,
     Restate,
@@ -41,26 +43,39 @@ from schemas.messages import Entry, Message
 __all__ = ["apply_entry", "keep_proof", "release_locally"]
 
 
+class Learned(NamedTuple):
+    """The directory after an act, and the act."""
+
+    directory: Directory
+    signed: SignedAct
+
+
 def apply_entry(
     facts: RegistryFacts, heard: Heard, mine: Sequence[Actor], batch: Batch
 ) -> list[Finding]:
-    """Carry out one entry of the log."""
+    """Carry out one entry of the log: everything is looked at first, and then everything done."""
     entry: Entry = heard.message.body
-    addressed = {one.actor: one.index for one in entry.addressed if one.actor in mine}
-    problem = _not_of_the_log(facts, entry, mine) or _learn(facts, entry, batch)
-    if problem is None and addressed:
-        problem = _out_of_place(facts, entry, addressed)
-    if problem is None and addressed and entry.state is not None:
+    deliveries = {one.actor: one.index for one in entry.addressed if one.actor in mine}
+    problem = _not_of_the_log(facts, entry, mine)
+    learned = None
+    if problem is None:
+        learned, problem = _learned(facts, entry)
+    if problem is None and deliveries:
+        problem = _out_of_place(facts, entry, deliveries)
+    if problem is None and deliveries and entry.state is not None:
         problem = _contradicts(facts, heard.message)
     if problem is not None:
         return keep_proof(facts, heard, batch, finding(Reason.LOG_DIFFERS, problem))
-    if addressed:
-        problem = not_agreed(facts, heard.message, set(addressed))
-        if problem is not None:
-            batch.log(events.CONSENT_MISSING, position=entry.position, problem=problem)
-            return keep_proof(facts, heard, batch, finding(Reason.CONSENT_MISSING, problem))
-        _deliver(facts, heard, addressed)
-        _carry_out(facts, heard, addressed, batch)
+    problem = not_agreed(facts, heard.message, set(deliveries)) if deliveries else None
+    if problem is not None:
+        batch.log(events.CONSENT_MISSING, position=entry.position, problem=problem)
+        return keep_proof(facts, heard, batch, finding(Reason.CONSENT_MISSING, problem))
+
+    if learned is not None:
+        _learn(facts, entry.position, learned, batch)
+    if deliveries:
+        _deliver(facts, heard, deliveries)
+        _carry_out(facts, heard, deliveries, batch)
         if entry.state is not None:
             _step(facts, heard, batch)
     return []
@@ -91,30 +106,28 @@ def _not_of_the_log(facts: RegistryFacts, entry: Entry, mine: Sequence[Actor]) -
     return "an actor is addressed twice" if len(set(actors)) != len(actors) else None
 
 
-def _learn(facts: RegistryFacts, entry: Entry, batch: Batch) -> str | None:
-    """Acts on the directory, whoever they are addressed to; each is verified here once more."""
+def _learned(facts: RegistryFacts, entry: Entry) -> tuple[Learned | None, str | None]:
+    """What an entry's act makes of the directory, whoever it is addressed to, or why the act does
+    not count; each act is verified here once more. Nothing is changed yet.
+    """
     acts = [effect for effect in entry.effects if isinstance(effect, DirectoryEffect)]
     if not acts or entry.position <= facts.known_acts:
-        return None
+        return None, None
     if len(acts) > 1:
-        return f"entry {entry.position} carries {len(acts)} acts"
+        return None, f"entry {entry.position} carries {len(acts)} acts"
     signed = SignedAct(act=acts[0].act, signatures=acts[0].signatures)
     try:
-        facts.directory = facts.directory.apply(signed)
+        return Learned(facts.directory.apply(signed), signed), None
     except DirectoryError as error:
-        return f"entry {entry.position} carries an act that does not count: {error}"
-    facts.new_acts.append((entry.position, signed))
-    facts.known_acts = entry.position
-    batch.log(events.DIRECTORY_CHANGED, position=entry.position)
-    return None
+        return None, f"entry {entry.position} carries an act that does not count: {error}"
 
 
-def _out_of_place(facts: RegistryFacts, entry: Entry, addressed: dict[Actor, int]) -> str | None:
+def _out_of_place(facts: RegistryFacts, entry: Entry, deliveries: dict[Actor, int]) -> str | None:
     """Each delivery is the next one; one that is missing was withheld."""
-    for actor, index in addressed.items():
+    for actor, number in deliveries.items():
         expected = facts.deliveries.get(actor, Growth()).size
-        if index != expected:
-            return f"entry {entry.position} is delivery {index} of {actor}, {expected} is the next"
+        if number != expected:
+            return f"entry {entry.position} is delivery {number} of {actor}, {expected} is the next"
     return None
 
 
@@ -126,7 +139,7 @@ def _contradicts(facts: RegistryFacts, message: Message) -> str | None:
     except ValueError as error:
         return f"entry {entry.position} steps no transaction: {error}"
     known = facts.transactions.get(id_)
-    if known is None:
+    if known is None:  # what concerns us may begin here: a refusal, or units that follow others
         return None
     assert entry.state is not None
     state = State(entry.state)
@@ -141,21 +154,30 @@ def _contradicts(facts: RegistryFacts, message: Message) -> str | None:
 # --- carrying out -------------------------------------------------------------------------------
 
 
-def _deliver(facts: RegistryFacts, heard: Heard, addressed: dict[Actor, int]) -> None:
+def _learn(facts: RegistryFacts, position: int, learned: Learned, batch: Batch) -> None:
+    facts.directory = learned.directory
+    facts.new_acts.append((position, learned.signed))
+    facts.known_acts = position
+    batch.log(events.DIRECTORY_CHANGED, position=position)
+
+
+def _deliver(facts: RegistryFacts, heard: Heard, deliveries: dict[Actor, int]) -> None:
     entry: Entry = heard.message.body
-    for actor, index in addressed.items():
+    for actor, delivery in deliveries.items():
         grown = facts.deliveries.get(actor, Growth()).append(log.leaf_hash(heard.line))
         facts.deliveries[actor] = grown
         facts.new_deliveries.append(
-            Delivery(actor, index, entry.position, heard.digest, heard.message.conversation)
+            Delivery(actor, delivery, entry.position, heard.digest, heard.message.conversation)
         )
 
 
-def _carry_out(facts: RegistryFacts, heard: Heard, numbers: dict[Actor, int], batch: Batch) -> None:
+def _carry_out(
+    facts: RegistryFacts, heard: Heard, deliveries: dict[Actor, int], batch: Batch
+) -> None:
+    """Change the rows of the actors that the entry is addressed to, and what is kept of theirs."""
     entry: Entry = heard.message.body
-    for index, effect in enumerate(entry.effects):
-        disputes = apply(facts.holdings, effect, numbers, reference=str(heard.digest))
-        for units, actor in disputes:
+    for number, effect in enumerate(entry.effects):
+        for units, actor in apply(facts.holdings, effect, deliveries, reference=str(heard.digest)):
             batch.log(
                 events.ENTRY_DISPUTED,
                 position=entry.position,
@@ -165,22 +187,29 @@ def _carry_out(facts: RegistryFacts, heard: Heard, numbers: dict[Actor, int], ba
                 last=units.last,
             )
         if isinstance(effect, AuthorizationEffect):
-            terms = effect.terms
-            known = facts.authorizations.setdefault((terms.party, terms.id), Authorization())
-            known.versions[terms.version] = terms
-            facts.new_versions.append((terms, entry.position))
-        elif isinstance(effect, ApprovalEffect) and effect.actor in numbers:
-            name = (effect.actor, effect.approval)
-            approval = facts.approvals.setdefault(name, Approval(effect.approved_quantity))
-            approval.issued += effect.quantity
-            facts.issued.add(name)
-        for actor in sorted(moved_by(effect) & set(numbers)):
+            _record_terms(facts, effect.terms, entry.position)
+        elif isinstance(effect, ApprovalEffect) and effect.actor in deliveries:
+            _count_issued(facts, effect)
+        for actor in sorted(moved_by(effect) & set(deliveries)):
             assert isinstance(effect, Move | Restate)
-            facts.new_movements.append(_movement(actor, numbers[actor], index, heard, effect))
+            facts.new_movements.append(_movement(actor, deliveries[actor], number, heard, effect))
+
+
+def _record_terms(facts: RegistryFacts, terms: AuthorizationTerms, position: int) -> None:
+    known = facts.authorizations.setdefault((terms.party, terms.id), Authorization())
+    known.versions[terms.version] = terms
+    facts.new_versions.append((terms, position))
+
+
+def _count_issued(facts: RegistryFacts, effect: ApprovalEffect) -> None:
+    name = (effect.actor, effect.approval)
+    approval = facts.approvals.setdefault(name, Approval(effect.approved_quantity))
+    approval.issued += effect.quantity
+    facts.issued.add(name)
 
 
 def _movement(
-    actor: Actor, number: int, index: int, heard: Heard, effect: Move | Restate
+    actor: Actor, delivery: int, number: int, heard: Heard, effect: Move | Restate
 ) -> Movement:
     entry: Entry = heard.message.body
     if isinstance(effect, Move):
@@ -189,8 +218,8 @@ def _movement(
         source = target = effect.position
     return Movement(
         actor=actor,
-        number=number,
-        effect=index,
+        number=delivery,
+        effect=number,
         position=entry.position,
         entry=heard.digest,
         at=entry.at,
@@ -212,7 +241,7 @@ def _step(facts: RegistryFacts, heard: Heard, batch: Batch) -> None:
     assert entry.state is not None
     state = State(entry.state)
     known = facts.transactions.get(id_)
-    if known is None:
+    if known is None:  # what is not known here yet comes with the proposal's enclosure (`hearing`)
         known = Transaction(
             id=id_,
             state=state,

@@ -13,10 +13,14 @@ A consent counts when this actor really said the message, whatever the entry cla
 the end of a reservation need none. Attributes that a transfer leaves as they are, are not looked at
 here: only the rows can say what they were, and rows that say otherwise are disputed. All is pure.
 
+What an action does is written here once more, from the other end, and on purpose: the effects come
+from `ledger.actions`, and a fault there must not consent to itself.
+
 Elsewhere: what is done about an entry that fails (`applying`), what actions do (`ledger.actions`).
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from ledger.actions import companion
 from ledger.blocks import quantity, subtract
@@ -41,29 +45,39 @@ Agreed = tuple[Digest, Proposal]
 """A proposal that an actor agreed to, and the digest of its line."""
 
 
+class Itmos(NamedTuple):
+    """The ITMOs that represent the units of a line; `offset` leads from a serial to the unit's."""
+
+    key: Key
+    first: int
+    last: int
+    offset: int
+
+
 def not_agreed(facts: RegistryFacts, message: Message, actors: set[Actor]) -> str | None:
     """What an entry does to one of `actors` without its agreement; None when all is agreed."""
     entry: Entry = message.body
     for actor in sorted(actors):
         said = [
-            one
+            kept
             for consent in entry.consents
-            if consent.actor == actor and (one := facts.said.get(consent.message)) is not None
-            if one.author == actor
+            if consent.actor == actor and (kept := facts.said.get(consent.message)) is not None
+            if kept.author == actor
         ]
-        agreed = [a for one in said if (a := _agreed(facts, one, message.conversation))]
-        pledged = [p for one in said if (p := facts.said_proposals.get(one.digest))]
+        agreed = [one for kept in said if (one := _agreed(facts, kept, message.conversation))]
+        pledges = (facts.said_proposals.get(kept.digest) for kept in said)
+        pledged = [pledge for pledge in pledges if pledge is not None]
         for effect in entry.effects:
             if actor not in _bound_by(effect):
                 continue
             if isinstance(effect, Reserve):
-                fine = _reserves(facts, message, effect)
+                is_agreed = _reserves(facts, message, effect)
             else:
-                fine = entry.state == "completed" and (
-                    any(_follows_from(a, effect, actor) for a in agreed)
-                    or any(_follows_the_itmos(p, entry, effect) for p in pledged)
+                is_agreed = entry.state == "completed" and (
+                    any(_follows_from(one, effect, actor) for one in agreed)
+                    or any(_follows_the_itmos(pledge, entry, effect) for pledge in pledged)
                 )
-            if not fine:
+            if not is_agreed:
                 return f"it binds units or rights of {actor} unasked ({effect.effect})"
         if entry.state == "completed":
             left = _left_out(facts, message, actor) or _left_behind(pledged, entry)
@@ -141,27 +155,34 @@ def _counts_against(proposal: Proposal, effect: ApprovalEffect) -> bool:
 
 def _follows_from_line(proposal: Proposal, line: Line, effect: Effect) -> bool:
     """Whether an effect is one that this line has when the proposal completes."""
-    if isinstance(effect, Move) and effect.source is None and _locks(proposal, line):
-        return _arrives(proposal, line, effect)
-    if not isinstance(effect, Move | Restate | Pledge):
-        return False
-    if not _within(effect, line.key, line.first, line.last):
-        return False
-    if isinstance(effect, Pledge):
-        return _locks(proposal, line)
-    if isinstance(effect, Restate):
-        after = _after(proposal, effect.before)
-        return effect.position.account == line.source and effect.after == after
+    match effect:
+        case Move(source=None) if _locks(proposal, line):
+            return _arrives(proposal, line, effect)
+        case Move() | Restate() | Pledge() if not _within(effect, line.key, line.first, line.last):
+            return False
+        case Pledge():
+            return _locks(proposal, line)
+        case Restate():
+            marked = effect.after == _after(proposal, effect.before)
+            return marked and effect.position.account == line.source
+        case Move():
+            return _moves(proposal, line, effect)
+        case _:
+            return False
+
+
+def _moves(proposal: Proposal, line: Line, move: Move) -> bool:
+    """Units of a line come into being, go where it says, or are locked where they are."""
     if proposal.action == "issuance":
-        made = (effect.source, effect.target.account, effect.attributes)
+        made = (move.source, move.target.account, move.attributes)
         return made == (None, line.target, line.attributes)
-    if effect.source is None or effect.source.account != line.source:
+    if move.source is None or move.source.account != line.source:
         return False
-    if effect.attributes != _after(proposal, effect.attributes):
+    if move.attributes != _after(proposal, move.attributes):
         return False
     if _locks(proposal, line):
-        return effect.target == companion(effect.source, "LCK", Kind.LOCKED)
-    return effect.target.account == line.target
+        return move.target == companion(move.source, "LCK", Kind.LOCKED)
+    return move.target.account == line.target
 
 
 def _locks(proposal: Proposal, line: Line) -> bool:
@@ -175,21 +196,20 @@ def _locks(proposal: Proposal, line: Line) -> bool:
 
 def _arrives(proposal: Proposal, line: Line, effect: Move) -> bool:
     """The ITMOs that represent the locked units of a line."""
-    key, first, last, offset = _represented(line)
-    marks = effect.attributes
+    itmos, marks = _itmos_of(line), effect.attributes
     return (
-        _within(effect, key, first, last)
+        _within(effect, itmos.key, itmos.first, itmos.last)
         and effect.target.account == line.target
         and marks == _after(proposal, marks)
-        and (marks.underlying_registry, marks.underlying_offset) == (line.key.registry, offset)
+        and marks.underlying_registry == line.key.registry
+        and marks.underlying_offset == itmos.offset
     )
 
 
-def _represented(line: Line) -> tuple[Key, int, int, int]:
-    """Key and serials of a line's ITMOs, and what is added to a serial to give the unit's."""
+def _itmos_of(line: Line) -> Itmos:
     assert line.itmo_first is not None
     offset = line.first - line.itmo_first
-    return line.key.on(Layer.ITMO), line.itmo_first, line.last - offset, offset
+    return Itmos(line.key.on(Layer.ITMO), line.itmo_first, line.last - offset, offset)
 
 
 def _after(proposal: Proposal, before: Attributes) -> Attributes:
@@ -232,7 +252,7 @@ def _follows_the_itmos(pledge: Proposal, entry: Entry, effect: Effect) -> bool:
 
 def _is_the_end(itmos: Effect, line: Line, effect: Move | Restate, use: UseMark) -> bool:
     """Whether an effect moves the ITMOs of `effect` where that moves what they represent."""
-    key, _, _, offset = _represented(line)
+    key, _, _, offset = _itmos_of(line)
     if not isinstance(itmos, Move) or (itmos.key, itmos.attributes.use) != (key, use):
         return False
     if itmos.first > effect.first - offset or itmos.last < effect.last - offset:
@@ -279,7 +299,7 @@ def _left_behind(pledged: list[Proposal], entry: Entry) -> str | None:
     """Units that were pledged end whenever the ITMOs that represent them do, and all of them."""
     ended = [e for e in entry.effects if isinstance(e, Move) and e.target.kind in ENDS]
     for line in (line for pledge in pledged for line in pledge.lines if _locks(pledge, line)):
-        key, first, last, offset = _represented(line)
+        key, first, last, offset = _itmos_of(line)
         followed = [
             (e.first, e.last)
             for e in entry.effects
@@ -301,5 +321,5 @@ def _expected(
     yield Move, line.key, line.first, line.last
     if _locks(proposal, line):
         yield Pledge, line.key, line.first, line.last
-        key, first, last, _ = _represented(line)
-        yield Move, key, first, last
+        itmos = _itmos_of(line)
+        yield Move, itmos.key, itmos.first, itmos.last

@@ -38,7 +38,9 @@ HUB = Actor("HUB")
 def hear_enclosure(
     facts: RegistryFacts, heard: Heard, mine: Sequence[Actor], batch: Batch, *, accept: bool
 ) -> list[Finding]:
-    """A proposal to answer, or an answer to a proposal of ours."""
+    """A proposal that an actor of ours is to answer. What else is passed on (the answer to a
+    proposal of ours) is kept in the journal as evidence, and changes nothing here.
+    """
     try:
         author, message, line = _open_enclosure(heard.message.body, facts.directory)
     except (EnvelopeError, Malformed) as error:

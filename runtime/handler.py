@@ -85,6 +85,9 @@ class Handler:
             await self._seal(session, done)
             await self._keep(session, arranged, done)
             await outbox.mark_confirmed(session, confirmed)
+        # Up to the commit nothing has happened, and the broker hands everything out again. From
+        # here on a crash loses memory alone, which `load` takes from the database anew: what was
+        # not acknowledged comes again and is recognised, what was not sent is in the outbox.
         self._committed(facts, arranged, done)
         return done
 
@@ -122,7 +125,9 @@ class Handler:
     async def _hear_control(
         self, session: Session, authentic: Authentic, here: Here | None, done: Done
     ) -> None:
-        """The messages of a control envelope, up to one that is wrong: it is put aside once."""
+        """The messages of a control envelope, up to one that is wrong: it is put aside once. Others
+        than control messages have no place in it and are passed over (rule 3.6).
+        """
         opened, directory = authentic.opened, self.program.directory
         for line in opened.lines:
             try:
@@ -172,6 +177,9 @@ class Handler:
     # --- commit ---------------------------------------------------------------------------------
 
     async def _seal(self, session: Session, done: Done) -> None:
+        """Seal what was said. A rotation comes last: it is the last envelope under the old key, and
+        names the last sequence to everybody.
+        """
         done.sealed, said = self.sealer.seal(done.batch, done.changed)
         done.kept += said
         for actor in done.batch.rotations:

@@ -114,8 +114,16 @@ class Hearing:
     # --- telling --------------------------------------------------------------------------------
 
     def tell(self, item: Heard, found: Sequence[Finding], batch: Batch) -> None:
-        """Findings go to who said it; a notice is never answered by a notice."""
-        if item.message.type != "notice":
+        """Findings go to who said it; a notice is never answered by a notice, only logged."""
+        if item.message.type == "notice":
+            for one in found:
+                batch.log(
+                    events.MESSAGE_REFUSED,
+                    author=item.author,
+                    message=item.digest,
+                    finding=str(one),
+                )
+        else:
             conversation = item.message.conversation
             self._notice(item.author, item.digest, item.sequence, found, batch, conversation)
 

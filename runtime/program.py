@@ -90,19 +90,21 @@ class Said:
 
 @dataclass
 class Batch:
-    """What one batch is about to do, besides the program's own facts. `sequences` are the last ones
-    per sender and recipient before the batch. `early` are the actors of whom authentic envelopes
-    are here that may not be applied yet, those of this batch included: an earlier one is missing,
-    or their time has not come. `waiting` are participants with whom sequences are not exchanged
-    yet: a program that may have been restored says nothing new to them, unless they are the ones
-    whose messages it answers.
-    """
+    """What a batch is given besides a program's own facts, and then what it is about to do."""
 
     now: Instant
     ids: Ids
     sequences: Mapping[tuple[Actor, Participant], int] = field(default_factory=dict)
+    """The last ones per sender and recipient before the batch."""
     waiting: frozenset[Participant] = frozenset()
+    """Participants with whom sequences are not exchanged yet: a program that may have been restored
+    begins nothing new with them.
+    """
     early: frozenset[Actor] = frozenset()
+    """Actors of whom authentic envelopes are here that may not be applied yet, those of this batch
+    included: an earlier one is missing, or their time has not come.
+    """
+
     said: list[Said] = field(default_factory=list)
     results: dict[int, str] = field(default_factory=dict)
     refusals: dict[int, list[Finding]] = field(default_factory=dict)

@@ -39,19 +39,22 @@ class Halting(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one batch is made of. `held` are actors whose envelopes wait for their time. With
-    `until` no sender's sequence goes further than it says.
-    """
+    """What one batch is made of."""
 
     sequenced: Sequence[Authentic] = ()
     control: Sequence[Authentic] = ()
     refused: Sequence[Refused] = ()
     resume: Sequence[Actor] = ()
+    """Senders whose stored envelopes are to be looked at again."""
     commands: bool = False
+    """Whether the desk is looked at."""
     tick: bool = False
     consuming: bool = False
+    """Whether the link is up and everything that had arrived is here, or was before."""
     held: frozenset[Actor] = frozenset()
+    """Actors whose envelopes wait for their time."""
     until: Mapping[Actor, int] | None = None
+    """How far each sender's sequence may go at most; None where there is no bound."""
 
     def cut(self, last: Mapping[Actor, int]) -> "Work":
         """The same up to these sequences; the desk and the clock come after all envelopes."""

@@ -74,7 +74,7 @@ async def _rest(world: World, ledgers: Ledgers, voice: Voice, *, edited: bool) -
         late = loop.time() > deadline
         waits = await _first(_under_way(world, voice), 6 if late else 1)
         quiet = 0 if waits else quiet + 1
-        if late:
+        if late and waits:
             raise Violation("everything comes to an end", "; ".join(waits))
         if waits:
             await _answer(world)
@@ -108,8 +108,9 @@ async def _answer(world: World) -> None:
 async def _under_way(world: World, voice: Voice) -> AsyncIterator[str]:
     """What is not at an end yet, in words."""
     taken = await world.rows(HUB, "select last from sequences where sender = :a", a=str(ROG))
-    if voice.said != (taken[0].last if taken else 0):
-        yield f"HUB has heard {taken} of {voice.said} envelopes of the rogue"
+    heard = taken[0].last if taken else 0
+    if heard != voice.said:
+        yield f"HUB has heard {heard} of {voice.said} envelopes of the rogue"
     old = world.right.now().moment() - timedelta(seconds=CONFIRMED_SECONDS)
     for participant in world.cast.programs:
         if participant not in world.lives:
