@@ -121,5 +121,6 @@ async def _wait(store: Store, number: int, seconds: float) -> Given:
 def _queued(number: int, why: str) -> Given:
     return Given(
         Ending.WAITING,
-        f"command {number} stays queued and will be carried out: do not give it again ({why})",
+        f"command {number} stays queued and will be carried out: do not give it again, `commands` "
+        f"shows what becomes of it ({why})",
     )

@@ -22,7 +22,7 @@ from runtime.keys import Keyring
 from runtime.program import Program
 from runtime.schema import migrate, open_database
 from runtime.settings import DaemonSettings, load_settings, secret
-from runtime.tables import dead_letters, sequences
+from runtime.tables import dead_letters, desk, sequences
 
 __all__ = [
     "Most",
@@ -105,6 +105,21 @@ def add_verbs(
         """Give the running program a signed command and show its result."""
         members = guarded(lambda: _read_arguments(arguments))
         carry_out(model, settings, command, members, operator, key, wait)
+
+    @app.command("commands")
+    def list_commands(
+        settings: Settings,
+        state: Annotated[Ending | None, typer.Option(help="Only those in this state.")] = None,
+        most: Most = 50,
+    ) -> None:
+        """List operators' commands, newest first: number, time, state, who, what, result."""
+        statement = select(desk).order_by(desk.c.id.desc()).limit(most)
+        if state is not None:
+            statement = statement.where(desk.c.state == state)
+        for row in show_rows(model, settings, statement):
+            who, what = _given_by(row.command)
+            result = f"  {row.result}" if row.result else ""
+            typer.echo(f"{row.id}  {row.submitted_at}  {row.state}  {who}  {what}{result}")
 
     @app.command("sequences")
     def list_sequences(settings: Settings) -> None:
@@ -203,6 +218,15 @@ def show_rows(
 def say_none() -> None:
     """An empty list is said to be one, on standard error: a list that is counted stays right."""
     typer.echo("none", err=True)
+
+
+def _given_by(line: str) -> tuple[str, str]:
+    """Operator and command of a line at the desk; it may be nonsense, whoever wrote it there."""
+    try:
+        members = json.loads(line)
+        return f"{members['operator']}", f"{members['command']}"
+    except (ValueError, TypeError, KeyError):
+        return "?", "?"
 
 
 def _read_arguments(text: str) -> dict[str, Any]:

@@ -186,7 +186,22 @@ def test_a_command_that_is_not_answered_in_time_is_no_refusal(folder: Path) -> N
     result = order(folder, "status", '{"transaction": "GHA01-GHA-1"}')
     assert result.exit_code == 4
     assert "stays queued and will be carried out: do not give it again" in result.stderr
-    assert [row.state for row in execute(folder, "GHA01", select(desk))] == ["open"]
+    ((number, state),) = execute(folder, "GHA01", select(desk.c.id, desk.c.state))
+    assert state == "open"
+    listed = run("party", "commands", settings=settings_of(folder, "GHA01")).stdout
+    assert listed.startswith(f"{number}  ")
+    assert listed.endswith("  open  operator  status\n")
+
+
+def test_a_line_at_the_desk_that_nobody_can_read_is_listed_all_the_same(folder: Path) -> None:
+    for number, line in enumerate(("[]", "{}", "no JSON", '{"operator": 7, "command": null}')):
+        row = {"submitted_at": "then", "nonce": str(number), "command": line, "signature": ""}
+        execute(folder, "GHA01", insert(desk).values(row))
+    result = run("party", "commands", "--state", "open", settings=settings_of(folder, "GHA01"))
+    assert [line.split("  ")[3:] for line in result.stdout.splitlines()] == [
+        ["7", "None"],
+        *[["?", "?"]] * 3,
+    ]
 
 
 async def test_an_interrupted_waiting_leaves_the_command_queued(deployed: Path) -> None:
@@ -247,6 +262,7 @@ EMPTY = [
     ("party", "GHA01", ["letters", "list", "--state", "discarded"]),
     ("hub", "HUB", ["transactions", "--state", "cleared"]),
     ("hub", "HUB", ["sequences"]),
+    ("hub", "HUB", ["commands", "--state", "refused"]),
     ("reconcile", "REC", ["discrepancies"]),
     ("reconcile", "REC", ["alarms"]),
 ]
