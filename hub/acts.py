@@ -26,14 +26,12 @@ from schemas.directory import (
 from schemas.effects import DirectoryEffect
 from schemas.envelope import digest
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor, Instant, Participant
+from schemas.identifiers import HUB, HUB_ACTOR, REC, Instant
 from schemas.limits import CLOCK_AHEAD_SECONDS_TOLERATED
 from schemas.messages import Entry
 
 __all__ = ["COMMANDS", "decide_order", "handed_in", "rotate"]
 
-HUB = Actor("HUB")
-REC = Participant("REC")
 
 COMMANDS = {"act": "administrator"}
 """The hub's commands and the role that each needs."""
@@ -84,8 +82,8 @@ def rotate(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
         detail = f"{heard.author} cannot change the key of {act.actor}"
         return [finding(Reason.AUTHOR_NOT_ACTING, detail, field="body/act")]
     closes = {pair.to: pair.last for pair in act.closes}
-    if closes.get(HUB.participant) != heard.sequence:
-        detail = f"the old key closes at {closes.get(HUB.participant)}, this is {heard.sequence}"
+    if closes.get(HUB) != heard.sequence:
+        detail = f"the old key closes at {closes.get(HUB)}, this is {heard.sequence}"
         return [finding(Reason.COMMAND_INVALID, detail, field="body/act")]
     return _record(facts, signed, heard, batch)
 
@@ -132,4 +130,4 @@ def _welcome(facts: HubFacts, act: Admission, batch: Batch) -> None:
     for message, line in earlier:
         entry: Entry = message.body
         if act.participant == REC or any(isinstance(e, DirectoryEffect) for e in entry.effects):
-            batch.repeat(HUB, act.participant, message, line)
+            batch.repeat(HUB_ACTOR, act.participant, message, line)

@@ -23,12 +23,10 @@ from runtime import events
 from runtime.journal import set_mark
 from runtime.program import Batch
 from runtime.store import Session
-from schemas.identifiers import Actor, Digest, Instant, Participant
+from schemas.identifiers import HUB_ACTOR, Digest, Instant, Participant
 from schemas.messages import Checkpoint, DeliveryTree
 
 __all__ = ["Showing"]
-
-HUB = Actor("HUB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class Showing:
                 previous=previous,
                 cosignatures=cosignatures,
             )
-            batch.say(HUB, participant, "checkpoint", "checkpoint", body)
+            batch.say(HUB_ACTOR, participant, "checkpoint", "checkpoint", body)
             await set_mark(session, f"shown {participant}", facts.log.size)
         return chosen
 

@@ -50,5 +50,6 @@ ANSWER_OVERDUE: Final = "answer_overdue"
 DRILL_BROKEN: Final = "drill_broken"
 ALARM_RAISED: Final = "alarm_raised"
 SERVICE_FAILED: Final = "service_failed"
+LIBRARY_WARNED: Final = "library_warned"
 
 __all__ = [name for name in tuple(globals()) if name.isupper()]
