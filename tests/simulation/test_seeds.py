@@ -5,6 +5,7 @@ Elsewhere: that a violation would be seen (`test_planted_bugs`), wrong arguments
 (`test_bad_input`), making a failed run shorter (`test_shrinking`).
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
