@@ -45,7 +45,7 @@ WORLD = """
 title = "two Parties"
 log = "a6hub.test"
 profiles = [{ actors = ["THA01/THA", "CHE01/CHE"], profile = "information" }]
-expect = { transactions = {}, units_issued = {} }
+expect = { transactions = {}, units_issued = {}, settled = true }
 [[registries]]
 id = "THA01"
 program = "party"

@@ -85,7 +85,7 @@ ISSUANCE: Json = {
             "first": first,
             "last": last,
             "target": account(ADMIN, code),
-            "attributes": {"designation": "NIO"},
+            "attributes": {"designation": "NIO", "first_transferred": code != "PEN"},
         }
         for first, last, code in ((1, 93, "PEN"), (94, 98, "SOP"), (99, 100, "OMG"))
     ],

@@ -400,6 +400,33 @@ async def test_the_migration_works_out_what_an_older_version_did_not_keep(each_u
     await alone.store.close()
 
 
+async def test_cases_of_an_older_version_get_their_units(each_url: str) -> None:
+    alone = await Alone.begin(each_url)
+    await approved_and_overdue(alone)
+    rec = Actor("REC")
+    await alone.run(alone.heard(rec, "case", "REC-7", seventh(first=21, last=30)))
+    before = await both_tables(alone)
+    async with alone.store.transaction() as session:
+        for sql in (
+            "create table older as select id, actor, cause, open from cases",
+            "drop table cases",
+            "alter table older rename to cases",
+            "update alembic_version set version_num = 'h0002' where version_num = 'h0003'",
+        ):
+            await session.execute(text(sql))
+    await alone.store.close()
+    await migrate(each_url, alone.hub.packages)
+    alone.store = open_store(each_url)
+    assert await both_tables(alone) == before
+    await alone.restart()
+    end = alone.heard(rec, "case", "REC-7", seventh(first=21, last=30, open=False, freeze=False))
+    await alone.run(end)
+    assert alone.facts is not None
+    (entry,) = alone.facts.entries
+    assert [e.effect for e in entry.message.body.effects] == ["case", "unfreeze"]
+    await alone.store.close()
+
+
 async def test_the_log_s_effects_alone_give_what_is_issued_and_what_is_open(alone: Alone) -> None:
     await approved_and_overdue(alone)
     issued: Counter[tuple[str, str]] = Counter()
