@@ -8,7 +8,7 @@ whose key was withdrawn before its turn never authenticated, and is forgotten.
 Elsewhere: what makes an envelope authentic (`intake`), what becomes of its messages (`hearing`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ledger.directory import Directory
@@ -49,13 +49,13 @@ async def arrange(
     journal: Journal,
     directory: Directory,
     arrived: Iterable[Authentic],
-    waiting: frozenset[Participant],
+    unheard: Container[Participant],
     resume: Iterable[Actor] = (),
     until: Mapping[Actor, int] | None = None,
 ) -> Arranged:
     """Put envelopes into their senders' order.
 
-    Those of participants in `waiting` (sequences not yet exchanged with them) are all early. The
+    Those of participants in `unheard` (sequences are not exchanged yet) are all early. The
     stored early ones of the senders in `resume` are looked at again. With `until`, nothing is ready
     beyond the sequences that it names.
     """
@@ -67,9 +67,9 @@ async def arrange(
         bound = limits.INTEGER_MAX if until is None else until.get(sender, 0)
         line = _Line(session, journal, directory, sender, result)
         await line.take(envelopes)
-        if sender.participant not in waiting:
+        if sender.participant not in unheard:
             await line.advance(bound)
-        line.store(bounded=sender.participant not in waiting)
+        line.store(bounded=sender.participant not in unheard)
     return result
 
 

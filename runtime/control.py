@@ -12,12 +12,13 @@ Elsewhere: ordinary envelopes (`intake`), when missing ones are asked for (`gaps
 (`peers`), storing what came back (`recalling`).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ledger.directory import Directory
+from ledger.effects import Everybody
 from runtime import journal as journals
 from runtime import outbox
 from runtime.journal import Journal, Sealed
@@ -109,10 +110,18 @@ class Control:
 
     @property
     def waiting(self) -> frozenset[Participant]:
-        """Participants with whom sequences were not exchanged since the start: nothing of theirs is
-        applied.
+        """Participants with whom sequences were not exchanged since the start. Nothing is begun
+        with them.
         """
         return frozenset(peer for _, peer in self._open)
+
+    @property
+    def unheard(self) -> Container[Participant]:
+        """Participants of whom nothing is applied yet: those that are waited for, and everybody
+        while that is the hub, to which whatever others say may give rise to something new.
+        """
+        waiting = self.waiting
+        return Everybody() if HUB in waiting else waiting
 
     def greet(self, nonce: str, greeting: Greeting) -> Hello:
         """The hello for an open greeting, remembered by its nonce."""

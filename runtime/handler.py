@@ -103,7 +103,7 @@ class Handler:
             self.journal,
             self.program.directory,
             work.sequenced,
-            self.control.waiting,
+            self.control.unheard,
             work.resume,
             work.until,
         )

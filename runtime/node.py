@@ -171,13 +171,14 @@ class Node:
     async def _work(self, units: list[Unit]) -> None:
         """Run what arrived, what waits at the desk and what is due as one batch."""
         now, clock = self._clock.now(), asyncio.get_running_loop().time()
+        exchanged = HUB not in self._control.waiting  # or it is the hub; nothing is begun before
         held_too = self._pace.every("held", self.settings.tick_seconds)
         work = self._reception.sort(units, now, clock, held_too=held_too)
         whole = replace(
             work,
             resume=tuple(self._resume),
-            commands=HUB not in self._control.waiting and self._is_time("desk"),
-            tick=self.program.due(now) and self._is_time("tick"),
+            commands=exchanged and self._is_time("desk"),
+            tick=exchanged and self.program.due(now) and self._is_time("tick"),
             consuming=self._emptied and self.broker.state is LinkState.UP,
         )
         if await self._is_idle(whole):
@@ -243,7 +244,11 @@ class Node:
         self.relay.send(done.sealed)
         self._peers.answer(done.replies)
         greeted = {peer for _, peer in done.replies.greeted}
-        self._resume |= {s for s in self._handler.journal.early if s.participant in greeted}
+        self._resume |= {
+            sender
+            for sender in self._handler.journal.early
+            if HUB in greeted or sender.participant in greeted
+        }
         self._resume |= done.unfinished
         self._again += done.again
         for event, values in done.batch.events:

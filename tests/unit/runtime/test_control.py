@@ -241,3 +241,14 @@ async def test_envelopes_of_a_third_are_not_handed_out(bench: Bench) -> None:
     asked = ResendRequest(sender=GHA, first=1, last=9)
     assert (await bench.hears(Actor("REC"), asked, "resend")).resend == []
     assert REC not in bench.control.waiting
+
+
+async def test_nobody_is_heard_before_the_hub_has_answered(bench: Bench) -> None:
+    """What another says may give rise to something new for the hub, under a used sequence."""
+    bench.control.meet([REC])
+    assert REC in bench.control.unheard
+    assert CHE.participant in bench.control.unheard
+    bench.control.greet("1" * 32, GREETING)
+    await bench.answered("1" * 32)
+    assert REC in bench.control.unheard
+    assert CHE.participant not in bench.control.unheard
