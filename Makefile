@@ -5,6 +5,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+RUNS ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
 # No index is named in a lock, and the header says how to make it, not where it was made.
@@ -12,7 +13,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test lock format clean
+.PHONY: help venv demo check test simulate lock format clean
 
 help: ## Show what can be done here
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +33,9 @@ check: venv ## Run the static checks: format, lint, types, import contracts, tid
 test: venv ## Run all tests on private services; ARGS="-k word" and the like go to pytest
 	$(BIN)/python -m harness.install
 	$(BIN)/python -m pytest $(ARGS)
+
+simulate: venv ## Simulate the federation under faults: RUNS=1000 seeds, ARGS go to a6hub simulate
+	$(BIN)/a6hub simulate --runs $(RUNS) --steps 100 $(ARGS)
 
 lock: venv ## Resolve the dependencies again (ARGS=--upgrade for new versions)
 	$(LOCK) $(ARGS) pyproject.toml --output-file requirements/runtime.txt

@@ -4,11 +4,11 @@
     python -m harness.catalogue            write them
     python -m harness.catalogue --check    say which files differ, and fail if one does
 
-`docs/findings.md` is made whole, from `schemas.findings.RULES`. In two pages the text between
+`docs/findings.md` is made whole, from `schemas.findings.RULES`. In three pages the text between
 `<!-- generated: name -->` and `<!-- end -->` is replaced. `docs/protocol.md`: limits, who says
-what, the states of a transaction, what each action has. `docs/operating.md`: see `manual`. The
-tables stay where the program reads them, and the pages cannot drift from them: a test runs the
-check.
+what, the states of a transaction, what each action has. `docs/operating.md`: see `manual`.
+`docs/reliability.md`: faults. The tables stay where the program reads them, and the pages cannot
+drift from them: a test runs the check.
 
 Elsewhere: the blocks of the operators' page (`manual`). All else there is written by hand.
 """
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import get_args
 
 from harness.manual import operating_blocks, table
+from harness.simulation.chances import BROKER, KINDS, STORE
 from ledger.checks import MOVES, SHAPES
 from ledger.transactions import TRANSITIONS, mermaid
 from schemas import limits
@@ -37,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FINDINGS = Path("docs/findings.md")
 PROTOCOL = Path("docs/protocol.md")
 OPERATING = Path("docs/operating.md")
+RELIABILITY = Path("docs/reliability.md")
 BLOCK = re.compile(
     r"(?P<begin><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
 )
@@ -100,7 +102,7 @@ def outdated() -> list[Path]:
 
 
 def _pages() -> dict[Path, str]:
-    made = {PROTOCOL: blocks(), OPERATING: operating_blocks()}
+    made = {PROTOCOL: blocks(), OPERATING: operating_blocks(), RELIABILITY: {"faults": _faults()}}
     pages = {p: with_blocks((ROOT / p).read_text(encoding="utf-8"), b) for p, b in made.items()}
     return {FINDINGS: findings_page(), **pages}
 
@@ -214,6 +216,18 @@ def _actions() -> str:
 
 def _kinds(kinds: frozenset[Kind]) -> str:
     return ", ".join(kind for kind in Kind if kind in kinds)
+
+
+# --- blocks of docs/reliability.md --------------------------------------------------------------
+
+
+def _faults() -> str:
+    """Each kind of fault that a simulation brings, and when it may come."""
+    when = dict.fromkeys(KINDS, "at a step")
+    when |= dict.fromkeys(BROKER, "at a parcel")
+    when |= dict.fromkeys(STORE, "at a transaction") | {"crash-in-relay": "at a call to publish"}
+    rows = ((f"`{kind}`", text, when[kind]) for kind, text in KINDS.items())
+    return table(("Fault", "What goes wrong", "When it may come"), rows)
 
 
 if __name__ == "__main__":

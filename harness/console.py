@@ -142,7 +142,7 @@ def show(outcome: Outcome, console: Console | None = None) -> None:
 
 
 def _transactions(lines: Sequence[TransactionLine]) -> Table:
-    table = _table("Transactions", "Transaction", "Case", "Action", "From", "To")
+    table = _table("Transactions", "Transaction", "Example", "Action", "From", "To")
     for name in ("Quantity", "State", "Seconds"):
         table.add_column(name, justify="left" if name == "State" else "right", overflow="fold")
     for line in lines:
@@ -212,9 +212,10 @@ def _totals(outcome: Outcome) -> list[str]:
     )
     log = f"{summary.log_size:,} entries, root {printable(summary.log_root[:16])}…"
     seconds = "" if took is None else f", in {took:.1f} seconds"
+    said = f"{summary.messages:,} under {summary.signatures:,} signatures"
     return [
-        f"In the log:      {states or 'no transactions'}; {log}",
-        f"Brought to be:   {issued or 'nothing'}",
-        f"Settled:         {'yes' if summary.settled else 'no'}",
-        f"Messages:        {summary.messages:,} under {summary.signatures:,} signatures{seconds}",
+        f"In the log:           {states or 'no transactions'}; {log}",
+        f"Brought into being:   {issued or 'nothing'}",
+        f"Settled:              {'yes' if summary.settled else 'no'}",
+        f"Messages:             {said}{seconds}",
     ]

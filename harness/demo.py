@@ -9,7 +9,6 @@ every envelope as it was sent. The exit status is 0 only if every expectation of
 import asyncio
 import logging
 import secrets
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -23,9 +22,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from harness import console
-from harness.fleet import EmbeddedFleet, Fleet, ProcessFleet
+from harness.fleet import Fleet, ProcessFleet, embedded_fleet
 from harness.gather import gather, write_messages
 from harness.outcome import Outcome
+from harness.output import check_output, clear_output
 from harness.prepare import Estate, prepare
 from harness.report import write_report
 from harness.runner import compare, run_scenario
@@ -45,9 +45,9 @@ app = typer.Typer()
 def demo(
     scenario: Annotated[Path, typer.Option(help="The scenario to run.")] = SCENARIOS
     / "article6.toml",
-    output: Annotated[Path, typer.Option(help="The output folder; it is made anew.")] = Path(
-        "demo-output"
-    ),
+    output: Annotated[
+        Path, typer.Option(help="The output folder: a new or an empty one, or an earlier run's.")
+    ] = Path("demo-output"),
     processes: Annotated[
         bool, typer.Option("--processes", help="Every program as a process, on real services.")
     ] = False,
@@ -66,7 +66,8 @@ def demo(
         typer.echo("a6hub: --processes needs --broker, --broker-admin and --database", err=True)
         raise typer.Exit(2)
 
-    make = process_fleets(broker, broker_admin, database) if processes else _embedded
+    guarded(lambda: check_output(output))
+    make = process_fleets(broker, broker_admin, database) if processes else embedded_fleet
     outcome = guarded(lambda: asyncio.run(run_demo(loaded, output, make)))
     console.show(outcome)
     typer.echo(f"\nReport: {output / 'report.html'}, messages: {output / 'messages'}")
@@ -81,6 +82,7 @@ async def run_demo(
     disturb: Callable[[str], Awaitable[None]] | None = None,
 ) -> Outcome:
     """Run a scenario on a fleet and write the output folder; gives the outcome."""
+    check_output(output)
     clock = SystemClock()
     started = clock.now()
     with tempfile.TemporaryDirectory(prefix="a6hub-") as folder:
@@ -92,24 +94,14 @@ async def run_demo(
                 run = await run_scenario(scenario, estate, fleet, progress, disturb)
             await compare(run)
             outcome = await gather(run, str(started), str(clock.now()))
-            if output.exists():
-                shutil.rmtree(output)
-            output.mkdir(parents=True)
+            clear_output(output)
+            summary = outcome.summary.model_dump_json(indent=2)
+            # It comes first: by it the next run knows the folder, even if this one ends here.
+            (output / "summary.json").write_text(summary + "\n", encoding="utf-8")
             await write_messages(run.remote, output / "messages")
             await run.remote.close()
     write_report(outcome, output / "report.html")
-    summary = outcome.summary.model_dump_json(indent=2)
-    (output / "summary.json").write_text(summary + "\n", encoding="utf-8")
     return outcome
-
-
-@asynccontextmanager
-async def _embedded(estate: Estate) -> AsyncIterator[Fleet]:
-    fleet = EmbeddedFleet(estate)
-    try:
-        yield fleet
-    finally:
-        await fleet.stop()
 
 
 def process_fleets(

@@ -39,11 +39,10 @@ from runtime.errors import LocalProtocolError
 from runtime.verbs import guarded
 from schemas import jws
 from schemas.directory import SignedAct, Status
-from schemas.identifiers import Actor, Participant
+from schemas.identifiers import HUB, HUB_ACTOR, REC, REC_ACTOR, Participant
 
 __all__ = ["Federation", "app", "deploy", "load_federation"]
 
-HUB, REC = Participant("HUB"), Participant("REC")
 PROGRAMS = "/etc/a6hub"
 SETUP = "/etc/a6hub-setup"
 OPERATORS = "/etc/a6hub-operators"
@@ -122,7 +121,7 @@ def deploy(federation: Federation, folder: Path, clock: Clock) -> None:
         folder.mkdir(mode=0o700, parents=True)
     except FileExistsError:
         raise LocalProtocolError(f"{folder} exists; keys are never overwritten") from None
-    programs = {HUB: ("hub", [Actor("HUB")]), REC: ("reconcile", [Actor("REC")])}
+    programs = {HUB: ("hub", [HUB_ACTOR]), REC: ("reconcile", [REC_ACTOR])}
     programs |= {r.id: (r.program, list(r.actors)) for r in federation.registries}
     accepts = {registry.id: registry.accept for registry in federation.registries}
     place = _folder(folder / "programs")

@@ -15,6 +15,8 @@ import random
 import secrets
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,11 +35,10 @@ from runtime.node import Node, NodeSettings
 from runtime.program import Program
 from runtime.schema import migrate
 from runtime.store import open_store
-from schemas.identifiers import Participant
+from schemas.identifiers import HUB, Participant
 
-__all__ = ["EmbeddedFleet", "Fleet", "ProcessFleet", "build_program"]
+__all__ = ["EmbeddedFleet", "Fleet", "ProcessFleet", "build_program", "embedded_fleet"]
 
-HUB = Participant("HUB")
 CHECKPOINT_SECONDS = 0.25
 HEARTBEAT_SECONDS = 1.0
 TICK_SECONDS = 0.05
@@ -125,6 +126,16 @@ class EmbeddedFleet:
         for node in self._nodes.values():
             node.stop()
         await asyncio.gather(*self._tasks.values())
+
+
+@asynccontextmanager
+async def embedded_fleet(estate: Estate) -> AsyncIterator[Fleet]:
+    """Everything in this process, stopped at the end."""
+    fleet = EmbeddedFleet(estate)
+    try:
+        yield fleet
+    finally:
+        await fleet.stop()
 
 
 class ProcessFleet:

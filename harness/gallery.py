@@ -14,17 +14,14 @@ import asyncio
 import logging
 import re
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
 
 from harness.demo import SCENARIOS, run_demo
-from harness.fleet import EmbeddedFleet, Fleet
+from harness.fleet import embedded_fleet
 from harness.outcome import Outcome
 from harness.pictures import draw_flows, draw_holdings, draw_timeline
-from harness.prepare import Estate
 from harness.scenario import load_scenario
 
 __all__ = ["draw", "standalone"]
@@ -44,21 +41,12 @@ def main() -> None:
     structlog.configure(wrapper_class=quiet)
     with tempfile.TemporaryDirectory(prefix="a6hub-") as output:
         scenario = load_scenario(SCENARIOS / "article6.toml")
-        outcome = asyncio.run(run_demo(scenario, Path(output) / "output", _embedded))
+        outcome = asyncio.run(run_demo(scenario, Path(output) / "output", embedded_fleet))
     if outcome.summary.expectations_failed:
         raise SystemExit("\n".join(outcome.summary.expectations_failed))
     folder.mkdir(parents=True, exist_ok=True)
     for name, svg in draw(outcome).items():
         (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-
-
-@asynccontextmanager
-async def _embedded(estate: Estate) -> AsyncIterator[Fleet]:
-    fleet = EmbeddedFleet(estate)
-    try:
-        yield fleet
-    finally:
-        await fleet.stop()
 
 
 def draw(outcome: Outcome) -> dict[str, str]:

@@ -21,13 +21,11 @@ from harness.remote import Remote
 from harness.runner import Record, Run
 from schemas.effects import Move
 from schemas.envelope import Opened, open_envelope
-from schemas.identifiers import Participant
+from schemas.identifiers import HUB, REC, Participant
 from schemas.messages import Entry, Message, Proposal, parse_message
 from schemas.units import ItmoIdentifier, Key
 
 __all__ = ["gather", "write_messages"]
-
-HUB, REC = Participant("HUB"), Participant("REC")
 
 
 async def gather(run: Run, started_at: str, finished_at: str) -> Outcome:

@@ -20,6 +20,7 @@ from hub.cli import HubDaemonSettings
 from hub.program import Hub
 from mechanism_node.program import MechanismRegistry
 from reconciliation.cli import ReconcileDaemonSettings
+from reconciliation.program import Reconciler
 from registry.cli import RegistryDaemonSettings
 from registry.program import Registry
 from runtime.desk import OWN_COMMANDS
@@ -100,6 +101,7 @@ def _orders() -> str:
     """The commands that a program takes at its desk."""
     rows = [(f"`{name}`", "all", "administrator") for name in OWN_COMMANDS]
     rows += [(f"`{name}`", "hub", role) for name, role in Hub.roles.items()]
+    rows += [(f"`{name}`", "reconcile", role) for name, role in Reconciler.roles.items()]
     rows += [
         (f"`{name}`", "party, international, mechanism", role)
         for name, role in Registry.roles.items()

@@ -27,7 +27,7 @@ from schemas.directory import (
     SignedAct,
     Status,
 )
-from schemas.identifiers import Actor, Participant
+from schemas.identifiers import HUB, HUB_ACTOR, REC, REC_ACTOR, Actor, Participant
 
 __all__ = [
     "Estate",
@@ -39,7 +39,6 @@ __all__ = [
     "profile_act",
 ]
 
-HUB, REC = Participant("HUB"), Participant("REC")
 OPERATOR = "demonstration"
 
 
@@ -77,8 +76,8 @@ def prepare(scenario: Scenario, folder: Path, clock: Clock) -> Estate:
     """Make keys, genesis and acts for a scenario."""
     folder.mkdir(parents=True, exist_ok=True)
     members = {
-        HUB: make_member(_place(folder, HUB), HUB, "hub", [Actor("HUB")]),
-        REC: make_member(_place(folder, REC), REC, "reconcile", [Actor("REC")]),
+        HUB: make_member(_place(folder, HUB), HUB, "hub", [HUB_ACTOR]),
+        REC: make_member(_place(folder, REC), REC, "reconcile", [REC_ACTOR]),
     }
     for registry in scenario.registries:
         members[registry.id] = make_member(
@@ -132,7 +131,7 @@ def genesis_act(
     log: str, hub: Member, administrators: list[jws.SoftwareSigner], clock: Clock
 ) -> SignedAct:
     """The genesis of a log, signed by the hub and every administrator; two of them decide."""
-    hub_signer = hub.keyring.actors[Actor("HUB")][0]
+    hub_signer = hub.keyring.actors[HUB_ACTOR][0]
     assert hub.keyring.checkpoint is not None
     genesis = Genesis(
         log=log,

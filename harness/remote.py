@@ -18,12 +18,11 @@ from runtime.clock import Ids, SystemClock
 from runtime.orders import submit, write_order
 from runtime.store import Store, open_store
 from runtime.tables import desk
-from schemas.identifiers import Actor, Participant
+from schemas.identifiers import HUB, Actor, Participant
 from schemas.units import parse_itmo_block
 
 __all__ = ["Overdue", "Remote"]
 
-HUB, REC = Participant("HUB"), Participant("REC")
 POLL_SECONDS = 0.03
 T = TypeVar("T")
 

@@ -20,13 +20,12 @@ from harness.remote import Overdue, Remote, wait_for
 from harness.scenario import Plant, Planted, Scenario, Step, read_account
 from runtime.clock import SystemClock
 from schemas.effects import Move
-from schemas.identifiers import Instant, Participant
+from schemas.identifiers import HUB, REC, Instant
 from schemas.messages import Entry, parse_message
 from schemas.units import parse_itmo_block
 
 __all__ = ["Record", "Run", "Watcher", "run_scenario"]
 
-HUB, REC = Participant("HUB"), Participant("REC")
 COMMAND_SECONDS = 60.0
 STEP_SECONDS = 60.0
 SETTLE_SECONDS = 60.0

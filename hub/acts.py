@@ -8,22 +8,30 @@ old one, so that the sequences that the act names are the ones that the hub has 
 A newcomer is sent the directory so far; the reconciliation service the whole log.
 """
 
+from datetime import timedelta
+
 from hub.entries import Logging
 from hub.state import HubFacts
 from ledger.directory import DirectoryError
 from runtime import events
 from runtime.program import Batch, Heard, Order
-from schemas.directory import Admission, Rotation, SignedAct, parse_act
+from schemas.directory import (
+    Admission,
+    ProfileChange,
+    Rotation,
+    SignedAct,
+    StatusChange,
+    parse_act,
+)
 from schemas.effects import DirectoryEffect
 from schemas.envelope import digest
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor, Participant
+from schemas.identifiers import HUB, HUB_ACTOR, REC, Instant
+from schemas.limits import CLOCK_AHEAD_SECONDS_TOLERATED
 from schemas.messages import Entry
 
 __all__ = ["COMMANDS", "decide_order", "handed_in", "rotate"]
 
-HUB = Actor("HUB")
-REC = Participant("REC")
 
 COMMANDS = {"act": "administrator"}
 """The hub's commands and the role that each needs."""
@@ -74,13 +82,16 @@ def rotate(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
         detail = f"{heard.author} cannot change the key of {act.actor}"
         return [finding(Reason.AUTHOR_NOT_ACTING, detail, field="body/act")]
     closes = {pair.to: pair.last for pair in act.closes}
-    if closes.get(HUB.participant) != heard.sequence:
-        detail = f"the old key closes at {closes.get(HUB.participant)}, this is {heard.sequence}"
+    if closes.get(HUB) != heard.sequence:
+        detail = f"the old key closes at {closes.get(HUB)}, this is {heard.sequence}"
         return [finding(Reason.COMMAND_INVALID, detail, field="body/act")]
     return _record(facts, signed, heard, batch)
 
 
 def _record(facts: HubFacts, signed: SignedAct, heard: Heard | None, batch: Batch) -> Findings:
+    found = _from_the_future(signed, batch.now)
+    if found is not None:
+        return [found]
     try:
         facts.directory = facts.directory.apply(signed)
     except DirectoryError as error:
@@ -99,10 +110,24 @@ def _record(facts: HubFacts, signed: SignedAct, heard: Heard | None, batch: Batc
     return []
 
 
+def _from_the_future(signed: SignedAct, now: Instant) -> Finding | None:
+    """An act after which no other on its subject would count before that time comes. This is asked
+    when an act is handed in; what is in the log counts whatever its date.
+    """
+    try:
+        act = parse_act(signed.act)
+    except ValueError as error:
+        return finding(Reason.COMMAND_INVALID, f"not an act: {error}", field="act")
+    latest = now.moment() + timedelta(seconds=CLOCK_AHEAD_SECONDS_TOLERATED)
+    if isinstance(act, StatusChange | ProfileChange) and act.at.moment() > latest:
+        return finding(Reason.CLOCK_AHEAD, f"the act is of {act.at}, it is {now}", field="act/at")
+    return None
+
+
 def _welcome(facts: HubFacts, act: Admission, batch: Batch) -> None:
     """A newcomer gets the directory so far; the reconciler gets the whole log."""
     earlier = [*facts.earlier, *((new.message, new.line) for new in facts.entries)]
     for message, line in earlier:
         entry: Entry = message.body
         if act.participant == REC or any(isinstance(e, DirectoryEffect) for e in entry.effects):
-            batch.repeat(HUB, act.participant, message, line)
+            batch.repeat(HUB_ACTOR, act.participant, message, line)

@@ -21,7 +21,7 @@ from runtime.program import Batch, Heard
 from schemas.effects import Effect
 from schemas.envelope import digest
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor, TransactionId
+from schemas.identifiers import HUB_ACTOR, Actor, TransactionId
 from schemas.limits import BUNDLE_BYTES_MAX, EFFECTS_MAX
 from schemas.messages import Consent, Enclosure, Proposal, StatusAnswer
 
@@ -36,7 +36,6 @@ __all__ = [
     "withdraw",
 ]
 
-HUB = Actor("HUB")
 
 ENTRY_BYTES_MAX = 512 * 1024
 """Effects of one entry in bytes: an envelope with it, quoted to be given back, fits a message."""
@@ -69,7 +68,7 @@ def unfit_to_pass_on(heard: Heard) -> Findings:
 def pass_on(manifest: bytes, line: bytes, to: Actor, conversation: str, batch: Batch) -> None:
     """Pass on what somebody said, as said."""
     enclosed = Enclosure(manifest=manifest.decode(), line=line.decode())
-    batch.say(HUB, to.participant, "enclosure", conversation, enclosed, answers=digest(line))
+    batch.say(HUB_ACTOR, to.participant, "enclosure", conversation, enclosed, answers=digest(line))
 
 
 # --- the proposer -------------------------------------------------------------------------------
@@ -132,9 +131,11 @@ def tell_status(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
         transaction=asked,
         state=state.state.value if state else None,
         position=state.position if state else None,
-        closed_to=heard.sequence,
+        closed_to=heard.sequence - 1,  # what follows in the same envelope is not heard yet
     )
-    batch.say(HUB, heard.author.participant, "status", str(asked), answer, answers=heard.digest)
+    batch.say(
+        HUB_ACTOR, heard.author.participant, "status", str(asked), answer, answers=heard.digest
+    )
     return []
 
 

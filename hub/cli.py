@@ -4,10 +4,10 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
-from pydantic import Field
+from pydantic import Field, field_validator
 from sqlalchemy import select
 
 from hub import tables
@@ -15,22 +15,23 @@ from hub.genesis import begin_log
 from hub.program import Hub, HubSettings
 from ledger.checks import Policy
 from ledger.directory import Directory
+from ledger.transactions import State
 from runtime.clock import Ids, SystemClock, system_entropy
 from runtime.definitions import definitions, hash_password
 from runtime.errors import LocalProtocolError
+from runtime.schema import open_database
 from runtime.settings import DaemonSettings, load_settings, secret
-from runtime.store import open_store
-from runtime.verbs import Settings, add_verbs, guarded, show_rows
+from runtime.verbs import Most, Settings, add_verbs, guarded, say_none, show_rows
 from schemas.directory import SignedAct
-from schemas.identifiers import Participant
+from schemas.identifiers import HUB, Participant
 
 __all__ = ["HubDaemonSettings", "app"]
-
-HUB = Participant("HUB")
 
 
 class HubDaemonSettings(DaemonSettings):
     """The hub's settings."""
+
+    program: ClassVar[type[Hub]] = Hub
 
     checkpoint_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     """Checkpoints are made at most this often while there are new entries."""
@@ -47,6 +48,13 @@ class HubDaemonSettings(DaemonSettings):
     suspend_overdue: bool = True
     """Whether units leave no account of an actor while a case `statement-overdue` is open."""
 
+    @field_validator("participant")
+    @classmethod
+    def _the_hub(cls, participant: Participant) -> Participant:
+        if participant != HUB:
+            raise ValueError(f"the hub's is HUB; these settings are {participant}'s")
+        return participant
+
     def policy(self) -> Policy:
         """The settings of the rules."""
         return Policy(
@@ -58,11 +66,12 @@ class HubDaemonSettings(DaemonSettings):
         )
 
 
+NO_LOG = "there is no log yet; begin one with `a6hub hub begin`"
+
 app = typer.Typer(help="The hub: checks, orders and logs.", no_args_is_help=True)
 add_verbs(
     app,
     HubDaemonSettings,
-    Hub.packages,
     lambda settings, keyring: Hub(
         keyring,
         HubSettings(
@@ -84,17 +93,18 @@ def begin(
     async def work() -> str:
         loaded = load_settings(HubDaemonSettings, settings)
         signed = SignedAct.model_validate_json(genesis.read_text(encoding="utf-8"))
-        store = open_store(secret(loaded.database_file))
-        try:
+        async with open_database(loaded) as store:
             return await begin_log(store, signed, SystemClock().now(), Ids())
-        finally:
-            await store.close()
 
     typer.echo(f"the log begins; trust root {guarded(lambda: asyncio.run(work()))}")
 
 
 @app.command("transactions")
-def transactions(settings: Settings, state: str | None = None, most: int = 50) -> None:
+def transactions(
+    settings: Settings,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    most: Most = 50,
+) -> None:
     """List transactions, newest first."""
     table = tables.transactions
     statement = select(table).order_by(table.c.changed_at.desc()).limit(most)
@@ -109,6 +119,8 @@ def transactions(settings: Settings, state: str | None = None, most: int = 50) -
 def directory(settings: Settings) -> None:
     """List who is admitted: status, actors with the ids of their keys, and profiles of pairs."""
     known = _directory(settings)
+    if not known.members:
+        say_none()
     for participant, member in sorted(known.members.items()):
         typer.echo(f"{participant}  {member.status}")
         for actor in member.actors:
@@ -155,11 +167,8 @@ def _directory(settings: Path) -> Directory:
     statement = select(tables.acts).order_by(tables.acts.c.position)
     acts = [
         SignedAct(act=row.act, signatures=tuple(json.loads(row.signatures)))
-        for row in show_rows(HubDaemonSettings, settings, statement)
+        for row in show_rows(HubDaemonSettings, settings, statement, none=NO_LOG)
     ]
-    if not acts:
-        typer.echo("a6hub: there is no log yet; begin one with `a6hub hub begin`", err=True)
-        raise typer.Exit(2)
     known = Directory.begin(acts[0])
     for act in acts[1:]:
         known = known.apply(act)

@@ -28,13 +28,11 @@ from schemas.effects import (
 )
 from schemas.envelope import digest
 from schemas.findings import Finding
-from schemas.identifiers import Actor, Participant
+from schemas.identifiers import HUB_ACTOR, REC, Actor
 from schemas.messages import Action, Addressed, Consent, Entry
 
 __all__ = ["OVERDUE", "Logging"]
 
-HUB = Actor("HUB")
-REC = Participant("REC")
 EVERYBODY = Everybody()
 
 OVERDUE: Cause = "statement-overdue"
@@ -134,7 +132,7 @@ class Logging(NamedTuple):
         if REC in facts.directory.members:
             recipients[REC] = None
         for participant in recipients:
-            batch.repeat(HUB, participant, message, line)
+            batch.repeat(HUB_ACTOR, participant, message, line)
             facts.owed.add(participant)
         batch.log(events.ENTRY_LOGGED, position=body.position, conversation=conversation)
         return body.position

@@ -30,13 +30,10 @@ from runtime.program import Batch, Heard, Item, Order, Tick
 from runtime.store import Session
 from schemas.directory import Admission, parse_act
 from schemas.findings import Finding
-from schemas.identifiers import Actor, Instant, Participant
+from schemas.identifiers import HUB, HUB_ACTOR, REC, Actor, Instant, Participant
 from schemas.messages import Proposal, Statement, StatusRequest
 
 __all__ = ["Hub", "HubSettings"]
-
-HUB = Actor("HUB")
-REC = Participant("REC")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +53,8 @@ class HubSettings:
 class Hub:
     """The program of participant `HUB`."""
 
-    participant = HUB.participant
-    actors: tuple[Actor, ...] = (HUB,)
+    participant = HUB
+    actors: tuple[Actor, ...] = (HUB_ACTOR,)
     greets: tuple[Participant, ...] = ()
     packages: tuple[str, ...] = ("runtime", "hub")
     roles = acts.COMMANDS

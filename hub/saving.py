@@ -12,38 +12,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub import tables
 from hub.state import HubFacts, Kept, NewEntry, Transaction
 from runtime.journal import set_mark
-from runtime.store import Session
+from runtime.rows import approval_rows
+from runtime.store import Session, write_over
 from schemas.effects import DirectoryEffect
 from schemas.identifiers import Instant
 
 __all__ = ["save_checkpoint", "save_facts"]
 
-_UPSERTS = {
-    table.name: {
-        name: dialect.insert(table).on_conflict_do_update(
-            index_elements=[c.name for c in table.primary_key],
-            set_={
-                c.name: dialect.insert(table).excluded[c.name]
-                for c in table.columns
-                if not c.primary_key
-            },
-        )
-        for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
-    }
-    for table in (
-        tables.transactions,
-        tables.authorization_use,
-        tables.approvals,
-        tables.cases,
-        tables.statements,
-        tables.cosignatures,
-    )
-}
 _MOVE_DEADLINE = (
     tables.transactions.update()
     .where(tables.transactions.c.id == bindparam("i"))
@@ -57,7 +36,7 @@ async def save_facts(session: Session, facts: HubFacts, kept: Kept) -> None:
         await _save_log(session, facts)
         await _save_deliveries(session, facts)
     changed = [_transaction(facts.transactions[id_]) for id_ in sorted(facts.changed)]
-    await _upsert(session, tables.transactions, changed)
+    await write_over(session, tables.transactions, changed)
     moved = [{"i": id_, "d": deadline} for id_, deadline in facts.moved.items()]
     if moved:
         await session.execute(_MOVE_DEADLINE, moved)
@@ -77,11 +56,6 @@ async def save_checkpoint(
         tables.checkpoints.insert(),
         {"size": size, "root": root.hex(), "note": note, "at": str(now)},
     )
-
-
-async def _upsert(session: Session, table: Any, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        await session.execute(_UPSERTS[table.name][session.dialect], rows)
 
 
 async def _save_log(session: Session, facts: HubFacts) -> None:
@@ -136,20 +110,12 @@ async def _save_authorizations(session: Session, facts: HubFacts) -> None:
         for (party, id_), known in facts.authorizations.items()
         if known.used
     ]
-    await _upsert(session, tables.authorization_use, used)
+    await write_over(session, tables.authorization_use, used)
 
 
 async def _save_approvals(session: Session, facts: HubFacts) -> None:
-    issued = [
-        {
-            "actor": actor,
-            "approval": reference,
-            "approved_quantity": facts.approvals[actor, reference].approved_quantity,
-            "issued": facts.approvals[actor, reference].issued,
-        }
-        for actor, reference in sorted(facts.issued)
-    ]
-    await _upsert(session, tables.approvals, issued)
+    issued = approval_rows(facts.approvals, facts.issued)
+    await write_over(session, tables.approvals, issued)
 
 
 async def _save_cases(session: Session, facts: HubFacts) -> None:
@@ -166,7 +132,7 @@ async def _save_cases(session: Session, facts: HubFacts) -> None:
         }
         for c in facts.cases.values()
     ]
-    await _upsert(session, tables.cases, marked)
+    await write_over(session, tables.cases, marked)
 
 
 async def _save_statements(session: Session, facts: HubFacts) -> None:
@@ -181,12 +147,12 @@ async def _save_statements(session: Session, facts: HubFacts) -> None:
         }
         for s in facts.statements.values()
     ]
-    await _upsert(session, tables.statements, statements)
+    await write_over(session, tables.statements, statements)
     cosigned = [
         {"size": size, "participant": participant, "line": line}
         for (size, participant), line in facts.cosigned.items()
     ]
-    await _upsert(session, tables.cosignatures, cosigned)
+    await write_over(session, tables.cosignatures, cosigned)
 
 
 def _entry(new: NewEntry) -> dict[str, Any]:

@@ -23,12 +23,10 @@ from runtime import events
 from runtime.journal import set_mark
 from runtime.program import Batch
 from runtime.store import Session
-from schemas.identifiers import Actor, Digest, Instant, Participant
+from schemas.identifiers import HUB_ACTOR, Digest, Instant, Participant
 from schemas.messages import Checkpoint, DeliveryTree
 
 __all__ = ["Showing"]
-
-HUB = Actor("HUB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +38,16 @@ class Showing:
     signer: Ed25519PrivateKey
 
     def choose(self, kept: Kept, owed: Collection[Participant], now: Instant) -> list[Participant]:
-        """Who is shown a checkpoint now: whoever is owed one, or has not seen one for long."""
+        """Who is shown a checkpoint now: whoever is owed one, or has not seen one for long. What
+        was shown later than now was shown before the clock was set back, and nobody knows when.
+        """
         soon = Instant.of(now.moment() - timedelta(seconds=self.seconds))
         late = Instant.of(now.moment() - timedelta(seconds=self.heartbeat_seconds))
         chosen = []
         for participant in kept.directory.members:
             shown = kept.shown_at.get(participant)
+            if shown is not None and shown > now:
+                shown = late
             if (participant in owed and (shown is None or shown <= soon)) or (
                 shown is not None and shown <= late
             ):
@@ -74,7 +76,7 @@ class Showing:
                 previous=previous,
                 cosignatures=cosignatures,
             )
-            batch.say(HUB, participant, "checkpoint", "checkpoint", body)
+            batch.say(HUB_ACTOR, participant, "checkpoint", "checkpoint", body)
             await set_mark(session, f"shown {participant}", facts.log.size)
         return chosen
 

@@ -16,12 +16,10 @@ from ledger import log, note
 from runtime import events
 from runtime.program import Batch, Heard
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor, Participant
+from schemas.identifiers import REC, REC_ACTOR, Actor, Participant
 from schemas.messages import Statement
 
 __all__ = ["take_statement"]
-
-REC = Actor("REC")
 
 
 def take_statement(facts: HubFacts, heard: Heard, batch: Batch) -> list[Finding]:
@@ -34,8 +32,8 @@ def take_statement(facts: HubFacts, heard: Heard, batch: Batch) -> list[Finding]
         detail = f"no checkpoint of size {statement.size} was made with root {statement.root}"
         return [finding(Reason.LOG_DIFFERS, detail, field="body/root")]
     participant = heard.author.participant
-    if REC.participant in facts.directory.members and heard.author != REC:
-        pass_on(heard.manifest, heard.line, REC, "statement", batch)
+    if REC in facts.directory.members and heard.author != REC_ACTOR:
+        pass_on(heard.manifest, heard.line, REC_ACTOR, "statement", batch)
     if not _delivered(facts, heard.author, statement):
         detail = f"{statement.delivered.size} deliveries with root {statement.delivered.root}"
         return [finding(Reason.LOG_DIFFERS, detail, field="body/delivered")]

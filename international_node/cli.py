@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """`a6hub international`: the international registry, one isolated section per Party."""
 
+from typing import Self
+
+from pydantic import model_validator
+
 from registry.cli import RegistryDaemonSettings, registry_app
 
-__all__ = ["app"]
+__all__ = ["InternationalDaemonSettings", "app"]
 
 
-def _sections(settings: RegistryDaemonSettings) -> str | None:
-    """Every actor is a section of this participant, each once."""
-    if settings.participant not in settings.international:
-        return f"settings: {settings.participant} is not among the international registries"
-    if any(actor.participant != settings.participant for actor in settings.actors):
-        return f"settings: every actor is a section of {settings.participant}"
-    if len(set(settings.actors)) != len(settings.actors):
-        return "settings: an actor stands twice"
-    return None
+class InternationalDaemonSettings(RegistryDaemonSettings):
+    """An international registry's settings: it is among those that all programs know as such."""
+
+    @model_validator(mode="after")
+    def _known_to_all(self) -> Self:
+        if self.participant not in self.international:
+            raise ValueError(
+                f"participant: {self.participant} is not among the international registries"
+            )
+        return self
 
 
 app = registry_app(
-    "The international registry: sections for Parties without a registry.", check=_sections
+    "The international registry: sections for Parties without a registry.",
+    InternationalDaemonSettings,
 )

@@ -13,12 +13,12 @@ from typing import Annotated, Any
 
 import typer
 
-from reconciliation import past
+from reconciliation import past, work
 from reconciliation.notes import progress_of
 from runtime.errors import LocalProtocolError
-from runtime.settings import DaemonSettings, load_settings, secret
-from runtime.store import open_store
-from runtime.verbs import OperatorKey, OperatorName, Settings, give_order, guarded
+from runtime.schema import open_database
+from runtime.settings import DaemonSettings, load_settings
+from runtime.verbs import OperatorKey, OperatorName, Settings, carry_out, guarded, say_none
 from schemas.identifiers import CaseId
 
 __all__ = ["add_case_verbs"]
@@ -73,21 +73,23 @@ def add_case_verbs(app: typer.Typer, model: type[DaemonSettings]) -> None:
     @app.command("notes")
     def notes(settings: Settings, case: CaseArgument) -> None:
         """Show all that people have written to a case, oldest first."""
-        for note in guarded(lambda: _notes(model, settings, case)):
+        found = guarded(lambda: _notes(model, settings, case))
+        if not found:
+            say_none()
+        for note in found:
             what = note.text or f"{note.owner or 'nobody'}'s, due {note.due or 'at no time'}"
             typer.echo(f"{note.at}  {note.operator}  {note.kind}  command {note.command}  {what}")
 
 
 def _notes(model: type[DaemonSettings], settings: Path, case: str) -> Any:
-    async def work() -> Any:
-        store = open_store(secret(load_settings(model, settings).database_file))
-        try:
-            async with store.snapshot() as session:
-                return (await past.load_notes(session, [case])).get(CaseId(case))
-        finally:
-            await store.close()
+    async def read() -> Any:
+        async with (
+            open_database(load_settings(model, settings)) as store,
+            store.snapshot() as session,
+        ):
+            return (await past.load_notes(session, [case])).get(CaseId(case))
 
-    found = asyncio.run(work())
+    found = asyncio.run(read())
     if found is None:
         raise LocalProtocolError(f"there is no case {case}")
     return found
@@ -109,17 +111,5 @@ def _order(
     operator: str,
     key: Path,
 ) -> None:
-    async def work() -> tuple[bool, str]:
-        loaded = load_settings(model, settings)
-        store = open_store(secret(loaded.database_file))
-        try:
-            return await give_order(
-                store, loaded.participant, command, arguments, operator, key, 30.0
-            )
-        finally:
-            await store.close()
-
-    done, result = guarded(lambda: asyncio.run(work()))
-    typer.echo(result)
-    if not done:
-        raise typer.Exit(1)
+    guarded(lambda: work.check_arguments(command, arguments))
+    carry_out(model, settings, command, arguments, operator, key)

@@ -18,13 +18,12 @@ from reconciliation.state import Case, Facts
 from runtime import events
 from runtime.program import Batch
 from schemas.effects import Cause, Units
-from schemas.identifiers import Actor, Digest, Instant, Participant
+from schemas.identifiers import HUB, REC_ACTOR, Actor, Digest, Instant
 from schemas.messages import CaseNotice
 from schemas.units import Key
 
 __all__ = ["OVERDUE", "SWEEPING", "close_cases", "gone", "of_deliveries", "open_cases", "recalled"]
 
-REC, HUB = Actor("REC"), Participant("HUB")
 
 OVERDUE: Cause = "statement-overdue"
 """An actor does not answer, or says nothing at all."""
@@ -166,7 +165,7 @@ def _notify(batch: Batch, case: Case, *, is_open: bool) -> None:
         freeze=case.frozen,
         detail=case.detail if is_open else "the ledgers agree again",
     )
-    batch.say(REC, HUB, "case", str(case.id), body)
+    batch.say(REC_ACTOR, HUB, "case", str(case.id), body)
 
 
 def _detail(actor: Actor, one: Classified, quantity: int) -> str:

@@ -6,12 +6,13 @@ import csv
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
 from html import escape
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import typer
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from reconciliation import report
 from reconciliation.case_verbs import add_case_verbs
@@ -19,16 +20,20 @@ from reconciliation.examine import ReconcilerSettings
 from reconciliation.program import Reconciler
 from runtime.errors import LocalProtocolError
 from runtime.keys import Keyring
-from runtime.settings import DaemonSettings, load_settings, secret
-from runtime.store import Session, open_store
-from runtime.verbs import Settings, add_verbs, guarded
+from runtime.schema import open_database
+from runtime.settings import DaemonSettings, load_settings
+from runtime.store import Session
+from runtime.verbs import Settings, add_verbs, guarded, say_none
 from schemas.directory import SignedAct
+from schemas.identifiers import REC, Participant
 
 __all__ = ["ReconcileDaemonSettings", "app"]
 
 
 class ReconcileDaemonSettings(DaemonSettings):
     """The reconciliation service's settings."""
+
+    program: ClassVar[type[Reconciler]] = Reconciler
 
     inquiry_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """How long an answer is waited for before the question is asked again."""
@@ -38,6 +43,15 @@ class ReconcileDaemonSettings(DaemonSettings):
     """How long an actor may state nothing before that is a case; ten hub heartbeats at least."""
     freeze: bool = True
     """Whether the units of an open case are frozen on the stating actor's own side."""
+
+    @field_validator("participant")
+    @classmethod
+    def _the_service(cls, participant: Participant) -> Participant:
+        if participant != REC:
+            raise ValueError(
+                f"the reconciliation service's is REC; these settings are {participant}'s"
+            )
+        return participant
 
 
 app = typer.Typer(help="The reconciliation service.", no_args_is_help=True)
@@ -58,70 +72,82 @@ def _build(settings: ReconcileDaemonSettings, keyring: Keyring) -> Reconciler:
     )
 
 
-add_verbs(app, ReconcileDaemonSettings, Reconciler.packages, _build)
+add_verbs(app, ReconcileDaemonSettings, _build)
 
 add_case_verbs(app, ReconcileDaemonSettings)
 
-Form = Annotated[str, typer.Option("--format", help="text, json, csv or html.")]
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+
+
+Form = Annotated[Format, typer.Option("--format", help="For people, for programs, for a browser.")]
 
 
 @app.command("discrepancies")
-def discrepancies(settings: Settings, form: Form = "text") -> None:
+def discrepancies(settings: Settings, form: Form = Format.TEXT) -> None:
     """List the cases: which units of whom differ from the log, and why."""
-    _show(settings, report.discrepancies, form)
+    _show(settings, report.discrepancies, report.Discrepancy, form)
 
 
 @app.command("positions")
-def positions(settings: Settings, form: Form = "text") -> None:
+def positions(settings: Settings, form: Form = Format.TEXT) -> None:
     """List how far each actor has applied the log, and whether its rows agree."""
-    _show(settings, report.positions, form)
+    _show(settings, report.positions, report.ActorPosition, form)
 
 
 @app.command("totals")
-def totals(settings: Settings, form: Form = "text") -> None:
+def totals(settings: Settings, form: Form = Format.TEXT) -> None:
     """List the sums by key and kind that differ."""
-    _show(settings, report.totals, form)
+    _show(settings, report.totals, report.DifferingTotal, form)
 
 
 @app.command("alarms")
-def alarms(settings: Settings, form: Form = "text") -> None:
+def alarms(settings: Settings, form: Form = Format.TEXT) -> None:
     """List what the hub said and cannot be true of one log."""
-    _show(settings, report.alarms, form)
+    _show(settings, report.alarms, report.AlarmRow, form)
 
 
 def _show(
-    settings: Path, query: Callable[[Session], Awaitable[Sequence[NamedTuple]]], form: str
+    settings: Path,
+    query: Callable[[Session], Awaitable[Sequence[NamedTuple]]],
+    kind: type[NamedTuple],
+    form: Format,
 ) -> None:
-    async def read() -> Sequence[NamedTuple]:
-        store = open_store(secret(load_settings(ReconcileDaemonSettings, settings).database_file))
-        try:
-            async with store.snapshot() as session:
-                return await query(session)
-        finally:
-            await store.close()
+    """Write a report; `kind` has its columns, which are there even where there are no rows."""
 
-    def write() -> None:
-        rows = [_plain(row) for row in asyncio.run(read())]
-        if form == "json":
+    async def read() -> Sequence[NamedTuple]:
+        async with (
+            open_database(load_settings(ReconcileDaemonSettings, settings)) as store,
+            store.snapshot() as session,
+        ):
+            return await query(session)
+
+    rows = [_plain(row) for row in guarded(lambda: asyncio.run(read()))]
+    match form:
+        case Format.JSON:
             typer.echo(json.dumps(rows, indent=2))
-        elif form == "csv" and rows:
-            writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]))
+        case Format.CSV:
+            writer = csv.DictWriter(sys.stdout, fieldnames=kind._fields)
             writer.writeheader()
             writer.writerows(rows)
-        elif form == "text":
+        case Format.HTML:
+            typer.echo(_page(query.__name__, kind._fields, rows))
+        case Format.TEXT:
             for row in rows:
                 typer.echo("  ".join(f"{value}" for value in row.values() if value is not None))
-        elif form == "html":
-            typer.echo(_page(query.__name__, rows))
-        elif form not in {"csv", "json", "text"}:
-            raise ValueError(f"--format {form}: one of text, json, csv, html")
-
-    guarded(write)
+            if not rows:
+                say_none()
 
 
-def _page(title: str, rows: Sequence[dict[str, Any]]) -> str:
+def _page(title: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
     """One self-contained page with a table."""
-    heads = "".join(f"<th>{escape(name)}</th>" for name in (rows[0] if rows else ()))
+    heads = "".join(f"<th>{escape(name)}</th>" for name in columns)
     lines = "".join(
         "<tr>"
         + "".join(f"<td>{'' if v is None else escape(str(v))}</td>" for v in row.values())

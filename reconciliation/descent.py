@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from ledger import tree
 from ledger.tree import LEVELS, Point
 from reconciliation.drill import DifferingTotal, Drill, Held, Place, Row, fits
+from runtime.rows import point_line
 from schemas.effects import Units
 from schemas.identifiers import Digest
 from schemas.limits import TREE_NODES_MAX
@@ -152,8 +153,8 @@ def _points(drill: Drill, answer: Answer, ours: Ours) -> Drill | Broken:
         if not _belong(place, answer.holdings, theirs):
             return Broken(f"the points of bucket {place.node} are not its points", false=True)
         mine = ours.points.get(place.node, frozenset())
-        missing += (_line(point) for point in sorted(mine - set(theirs)))
-        surplus += (_line(point) for point in sorted(set(theirs) - mine))
+        missing += (point_line(point) for point in sorted(mine - set(theirs)))
+        surplus += (point_line(point) for point in sorted(set(theirs) - mine))
     return _turn(drill.but(missing=tuple(missing), surplus=tuple(surplus)))
 
 
@@ -233,13 +234,3 @@ def _held(label: tree.Label | None) -> Held | None:
 
 def _point(line: PointLine) -> Point:
     return Point(line.key, line.serial, line.sign, line.attributes, line.account)
-
-
-def _line(point: Point) -> PointLine:
-    return PointLine(
-        key=point.key,
-        serial=point.serial,
-        sign=-1 if point.sign < 0 else 1,
-        attributes=point.attributes,
-        account=point.account,
-    )

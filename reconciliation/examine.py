@@ -40,13 +40,12 @@ from runtime.program import Batch
 from runtime.store import Session
 from schemas.effects import Cause, Move, Restate, Units
 from schemas.envelope import digest
-from schemas.identifiers import Actor, Digest, Instant
+from schemas.identifiers import REC_ACTOR, Actor, Digest, Instant
 from schemas.messages import Answer, AnswerMessage, Entry
 from schemas.units import Key
 
 __all__ = ["Examination", "ReconcilerSettings", "next_due"]
 
-REC = Actor("REC")
 ENTRIES_AT_ONCE = 500
 ASKED_MAX = 8
 
@@ -225,7 +224,7 @@ class Examination(NamedTuple):
             return
         inquiry = drills.inquiry(drill)
         conversation = f"drill-{drill.actor.replace('/', '-')}"
-        asked = self.batch.say(REC, participant, "inquiry", conversation, inquiry)
+        asked = self.batch.say(REC_ACTOR, participant, "inquiry", conversation, inquiry)
         self.facts.kept.drills[drill.actor] = drill.but(
             asked=(*drill.asked, asked)[-ASKED_MAX:],
             asked_at=self.batch.now,

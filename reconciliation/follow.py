@@ -35,7 +35,7 @@ from schemas.directory import SignedAct
 from schemas.effects import DirectoryEffect, Move, Restate
 from schemas.envelope import EnvelopeError, digest, open_manifest, verify
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor, Digest, Participant
+from schemas.identifiers import HUB, REC_ACTOR, Actor, Digest
 from schemas.limits import MESSAGES_MAX
 from schemas.messages import (
     Checkpoint,
@@ -57,7 +57,6 @@ __all__ = [
     "take_entry",
 ]
 
-HUB, REC = Participant("HUB"), Actor("REC")
 
 Findings = list[Finding]
 
@@ -201,9 +200,9 @@ def _problem(facts: Facts, head: note.Checkpoint, body: Checkpoint) -> str | Non
         return f"it covers {head.size} entries, {kept.log.size} came"
     if facts.roots.get(head.size) != head.root:
         return f"at size {head.size} the entries that came have another root"
-    own = kept.delivered(REC)
+    own = kept.delivered(REC_ACTOR)
     for shown in body.deliveries:
-        if shown.actor == REC and (shown.size, shown.root) != (own.size, own.root().hex()):
+        if shown.actor == REC_ACTOR and (shown.size, shown.root) != (own.size, own.root().hex()):
             return "the deliveries to this service are others"
     return None
 

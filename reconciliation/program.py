@@ -23,7 +23,7 @@ from runtime.program import Batch, Heard, Item, Order, Tick
 from runtime.store import Session
 from schemas.directory import SignedAct
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor, Digest, Instant, Participant
+from schemas.identifiers import HUB, REC_ACTOR, Actor, Digest, Instant, Participant
 from schemas.messages import (
     Answer,
     CaseNotice,
@@ -38,14 +38,12 @@ from schemas.messages import (
 
 __all__ = ["Reconciler", "ReconcilerSettings"]
 
-REC, HUB = Actor("REC"), Participant("HUB")
-
 
 class Reconciler:
     """The program of participant `REC`."""
 
     participant = Participant("REC")
-    actors: tuple[Actor, ...] = (REC,)
+    actors: tuple[Actor, ...] = (REC_ACTOR,)
     packages: tuple[str, ...] = ("runtime", "reconciliation")
     roles = work.COMMANDS
 
@@ -181,16 +179,18 @@ class Reconciler:
         head = facts.head
         if head is None:
             return
-        own = facts.kept.delivered(REC)
+        own = facts.kept.delivered(REC_ACTOR)
         seconds = int(batch.now.moment().timestamp())
-        sent = sorted((to, last) for (author, to), last in batch.sequences.items() if author == REC)
+        sent = sorted(
+            (to, last) for (author, to), last in batch.sequences.items() if author == REC_ACTOR
+        )
         statement = Statement(
             size=head.size,
             root=Digest(head.root.hex()),
             delivered=Delivered(size=own.size, root=Digest(own.root().hex())),
             holdings=NOTHING,
             sent=tuple(LastSent(to=to, last=last) for to, last in sent),
-            cosignature=note.cosign(head.text, str(REC), self._keyring.witness, seconds),
+            cosignature=note.cosign(head.text, str(REC_ACTOR), self._keyring.witness, seconds),
         )
-        batch.say(REC, HUB, "statement", "statement", statement)
-        batch.log(events.STATEMENT_MADE, actor=REC, size=head.size)
+        batch.say(REC_ACTOR, HUB, "statement", "statement", statement)
+        batch.log(events.STATEMENT_MADE, actor=REC_ACTOR, size=head.size)

@@ -10,8 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, delete, func, select
 
 from ledger.directory import Directory
 from ledger.growth import Growth
@@ -19,7 +18,7 @@ from reconciliation import tables
 from reconciliation.drill import Drill, Held
 from reconciliation.known import Known
 from reconciliation.state import Alarm, Case, Facts, Kept, NewEntry, Standing
-from runtime.store import Session
+from runtime.store import Session, write_over
 from schemas.directory import SignedAct
 from schemas.effects import Move, Restate
 from schemas.identifiers import Actor, Digest, Instant
@@ -100,31 +99,9 @@ def _case(row: Any) -> Case:
 # --- writing ------------------------------------------------------------------------------------
 
 
-def _upserts(table: Any) -> dict[str, Any]:
-    return {
-        name: dialect.insert(table).on_conflict_do_update(
-            index_elements=[c.name for c in table.primary_key],
-            set_={
-                c.name: dialect.insert(table).excluded[c.name]
-                for c in table.columns
-                if not c.primary_key
-            },
-        )
-        for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
-    }
-
-
-_UPSERTS = {
-    table.name: _upserts(table)
-    for table in (tables.trees, tables.standings, tables.drills, tables.known, tables.cases)
-}
-
-
-async def _write(session: Session, table: Any, rows: Sequence[dict[str, Any]]) -> None:
+async def _add(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
-        upsert = _UPSERTS.get(table.name)
-        statement = upsert[session.dialect] if upsert else table.insert()
-        await session.execute(statement, rows)
+        await session.execute(table.insert(), rows)
 
 
 async def save_log(session: Session, facts: Facts, before: Kept) -> None:
@@ -132,14 +109,14 @@ async def save_log(session: Session, facts: Facts, before: Kept) -> None:
     entries, kept = facts.entries, facts.kept
     if not entries:
         return
-    await _write(session, tables.entries, [_entry_row(new) for new in entries])
+    await _add(session, tables.entries, [_entry_row(new) for new in entries])
     delivered = [
         {"actor": actor, "number": number, "position": new.body.position, "root": root}
         for new in entries
         for actor, number, root in new.delivered
     ]
-    await _write(session, tables.deliveries, delivered)
-    await _write(session, tables.movements, [row for n in entries for row in _movement_rows(n)])
+    await _add(session, tables.deliveries, delivered)
+    await _add(session, tables.movements, [row for n in entries for row in _movement_rows(n)])
     acts = [
         {
             "position": new.body.position,
@@ -150,7 +127,7 @@ async def save_log(session: Session, facts: Facts, before: Kept) -> None:
         for new in entries
         for number, signed in enumerate(new.acts)
     ]
-    await _write(session, tables.acts, acts)
+    await _add(session, tables.acts, acts)
     grown = {str(a): g for a, g in kept.deliveries.items() if g is not before.deliveries.get(a)}
     grown[LOG] = kept.log
     rows = [
@@ -161,7 +138,7 @@ async def save_log(session: Session, facts: Facts, before: Kept) -> None:
         }
         for n, g in sorted(grown.items())
     ]
-    await _write(session, tables.trees, rows)
+    await write_over(session, tables.trees, rows)
 
 
 def _entry_row(new: NewEntry) -> dict[str, Any]:
@@ -198,20 +175,20 @@ async def save_kept(session: Session, facts: Facts, before: Kept, now: Instant) 
     """Write what a batch has changed of what is kept."""
     kept = facts.kept
     standings = [s for a, s in kept.standings.items() if s is not before.standings.get(a)]
-    await _write(session, tables.standings, [_standing_row(s) for s in standings])
+    await write_over(session, tables.standings, [_standing_row(s) for s in standings])
     await _save_bodies(session, tables.drills, before.drills, kept.drills)
     await _save_bodies(session, tables.known, before.known, kept.known)
     opened = [_case_row(c, None) for n, c in kept.cases.items() if c is not before.cases.get(n)]
     closed = [_case_row(case, now) for case in facts.closed]
-    await _write(session, tables.cases, opened + closed)
+    await write_over(session, tables.cases, opened + closed)
     for actor, totals in facts.totals.items():
         await session.execute(delete(tables.totals).where(tables.totals.c.actor == actor))
-        await _write(
+        await _add(
             session, tables.totals, [{"actor": str(actor), **t.model_dump()} for t in totals]
         )
-    await _write(session, tables.case_notes, [note._asdict() for note in facts.noted])
+    await _add(session, tables.case_notes, [note._asdict() for note in facts.noted])
     alarms = [_alarm_row(alarm, now) for alarm in facts.alarms]
-    await _write(session, tables.alarms, alarms)
+    await _add(session, tables.alarms, alarms)
 
 
 async def _save_bodies(
@@ -219,14 +196,14 @@ async def _save_bodies(
 ) -> None:
     changed = {a: body for a, body in after.items() if body is not before.get(a)}
     rows = [{"actor": str(a), "body": body.model_dump_json()} for a, body in changed.items()]
-    await _write(session, table, rows)
+    await write_over(session, table, rows)
     for actor in before.keys() - after.keys():
         await session.execute(delete(table).where(table.c.actor == actor))
 
 
 async def save_cases(session: Session, cases: Iterable[Case], closed_at: Instant | None) -> None:
     """Write cases that are open, or closed at an instant."""
-    await _write(session, tables.cases, [_case_row(case, closed_at) for case in cases])
+    await write_over(session, tables.cases, [_case_row(case, closed_at) for case in cases])
 
 
 def _case_row(case: Case, closed_at: Instant | None) -> dict[str, Any]:

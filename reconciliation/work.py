@@ -11,9 +11,9 @@ with it.
 Elsewhere: notes and what they come to (`notes`), opening and closing (`cases`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
@@ -25,7 +25,7 @@ from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import CaseId
 from schemas.units import Frozen
 
-__all__ = ["COMMANDS", "case_named", "decide_order"]
+__all__ = ["COMMANDS", "case_named", "check_arguments", "decide_order"]
 
 COMMANDS = {"assign": "operator", "comment": "operator", "resolve": "operator"}
 """Commands about cases and the role that each needs."""
@@ -37,7 +37,11 @@ Findings = list[Finding]
 
 
 def _a_date(text: str) -> str:
-    if date.fromisoformat(text).isoformat() != text:
+    try:
+        same = date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        same = False
+    if not same:
         raise ValueError("a date is written as in 2026-12-31")
     return text
 
@@ -67,6 +71,11 @@ class _Words(Frozen):
 def case_named(order: Order) -> str:
     """The case that a command is about, as far as it names one."""
     return str(order.arguments.get("case"))
+
+
+def check_arguments(command: str, arguments: Mapping[str, Any]) -> None:
+    """`ValidationError` for arguments that the command would be refused for, whatever the case."""
+    _ARGUMENTS[command].model_validate(arguments)
 
 
 def decide_order(facts: Facts, order: Order, batch: Batch) -> Findings:
@@ -141,6 +150,12 @@ def _add(
     batch.log(events.CASE_WORKED, case=case, operator=order.operator, kind=kind)
     return []
 
+
+_ARGUMENTS: dict[str, type[_Assignment | _Words]] = {
+    "assign": _Assignment,
+    "comment": _Words,
+    "resolve": _Words,
+}
 
 _ORDERS: dict[str, Callable[[Facts, Order, Batch], Findings]] = {
     "assign": _assign,

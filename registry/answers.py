@@ -6,13 +6,13 @@ bring its own copy to the same point. A question about an actor of somebody else
 """
 
 from ledger.growth import Growth
-from ledger.tree import Point
 from registry import storage
 from registry.state import Inquired, RegistryFacts
 from runtime import books
 from runtime.program import Batch
+from runtime.rows import point_line
 from runtime.store import Session
-from schemas.identifiers import Actor, Digest, Participant
+from schemas.identifiers import REC, Actor, Digest
 from schemas.messages import (
     Answer,
     AuditLine,
@@ -20,14 +20,12 @@ from schemas.messages import (
     Delivered,
     Inquiry,
     NodeDigest,
-    PointLine,
     Total,
 )
 from schemas.units import Frozen, Key
 
 __all__ = ["answer_inquiry"]
 
-REC = Participant("REC")
 LINES = 2000
 
 
@@ -67,7 +65,7 @@ async def _contents(
         points = await books.load_tree_points(session, actor, inquiry.nodes)
         return {
             "buckets": tuple(
-                Bucket(node=node, points=tuple(_point(p) for p in held))
+                Bucket(node=node, points=tuple(point_line(p) for p in held))
                 for node, held in books.buckets_of(points)
             )
         }
@@ -75,16 +73,6 @@ async def _contents(
         sums = await books.totals(session, actor, inquiry.nodes)
         return {"totals": tuple(Total(key=k, kind=n, quantity=q) for k, n, q in sums[:LINES])}
     return {"trail": tuple(await _trail(session, inquiry, actor))}
-
-
-def _point(point: Point) -> PointLine:
-    return PointLine(
-        key=point.key,
-        serial=point.serial,
-        sign=-1 if point.sign < 0 else 1,
-        attributes=point.attributes,
-        account=point.account,
-    )
 
 
 async def _trail(session: Session, inquiry: Inquiry, actor: Actor) -> list[AuditLine]:

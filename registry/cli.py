@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands `party`, `international` and `mechanism` have in common."""
+"""What the commands `party`, `international` and `mechanism` have in common.
 
-from collections.abc import Callable
-from typing import Annotated
+Each has a settings model of its own, which refuses the settings of another kind of registry.
+"""
+
+from typing import Annotated, ClassVar
 
 import typer
-from pydantic import Field
+from pydantic import Field, field_validator
 from sqlalchemy import select
 
 from ledger.checks import Policy
@@ -15,14 +17,17 @@ from runtime.errors import LocalProtocolError
 from runtime.keys import Keyring
 from runtime.settings import DaemonSettings
 from runtime.tables import blocks
-from runtime.verbs import Settings, add_verbs, show_rows
+from runtime.verbs import Most, Settings, add_verbs, show_rows
 from schemas.directory import SignedAct
+from schemas.identifiers import HUB, REC, Participant
 
 __all__ = ["RegistryDaemonSettings", "registry_app"]
 
 
 class RegistryDaemonSettings(DaemonSettings):
     """A registry's settings."""
+
+    program: ClassVar[type[Registry]] = Registry
 
     accept: bool = True
     """Whether clearances are accepted at once, or wait for an operator's `accept` or `reject`."""
@@ -37,19 +42,19 @@ class RegistryDaemonSettings(DaemonSettings):
     omge_permille: Annotated[int, Field(ge=0, le=1000)] = 20
     """Cancellation for overall mitigation, in permille, rounded up; the same as the hub's."""
 
+    @field_validator("participant")
+    @classmethod
+    def _a_registry(cls, participant: Participant) -> Participant:
+        if participant in {HUB, REC}:
+            raise ValueError(f"{participant} is no registry; these settings are another program's")
+        return participant
 
-def registry_app(
-    help_text: str,
-    kind: type[Registry] = Registry,
-    check: Callable[[RegistryDaemonSettings], str | None] = lambda _: None,
-) -> typer.Typer:
-    """A registry's command; `check` says what is wrong with settings for this kind of registry."""
+
+def registry_app(help_text: str, model: type[RegistryDaemonSettings]) -> typer.Typer:
+    """The command of one kind of registry."""
     app = typer.Typer(help=help_text, no_args_is_help=True)
 
     def build(settings: RegistryDaemonSettings, keyring: Keyring) -> Registry:
-        problem = check(settings)
-        if problem is not None:
-            raise LocalProtocolError(problem)
         if settings.genesis is None:
             raise LocalProtocolError("settings: genesis is missing; it is the trust root")
         text = settings.genesis.read_text(encoding="utf-8")
@@ -59,7 +64,7 @@ def registry_app(
             share_of_proceeds_permille=settings.share_of_proceeds_permille,
             omge_permille=settings.omge_permille,
         )
-        return kind(
+        return settings.program(
             settings.participant,
             settings.actors,
             SignedAct.model_validate_json(text),
@@ -69,31 +74,37 @@ def registry_app(
             ),
         )
 
-    add_verbs(app, RegistryDaemonSettings, Registry.packages, build)
+    add_verbs(app, model, build)
 
     @app.command("accounts")
     def accounts(settings: Settings) -> None:
         """List the registry's accounts."""
         statement = select(tables.accounts).order_by(tables.accounts.c.number)
-        for row in show_rows(RegistryDaemonSettings, settings, statement):
+        for row in show_rows(model, settings, statement):
             typer.echo(f"{row.number}  {row.state}  {row.name}")
 
     @app.command("holdings")
     def holdings(settings: Settings) -> None:
         """List the blocks held: account, key, first and last serial, quantity."""
         statement = select(blocks).order_by(blocks.c.account, blocks.c.series, blocks.c.first)
-        for row in show_rows(RegistryDaemonSettings, settings, statement):
+        for row in show_rows(model, settings, statement):
             quantity = row.last - row.first + 1
             typer.echo(f"{row.account}  {row.key}  {row.first}-{row.last}  {quantity}")
 
     @app.command("transactions")
-    def transactions(settings: Settings, waiting: bool = False, most: int = 50) -> None:
+    def transactions(
+        settings: Settings,
+        waiting: Annotated[
+            bool, typer.Option("--waiting", help="Only those that want an answer of yours.")
+        ] = False,
+        most: Most = 50,
+    ) -> None:
         """List transactions, newest first; with --waiting those that want an answer."""
         table = tables.transactions
         statement = select(table).order_by(table.c.changed_at.desc()).limit(most)
         if waiting:
             statement = statement.where(table.c.waiting == 1)
-        for row in show_rows(RegistryDaemonSettings, settings, statement):
+        for row in show_rows(model, settings, statement):
             to = f" → {row.acquirer}" if row.acquirer else ""
             typer.echo(f"{row.changed_at}  {row.id}  {row.state}  {row.action}  {row.proposer}{to}")
 

@@ -25,13 +25,12 @@ from registry.accounts import not_open, own
 from registry.state import RegistryFacts, Transaction
 from runtime.program import Batch, Order
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor, Instant, Participant, TransactionId
+from schemas.identifiers import HUB, Actor, Instant, TransactionId
 from schemas.limits import FINDINGS_MAX
 from schemas.messages import Acceptance, Proposal, Rejection, StatusRequest, Withdrawal
 
 __all__ = ["COMMANDS", "answer_clearance", "decide_order"]
 
-HUB = Participant("HUB")
 DEFAULT_LIFETIME_SECONDS = 24 * 3600
 
 COMMANDS = {

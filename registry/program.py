@@ -34,7 +34,7 @@ from runtime.store import Session
 from schemas.directory import SignedAct
 from schemas.envelope import digest
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor, Instant, Participant
+from schemas.identifiers import HUB, REC, Actor, Instant, Participant
 from schemas.messages import (
     Checkpoint,
     Enclosure,
@@ -46,8 +46,6 @@ from schemas.messages import (
 )
 
 __all__ = ["Registry", "RegistrySettings"]
-
-HUB, REC = Participant("HUB"), Participant("REC")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,52 +9,25 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy.dialects import postgresql, sqlite
-
 from ledger.growth import Growth
 from registry import tables
 from registry.state import Account, Kept, RegistryFacts, Transaction
 from registry.storage import LOG
 from runtime.journal import bury, set_mark
-from runtime.store import Session
+from runtime.rows import approval_rows
+from runtime.store import Session, write_over
 from schemas.identifiers import TransactionId
 from schemas.units import KIND_CODES
 
 __all__ = ["mark_stated", "save_facts"]
 
 
-def _upserts(table: Any) -> dict[str, Any]:
-    return {
-        name: dialect.insert(table).on_conflict_do_update(
-            index_elements=[c.name for c in table.primary_key],
-            set_={
-                c.name: dialect.insert(table).excluded[c.name]
-                for c in table.columns
-                if not c.primary_key
-            },
-        )
-        for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
-    }
-
-
-_UPSERT = {
-    table.name: _upserts(table)
-    for table in (
-        tables.accounts,
-        tables.approvals,
-        tables.authorizations,
-        tables.transactions,
-        tables.witness,
-    )
-}
-
-
 async def save_facts(session: Session, facts: RegistryFacts, kept: Kept) -> None:
     """Write what a batch has changed, ledger rows excepted."""
     changed = [_transaction(facts.transactions[id_]) for id_ in sorted(facts.changed)]
-    await _write_over(session, tables.transactions, changed)
+    await write_over(session, tables.transactions, changed)
     accounts = [_account(facts.accounts[number]) for number in sorted(facts.changed_accounts)]
-    await _write_over(session, tables.accounts, accounts)
+    await write_over(session, tables.accounts, accounts)
     await _save_delivered(session, facts)
     await _save_witnessed(session, facts, kept)
     for actor, number in facts.numbers.items():
@@ -97,17 +70,9 @@ async def _save_delivered(session: Session, facts: RegistryFacts) -> None:
         }
         for terms, position in facts.new_versions
     ]
-    await _write_over(session, tables.authorizations, versions)
-    issued = [
-        {
-            "actor": actor,
-            "approval": reference,
-            "approved_quantity": facts.approvals[actor, reference].approved_quantity,
-            "issued": facts.approvals[actor, reference].issued,
-        }
-        for actor, reference in sorted(facts.issued)
-    ]
-    await _write_over(session, tables.approvals, issued)
+    await write_over(session, tables.authorizations, versions)
+    issued = approval_rows(facts.approvals, facts.issued)
+    await write_over(session, tables.approvals, issued)
 
 
 async def _save_witnessed(session: Session, facts: RegistryFacts, kept: Kept) -> None:
@@ -118,12 +83,7 @@ async def _save_witnessed(session: Session, facts: RegistryFacts, kept: Kept) ->
     ]
     if facts.log_size != kept.log_size:
         witnessed.append(_witness(LOG, facts.log_size, facts.log_root, None))
-    await _write_over(session, tables.witness, witnessed)
-
-
-async def _write_over(session: Session, table: Any, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        await session.execute(_UPSERT[table.name][session.dialect], rows)
+    await write_over(session, tables.witness, witnessed)
 
 
 def _witness(subject: str, size: int, root: bytes, growth: Growth | None) -> dict[str, Any]:

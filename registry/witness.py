@@ -23,12 +23,11 @@ from runtime.program import Batch, Heard
 from runtime.store import Session
 from schemas import jws
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor, Digest, Instant, Participant
+from schemas.identifiers import HUB, Actor, Digest, Instant
 from schemas.messages import Checkpoint, Delivered, ExpiryAnswer, LastSent, Statement
 
 __all__ = ["make_statements", "witness_checkpoint"]
 
-HUB = Participant("HUB")
 EXPIRIES = 500
 
 

@@ -72,7 +72,10 @@ class Replies:
     missing: set[Greeting] = field(default_factory=set)
     asked: set[Actor] = field(default_factory=set)
     greeted: list[Greeting] = field(default_factory=list)
+    doubted: str | None = None
+    """A claim that others have envelopes of ours that we do not know of."""
     behind: str | None = None
+    """The proof of such a claim, at the hub."""
     behind_at: set[Greeting] = field(default_factory=set)
     """Where others have envelopes of ours that we do not know of."""
 
@@ -180,14 +183,21 @@ class Control:
         )
         replies.say.append((ours, author.participant, "hello", answer, nonce))
         if hello.received > answer.received:
-            replies.behind = (
-                f"{author.participant} has {hello.received} envelopes of ours, "
-                f"we know of {answer.received}"
-            )
-            # A hub that lost its own must be stopped, not helped on. Others greet it that has them.
-            if ours.participant != HUB:
-                replies.behind_at.add((ours, author.participant))
+            self._doubt((ours, author.participant), hello.received, replies)
         replies.told[author] = hello.sent
+
+    def _doubt(self, greeting: Greeting, received: int, replies: Replies) -> None:
+        """Somebody says that it has more envelopes of ours than we know of. Anybody can say that:
+        the hub asks for one of them, and believes its own signature. Others greet whoever says so,
+        and so learn what is true.
+        """
+        ours, peer = greeting
+        replies.doubted = f"{peer} says that it has {received} envelopes of ours"
+        if ours.participant == HUB:
+            first = self._journal.sent(*greeting) + 1
+            replies.say.append((ours, peer, "resend", _resend(ours, first, first), None))
+        else:
+            replies.behind_at.add(greeting)
 
     async def _compare(
         self, session: Session, author: Actor, hello: Hello, nonce: str | None, replies: Replies
@@ -235,7 +245,11 @@ class Control:
         if opened.manifest.to != author.participant:
             found = finding(Reason.RECIPIENT_WRONG, f"it was for {opened.manifest.to}")
             raise EnvelopeError(found)
-        if (sender, author.participant) in self._missing:  # nobody asked for it otherwise
+        number = opened.manifest.sequence
+        if sender.participant == HUB:  # which must be stopped, not helped on
+            if number is not None and self._journal.lacks(sender, author.participant, number):
+                replies.behind = f"{author} has our envelope {number}, which is not here"
+        elif (sender, author.participant) in self._missing:  # nobody asked for it otherwise
             replies.returned.append(opened)
 
     def committed(self, replies: Replies) -> None:

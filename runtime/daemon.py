@@ -32,6 +32,8 @@ from runtime.store import open_store
 __all__ = ["configure_logging", "keyring_of", "run_daemon"]
 
 HALTED = 3
+SAID_BY_LINK_CHANGED = ("aio_pika", "aiormq")
+"""Libraries whose every warning is of a link that is lost, which is an event of ours."""
 METRICS = CollectorRegistry()
 EVENTS = Counter("a6hub_events", "Events logged, by name", ["event"], registry=METRICS)
 UP = Gauge("a6hub_link_up", "1 while the link to the broker is up", registry=METRICS)
@@ -39,7 +41,9 @@ PENDING = Gauge("a6hub_outbox_pending", "Envelopes not yet confirmed", registry=
 
 
 def configure_logging(level: str) -> None:
-    """One JSON object per line on standard error; each event counts in the metrics."""
+    """One JSON object per line on standard error, libraries' words included; each event counts in
+    the metrics.
+    """
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -51,6 +55,23 @@ def configure_logging(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    logging.captureWarnings(True)
+    logging.getLogger().handlers = [_FromLibraries(logging.WARNING)]
+    for name in SAID_BY_LINK_CHANGED:
+        library = logging.getLogger(name)
+        library.handlers, library.propagate = [logging.NullHandler()], False
+
+
+class _FromLibraries(logging.Handler):
+    """What libraries log, as events: left alone, Python writes it to standard error as it is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record; one that cannot be formatted is logged as it came."""
+        try:
+            text = logging.Formatter().format(record)
+        except (TypeError, ValueError):
+            text = str(record.msg)
+        structlog.get_logger().warning(events.LIBRARY_WARNED, library=record.name, text=text)
 
 
 def _count(logger: Any, name: str, values: Any) -> Any:

@@ -23,13 +23,18 @@ from runtime.work import Done
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import HUB
 
-__all__ = ["COMMANDS_MAX", "OWN_COMMANDS", "Desk", "close_command", "open_commands"]
+__all__ = ["COMMANDS_MAX", "OWN_COMMANDS", "Desk", "close_command", "open_commands", "roles_of"]
 
 OWN_COMMANDS = ("replay", "discard", "rotate-key")
 """Commands that every node has."""
 
 COMMANDS_MAX = 50
 """Commands in one batch; people do not give more at a time, and each may have many effects."""
+
+
+def roles_of(program: Program | type[Program]) -> dict[str, str]:
+    """Every command that a program takes, and the role that each needs."""
+    return {**program.roles, **dict.fromkeys(OWN_COMMANDS, "administrator")}
 
 
 class Desk:
@@ -43,7 +48,7 @@ class Desk:
     async def take(self, session: Session, culprits: frozenset[str], done: Done) -> list[Order]:
         """The open commands that the program is to decide about; the others have their end."""
         orders: list[Order] = []
-        roles = {**self._program.roles, **dict.fromkeys(OWN_COMMANDS, "administrator")}
+        roles = roles_of(self._program)
         for row in await open_commands(session, COMMANDS_MAX):
             order = check_order(row, self._program.participant, self._operators, roles)
             if isinstance(order, Order) and order.name in culprits:

@@ -9,7 +9,13 @@
 Each kind says who is at fault, so that a caller can choose what to do without reading the text.
 Ports translate what their libraries raise into `Unavailable`; nothing above a port sees a library's
 exception. Bugs are `assert`s and are not in this tree.
+
+What a person is told of any of them, or of what a library raised, is `in_one_line`.
 """
+
+from pydantic import ValidationError
+
+__all__ = ["A6HubError", "LocalProtocolError", "RemoteProtocolError", "Unavailable", "in_one_line"]
 
 
 class A6HubError(Exception):
@@ -32,3 +38,20 @@ class Unavailable(A6HubError):
     """A store or a broker cannot be reached, or did not answer in time. Nothing is known of the
     outcome of what was asked.
     """
+
+
+def in_one_line(error: Exception) -> str:
+    """An error as one line for people: the member or the file that it is about, and what is wrong.
+
+    Values that were given are left out: they may be secrets.
+    """
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = "/".join(str(part) for part in first["loc"])
+        text = first["msg"].removeprefix("Value error, ")
+        return f"{where}: {text}" if where else text
+    if isinstance(error, OSError) and error.strerror:
+        missing = isinstance(error, FileNotFoundError)
+        reason = "no such file" if missing else error.strerror[:1].lower() + error.strerror[1:]
+        return f"{error.filename}: {reason}" if error.filename else reason
+    return " ".join(str(error).split())

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from runtime.errors import LocalProtocolError
+from runtime.errors import LocalProtocolError, in_one_line
 from schemas import jws
 from schemas.identifiers import Actor
 
@@ -100,8 +100,10 @@ def load_private(path: Path, password: bytes | None = None) -> PrivateKey:
     """Read a key; `LocalProtocolError` says what is wrong with the file."""
     try:
         key = load_pem_private_key(path.read_bytes(), password)
-    except (OSError, ValueError, TypeError) as error:
-        raise LocalProtocolError(f"{path}: {error}") from None
+    except OSError as error:
+        raise LocalProtocolError(in_one_line(error)) from None
+    except (ValueError, TypeError) as error:
+        raise LocalProtocolError(f"{path}: {in_one_line(error)}") from None
     if not isinstance(key, Ed25519PrivateKey | EllipticCurvePrivateKey):
         raise LocalProtocolError(f"{path}: neither an Ed25519 nor an EC key")
     return key

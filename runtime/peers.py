@@ -97,6 +97,8 @@ class Peers:
         for actor, peer in replies.greeted:
             self._unanswered.pop((actor, peer), None)
             self._log.info(events.NODE_GREETED, actor=str(actor), peer=str(peer))
+        if replies.doubted:
+            self._log.info(events.ENVELOPES_CLAIMED, detail=replies.doubted)
         if replies.behind:
             self._log.error(events.NODE_BEHIND, detail=replies.behind)
 

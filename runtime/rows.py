@@ -5,19 +5,24 @@ What the database holds is read as it stands, even if somebody has edited a key,
 attributes into nonsense: such a row has its text as its name, so that it can be stated, compared
 and named, and does not stop the program that keeps it.
 
+Points of holdings trees and sums of approvals are here, too: more than one program has them.
+
 Elsewhere: the statements (`books`, `digests`), the tables and what they refuse (`tables`).
 """
 
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from ledger.blocks import Block
+from ledger.checks import Approval
 from ledger.holdings import Overlay, OverlayKind
-from ledger.tree import slot
+from ledger.tree import Point, slot
 from schemas.identifiers import AccountNumber, Actor, Identifier
+from schemas.messages import PointLine
 from schemas.units import Attributes, Frozen, Key, Layer, Position
 
-__all__ = ["block_row", "overlay_row", "read_block", "read_overlay"]
+__all__ = ["approval_rows", "block_row", "overlay_row", "point_line", "read_block", "read_overlay"]
 
 Name = TypeVar("Name", bound=Identifier)
 Value = TypeVar("Value", bound=Frozen)
@@ -74,6 +79,32 @@ def overlay_row(book: str, overlay: Overlay) -> dict[str, Any]:
         "reference": overlay.reference,
         "series": overlay.key.series,
     }
+
+
+def point_line(point: Point) -> PointLine:
+    """A point of a holdings tree as a line of an answer."""
+    return PointLine(
+        key=point.key,
+        serial=point.serial,
+        sign=-1 if point.sign < 0 else 1,
+        attributes=point.attributes,
+        account=point.account,
+    )
+
+
+def approval_rows(
+    approvals: Mapping[tuple[Actor, str], Approval], changed: Iterable[tuple[Actor, str]]
+) -> list[dict[str, Any]]:
+    """What actors have issued under approvals, as rows; of those that have changed."""
+    return [
+        {
+            "actor": actor,
+            "approval": reference,
+            "approved_quantity": approvals[actor, reference].approved_quantity,
+            "issued": approvals[actor, reference].issued,
+        }
+        for actor, reference in sorted(changed)
+    ]
 
 
 @lru_cache(maxsize=4096)

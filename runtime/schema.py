@@ -6,7 +6,8 @@ needs. Production never migrates by itself: a daemon refuses to start on another
 code's, and `a6hub <program> migrate` brings the database up to date, whole or not at all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,9 +21,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from runtime.database import database_url, translated
 from runtime.errors import LocalProtocolError
+from runtime.settings import DaemonSettings, secret
 from runtime.sqlite import sqlite_engine
+from runtime.store import Store, open_store
 
-__all__ = ["check_schema", "migrate"]
+__all__ = ["check_schema", "migrate", "open_database"]
 
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
@@ -64,6 +67,18 @@ async def check_schema(url: str, packages: Sequence[str]) -> None:
             f"the database is at {sorted(found) or 'nothing'}, this program needs "
             f"{sorted(needed)}; run its `migrate` command"
         )
+
+
+@asynccontextmanager
+async def open_database(settings: DaemonSettings) -> AsyncIterator[Store]:
+    """The database of a program for one verb; `LocalProtocolError` unless it is of this version."""
+    url = secret(settings.database_file)
+    await check_schema(url, settings.program.packages)
+    store = open_store(url)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def _require_file(url: str) -> None:

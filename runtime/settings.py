@@ -3,13 +3,15 @@
 
 A variable `A6HUB_<NAME>` overrides the member of that name. Unknown members are errors. Whatever is
 secret stands in a file of its own, named here: the database URL, the broker URL, the key password.
+A model says whose settings it takes: each verb reads them by it, so none acts on the database of
+another program.
 The docstrings of the members are the manual; `docs/operating.md` is held to them.
 """
 
 from pathlib import Path
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, ClassVar, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,8 +19,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from runtime.errors import LocalProtocolError
+from runtime.errors import LocalProtocolError, in_one_line
 from runtime.orders import Operator
+from runtime.program import Program
 from schemas.identifiers import Actor, Participant
 
 __all__ = ["DaemonSettings", "load_settings", "secret"]
@@ -30,6 +33,7 @@ class DaemonSettings(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix="A6HUB_", use_attribute_docstrings=True
     )
+    program: ClassVar[type[Program]]
 
     participant: Participant
     """The participant that this program speaks for, such as GHA01."""
@@ -64,6 +68,15 @@ class DaemonSettings(BaseSettings):
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 10.0
     """How long a stopping program tries to send what it has sealed."""
 
+    @model_validator(mode="after")
+    def _actors_of_its_own(self) -> Self:
+        for actor in self.actors:
+            if actor.participant != self.participant:
+                raise ValueError(f"actors: {actor} is no actor of {self.participant}")
+        if len(set(self.actors)) != len(self.actors):
+            raise ValueError("actors: one of them stands twice")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -97,12 +110,8 @@ def load_settings(model: type[S], path: Path) -> S:
         raise LocalProtocolError(f"{path}: no such settings file")
     try:
         return model.from_file(path)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-        raise LocalProtocolError(f"{path}: {where}: {first['msg']}") from None
     except ValueError as error:
-        raise LocalProtocolError(f"{path}: {error}") from None
+        raise LocalProtocolError(f"{path}: {in_one_line(error)}") from None
 
 
 def secret(path: Path) -> str:
@@ -110,4 +119,4 @@ def secret(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise LocalProtocolError(f"{path}: {error}") from None
+        raise LocalProtocolError(in_one_line(error)) from None

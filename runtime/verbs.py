@@ -7,39 +7,55 @@ command for the desk, and the program's one writer carries it out.
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import select
 
-from runtime.clock import Ids, SystemClock
 from runtime.daemon import run_daemon
-from runtime.errors import A6HubError, LocalProtocolError
-from runtime.keys import Keyring, load_private
-from runtime.orders import submit, write_order
+from runtime.errors import A6HubError, LocalProtocolError, in_one_line
+from runtime.giving import Ending, Given, give_order
+from runtime.keys import Keyring
 from runtime.program import Program
-from runtime.schema import migrate
+from runtime.schema import migrate, open_database
 from runtime.settings import DaemonSettings, load_settings, secret
-from runtime.store import Store, open_store
 from runtime.tables import dead_letters, desk, sequences
-from schemas import jws
-from schemas.identifiers import Participant
 
 __all__ = [
+    "Most",
     "OperatorKey",
     "OperatorName",
     "Settings",
     "add_verbs",
-    "give_order",
+    "carry_out",
     "guarded",
+    "say_none",
     "show_rows",
 ]
 
 Settings = Annotated[Path, typer.Option("--settings", help="The program's settings file.")]
 OperatorName = Annotated[str, typer.Option("--operator", help="Your name in the settings.")]
 OperatorKey = Annotated[Path, typer.Option("--key", help="Your private key, a PEM file.")]
+Letter = Annotated[
+    int,
+    typer.Argument(min=1, max=2**31 - 1, help="The letter's number, as `letters list` shows it."),
+]
+Most = Annotated[int, typer.Option("--most", min=1, max=10**6, help="How many at most.")]
+
+WAIT_SECONDS = 30.0
+EXITS = {Ending.REFUSED: 1, Ending.WAITING: 4}
+"""2 and 3 are taken: a wrong command line, a halted daemon. The table is in docs/operating.md."""
+
+
+class LetterState(StrEnum):
+    """What became of a dead letter."""
+
+    OPEN = "open"
+    REPLAYED = "replayed"
+    DISCARDED = "discarded"
 
 
 def guarded(action: Callable[[], Any]) -> Any:
@@ -47,14 +63,13 @@ def guarded(action: Callable[[], Any]) -> Any:
     try:
         return action()
     except (A6HubError, ValueError, OSError) as error:
-        typer.echo(f"a6hub: {error}", err=True)
+        typer.echo(f"a6hub: {in_one_line(error)}", err=True)
         raise typer.Exit(2) from None
 
 
 def add_verbs(
     app: typer.Typer,
     model: type[DaemonSettings],
-    packages: Sequence[str],
     build: Callable[[Any, Keyring], Program],
 ) -> None:
     """Add the common verbs to a program's command."""
@@ -71,7 +86,7 @@ def add_verbs(
 
         def work() -> None:
             loaded = load_settings(model, settings)
-            asyncio.run(migrate(secret(loaded.database_file), packages))
+            asyncio.run(migrate(secret(loaded.database_file), model.program.packages))
             typer.echo("the database is up to date")
 
         guarded(work)
@@ -83,27 +98,28 @@ def add_verbs(
         key: OperatorKey,
         command: Annotated[str, typer.Argument(help="The command's name.")],
         arguments: Annotated[str, typer.Argument(help="Its arguments as JSON, or @file.")] = "{}",
-        wait: Annotated[float, typer.Option(help="Seconds to wait for the result.")] = 30.0,
+        wait: Annotated[
+            float, typer.Option(min=0, help="Seconds to wait for the result.")
+        ] = WAIT_SECONDS,
     ) -> None:
         """Give the running program a signed command and show its result."""
-        text = arguments
-        if arguments.startswith("@"):
-            text = guarded(lambda: Path(arguments[1:]).read_text(encoding="utf-8"))
+        members = guarded(lambda: _read_arguments(arguments))
+        carry_out(model, settings, command, members, operator, key, wait)
 
-        async def work() -> tuple[bool, str]:
-            loaded = load_settings(model, settings)
-            store = open_store(secret(loaded.database_file))
-            try:
-                return await give_order(
-                    store, loaded.participant, command, json.loads(text), operator, key, wait
-                )
-            finally:
-                await store.close()
-
-        done, result = guarded(lambda: asyncio.run(work()))
-        typer.echo(result)
-        if not done:
-            raise typer.Exit(1)
+    @app.command("commands")
+    def list_commands(
+        settings: Settings,
+        state: Annotated[Ending | None, typer.Option(help="Only those in this state.")] = None,
+        most: Most = 50,
+    ) -> None:
+        """List operators' commands, newest first: number, time, state, who, what, result."""
+        statement = select(desk).order_by(desk.c.id.desc()).limit(most)
+        if state is not None:
+            statement = statement.where(desk.c.state == state)
+        for row in show_rows(model, settings, statement):
+            who, what = _given_by(row.command)
+            result = f"  {row.result}" if row.result else ""
+            typer.echo(f"{row.id}  {row.submitted_at}  {row.state}  {who}  {what}{result}")
 
     @app.command("sequences")
     def list_sequences(settings: Settings) -> None:
@@ -117,37 +133,32 @@ def add_verbs(
     _add_letters(letters, model)
 
 
-async def give_order(
-    store: Store,
-    participant: Participant,
+def carry_out(
+    model: type[DaemonSettings],
+    settings: Path,
     command: str,
-    arguments: Any,
+    arguments: dict[str, Any],
     operator: str,
     key: Path,
-    wait: float,
-) -> tuple[bool, str]:
-    """Sign a command, put it into the desk inbox and wait for what becomes of it."""
-    if not isinstance(arguments, dict):
-        raise LocalProtocolError("the arguments are a JSON object")
-    signer = jws.SoftwareSigner(load_private(key))
-    now = SystemClock().now()
-    line, signature = write_order(participant, command, arguments, operator, signer, now, Ids())
-    async with store.transaction() as session:
-        number = await submit(session, line, signature, now)
-    end = asyncio.get_running_loop().time() + wait
-    while True:
-        async with store.snapshot() as session:
-            row = (await session.execute(select(desk).where(desk.c.id == number))).one()
-        if row.state != "open":
-            return row.state == "done", row.result or ""
-        if asyncio.get_running_loop().time() > end:
-            return False, f"command {number} waits at the desk; is the program running?"
-        await asyncio.sleep(0.1)
+    wait: float = WAIT_SECONDS,
+) -> None:
+    """Give the running program a command, show what came of it, and end with its exit status."""
+    given: Given = guarded(
+        lambda: asyncio.run(give_order(model, settings, command, arguments, operator, key, wait))
+    )
+    typer.echo(given.text, err=given.ending is Ending.WAITING)
+    if given.ending is not Ending.DONE:
+        raise typer.Exit(EXITS[given.ending])
 
 
 def _add_letters(app: typer.Typer, model: type[DaemonSettings]) -> None:
     @app.command("list")
-    def list_letters(settings: Settings, state: str = "open") -> None:
+    def list_letters(
+        settings: Settings,
+        state: Annotated[
+            LetterState, typer.Option(help="Those that wait, were replayed, or put aside.")
+        ] = LetterState.OPEN,
+    ) -> None:
         """List dead letters: number, time, claimed sender, code, reason."""
         statement = select(dead_letters).where(dead_letters.c.state == state)
         for row in show_rows(model, settings, statement.order_by(dead_letters.c.id)):
@@ -155,10 +166,10 @@ def _add_letters(app: typer.Typer, model: type[DaemonSettings]) -> None:
             typer.echo(f"{row.id}  {row.received_at}  {sender}  {row.code} {row.reason}")
 
     @app.command("show")
-    def show_letter(settings: Settings, number: int) -> None:
+    def show_letter(settings: Settings, number: Letter) -> None:
         """Show one dead letter whole."""
         statement = select(dead_letters).where(dead_letters.c.id == number)
-        for row in show_rows(model, settings, statement):
+        for row in show_rows(model, settings, statement, none=f"no letter {number}"):
             typer.echo(f"{row.code} {row.reason}: {row.detail}\nstate: {row.state}\n")
             typer.echo(bytes(row.body).decode("utf-8", "backslashreplace"))
 
@@ -172,35 +183,61 @@ def _add_letters(app: typer.Typer, model: type[DaemonSettings]) -> None:
 def _add_letter_order(app: typer.Typer, model: type[DaemonSettings], name: str, text: str) -> None:
     @app.command(name, help=text)
     def letter_order(
-        settings: Settings, operator: OperatorName, key: OperatorKey, number: int
+        settings: Settings, operator: OperatorName, key: OperatorKey, number: Letter
     ) -> None:
-        async def work() -> tuple[bool, str]:
-            loaded = load_settings(model, settings)
-            store = open_store(secret(loaded.database_file))
-            arguments = {"letter": number}
-            try:
-                return await give_order(
-                    store, loaded.participant, name, arguments, operator, key, 30.0
-                )
-            finally:
-                await store.close()
-
-        done, result = guarded(lambda: asyncio.run(work()))
-        typer.echo(result)
-        if not done:
-            raise typer.Exit(1)
+        carry_out(model, settings, name, {"letter": number}, operator, key)
 
 
-def show_rows(model: type[DaemonSettings], settings: Path, statement: Any) -> list[Any]:
-    """Rows of a program's database, read in one snapshot."""
+def show_rows(
+    model: type[DaemonSettings], settings: Path, statement: Any, none: str | None = None
+) -> list[Any]:
+    """Rows of a program's database, read in one snapshot.
+
+    Where there are none, that is said; with `none`, these words say it and it is an error.
+    """
 
     async def work() -> list[Any]:
-        store = open_store(secret(load_settings(model, settings).database_file))
-        try:
-            async with store.snapshot() as session:
-                return list(await session.execute(statement))
-        finally:
-            await store.close()
+        async with (
+            open_database(load_settings(model, settings)) as store,
+            store.snapshot() as session,
+        ):
+            return list(await session.execute(statement))
 
-    rows: list[Any] = guarded(lambda: asyncio.run(work()))
+    def read() -> list[Any]:
+        rows = asyncio.run(work())
+        if not rows and none is not None:
+            raise LocalProtocolError(none)
+        return rows
+
+    rows: list[Any] = guarded(read)
+    if not rows:
+        say_none()
     return rows
+
+
+def say_none() -> None:
+    """An empty list is said to be one, on standard error: a list that is counted stays right."""
+    typer.echo("none", err=True)
+
+
+def _given_by(line: str) -> tuple[str, str]:
+    """Operator and command of a line at the desk; it may be nonsense, whoever wrote it there."""
+    try:
+        members = json.loads(line)
+        return f"{members['operator']}", f"{members['command']}"
+    except (ValueError, TypeError, KeyError):
+        return "?", "?"
+
+
+def _read_arguments(text: str) -> dict[str, Any]:
+    """A command's arguments: JSON, or `@` and a file with it."""
+    where = text if text.startswith("@") else "the arguments"
+    if text.startswith("@"):
+        text = Path(text[1:]).read_text(encoding="utf-8")
+    try:
+        members = json.loads(text)
+    except ValueError as error:
+        raise LocalProtocolError(f"{where}: not JSON: {error}") from None
+    if not isinstance(members, dict):
+        raise LocalProtocolError(f"{where}: not a JSON object, such as {{}}")
+    return members

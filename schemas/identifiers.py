@@ -20,7 +20,9 @@ from pydantic_core import CoreSchema, core_schema
 
 __all__ = [
     "HUB",
+    "HUB_ACTOR",
     "REC",
+    "REC_ACTOR",
     "AccountNumber",
     "Actor",
     "ApproachId",
@@ -122,6 +124,11 @@ class Actor(Identifier):
     def section(self) -> str:
         """The Party code or `ADM`; empty for the hub and the reconciliation service."""
         return self.partition("/")[2]
+
+
+HUB_ACTOR: Final = Actor("HUB")
+REC_ACTOR: Final = Actor("REC")
+"""The actors of these two: each has one, under the same name."""
 
 
 class ApproachId(Identifier):

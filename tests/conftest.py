@@ -16,6 +16,7 @@ from tests.services import (
     services_folder,
     services_summary,
 )
+from tests.simulation.background import start_campaign
 
 __all__ = [
     "database_url",
@@ -25,6 +26,10 @@ __all__ = [
     "restartable_rabbitmq",
     "services_folder",
 ]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    start_campaign(session)
 
 
 def pytest_runtest_call(item: pytest.Item) -> None:

@@ -18,7 +18,7 @@ from harness.simulation.campaign import Campaign, run_campaign, simulating
 from harness.simulation.cast import REGISTRIES_MAX
 from harness.simulation.chances import KINDS, FaultListError, parse_kinds
 from harness.simulation.run import Plan, Result
-from harness.simulation.seeds import SeedFileError, read_seeds
+from harness.simulation.seeds import read_seeds
 from harness.simulation.shrink import shrunk
 
 __all__ = ["app"]
@@ -44,7 +44,9 @@ def simulate(
             raise ValueError(f"--jobs is {jobs}; give 0 for one a core, or more")
         if trace is not None and len(plans) > 1:
             raise ValueError("--trace follows a single run")
-    except (FaultListError, SeedFileError, ValueError) as error:
+        if trace is not None and not trace.parent.is_dir():
+            raise ValueError(f"--trace: {trace.parent} is no folder")
+    except ValueError as error:  # a seed file's as well
         typer.echo(f"a6hub: {error}", err=True)
         raise typer.Exit(2) from None
     failed = _one(plans[0], faults, trace) if len(plans) == 1 else _many(plans, jobs)
@@ -66,7 +68,10 @@ def _plans(
         raise ValueError(f"--runs is {runs}; give at least 1")
     if not 1 <= registries <= REGISTRIES_MAX:
         raise ValueError(f"--registries is {registries}; give 1 to {REGISTRIES_MAX}")
-    kinds = parse_kinds(faults)
+    try:
+        kinds = parse_kinds(faults)
+    except FaultListError as error:
+        raise ValueError(f"--faults: {error}") from None
     return [Plan(number, steps, kinds, registries) for number in range(seed, seed + runs)]
 
 

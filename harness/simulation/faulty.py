@@ -21,7 +21,7 @@ from sqlalchemy.engine import CursorResult
 
 from harness.simulation.chances import Chances
 from harness.simulation.virtual_time import START, LoopClock
-from runtime.broker import Parcel
+from runtime.broker import Arrival, Parcel
 from runtime.clock import Clock
 from runtime.errors import Unavailable
 from runtime.memory import MemoryBroker, MemoryExchange
@@ -61,14 +61,17 @@ class Dice:
 
 class FaultyStore:
     """A store that is busy or full at times, whose commits fail or are reported as failed, and
-    under which its program dies. `die` cuts the program's link.
+    under which its program dies. `die` cuts the program's link; `committed` is told of commits.
     """
 
-    def __init__(self, store: Store, dice: Dice, die: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, dice: Dice, die: Callable[[], None], committed: Callable[[], None]
+    ) -> None:
         self.url = store.url
         self._store = store
         self._dice = dice
         self._die = die
+        self._committed = committed
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
@@ -81,6 +84,7 @@ class FaultyStore:
                 raise Crash
             if self._dice.falls("commit-fails"):
                 raise _sqlite_error("disk I/O error", sqlite3.SQLITE_IOERR)
+        self._committed()
         if self._dice.falls("crash-after-commit"):
             self._die()
             raise Crash
@@ -121,14 +125,44 @@ def _sqlite_error(text: str, code: int) -> sqlite3.OperationalError:
 
 
 class FaultyBroker(MemoryBroker):
-    """A link that can be cut for good, and whose program dies while it publishes."""
+    """A link that can be cut for good, and whose program dies while it publishes. It tells `hasty`
+    what is acknowledged though nothing was committed since it was handed out: that would be lost
+    with the program. What is open in another copy may be acknowledged at any time.
+    """
 
     def __init__(
-        self, exchange: MemoryExchange, participant: str, dice: Dice, die: Callable[[], None]
+        self,
+        exchange: MemoryExchange,
+        participant: str,
+        dice: Dice,
+        die: Callable[[], None],
+        hasty: Callable[[str], None],
     ) -> None:
         super().__init__(exchange, participant)
         self._faults = dice
         self._die = die
+        self._hasty = hasty
+        self._commits = 0
+        self._handed_out: dict[int, int] = {}
+        """By tag, how many commits there were when it was handed out."""
+
+    def committed(self) -> None:
+        """The program has committed something."""
+        self._commits += 1
+
+    async def receive(self, most: int, wait_seconds: float) -> list[Arrival]:
+        arrivals = await super().receive(most, wait_seconds)
+        self._handed_out.update((arrival.tag, self._commits) for arrival in arrivals)
+        return arrivals
+
+    async def acknowledge(self, arrivals: Sequence[Arrival]) -> None:
+        hasty = [a for a in arrivals if self._handed_out.pop(a.tag, -1) == self._commits]
+        theirs = [a for a in hasty if a.tag in self._unacknowledged]
+        await super().acknowledge(arrivals)
+        for arrival in theirs:
+            copies = (s for s in self._unacknowledged.values() if s.parcel.body == arrival.body)
+            if next(copies, None) is None:
+                self._hasty(f"{self._participant} {arrival.message_id}")
 
     def cut(self) -> None:
         """The process is gone, and its connection with it."""

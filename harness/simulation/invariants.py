@@ -3,14 +3,16 @@
 
 After each step: the log grows at its end and nowhere else, every entry is as the auditor predicts,
 and units are conserved: what the hub's rows hold of a key is what was ever issued of it, each in
-one position. At rest: everything above of all ledgers, nothing is bound to a transaction that is
-over, every completed transaction is settled, differences are those that were planted and are named,
-and every envelope has arrived or is accounted for.
+one position. Open transactions bind their units, and nothing else does; nothing is acknowledged
+before it is durable. At rest: everything above of all ledgers, nothing is bound to a transaction
+that is over, every completed transaction is settled, differences are those that were planted and
+are named, and every envelope has arrived or is accounted for.
 
 A broken invariant is a `Violation`; it says which one and what was found. All of it is read from
 databases as they stand, by SQL of its own.
 
-Elsewhere: the auditor's model (`auditor`), how a federation is brought to rest (`rest`).
+Elsewhere: the auditor's model (`auditor`), what is to be reserved (`reservations`), how a
+federation is brought to rest (`rest`).
 """
 
 import json
@@ -23,6 +25,7 @@ from harness.simulation.auditor import Auditor, Observed
 from harness.simulation.cast import HUB, REC, ROG
 from harness.simulation.coverage import Coverage
 from harness.simulation.disturb import Disturber
+from harness.simulation.reservations import wrongly_reserved
 from harness.simulation.voice import Voice
 from harness.simulation.world import World
 from schemas.identifiers import Actor, Instant, Participant
@@ -74,6 +77,7 @@ class Ledgers:
     """SHA-256 of every line of the log, in order."""
     wrong: list[str] = field(default_factory=list)
     """Events that programs log only when something is wrong."""
+    _looks: int = 0
 
     # --- after each step ------------------------------------------------------------------------
 
@@ -81,6 +85,12 @@ class Ledgers:
         """Show new entries to the auditor; look at the hub's rows."""
         require("no program finds a fault in itself or in the hub", self.wrong)
         require("programs run on", (f"{p}: {why}" for p, why in self.world.ended.items()))
+        require("nothing is acknowledged before it is durable", self.world.hasty)
+        self._looks += 1  # one program at each look: all of them would cost as much as a step
+        programs = self.world.cast.programs
+        if (watched := programs[self._looks % len(programs)]) != REC:
+            wrong = await wrongly_reserved(self.world, watched)
+            require("what is open is reserved, and nothing else", wrong)
         rows = await self.world.rows(
             HUB,
             "select l.position, l.line, t.proposal, t.proposer, t.acquirer from log_entries l "
@@ -100,7 +110,7 @@ class Ledgers:
             proposal = json.loads(bytes(row.proposal))["body"] if row.proposal else None
             observed = Observed(json.loads(line), proposal, row.proposer)
             found = self.auditor.observe(observed)
-            require(f"entry {row.position} is as predicted", found)
+            require("entries are as predicted", (f"entry {row.position}: {o}" for o in found))
         if rows:
             await self._conserved()
 
@@ -206,7 +216,7 @@ class Ledgers:
                 if not serials & differ:
                     wrong.append(f"{row.id} {row.key} {row.first}-{row.last} without need")
             wrong += [f"unnamed {one}" for one in _ranges(differ - named)]
-            require(f"the cases of {actor} are its differences", wrong)
+            require("the cases of an actor are its differences", (f"{actor}: {w}" for w in wrong))
 
     async def _envelopes_have_arrived(self) -> None:
         """What was sealed for a program stands in its inbox, applied, and nothing else does."""
@@ -236,7 +246,7 @@ class Ledgers:
                 for place in sorted(set(expected) - set(found))
                 if (str(participant), *place) not in fresh
             ]
-            require(f"every envelope has arrived at {participant}", lost)
+            require("every envelope has arrived", (f"at {participant}: {one}" for one in lost))
             require(f"{participant} has heard what was said", sorted(set(found) - set(expected)))
             other = sorted(
                 (sender, number)

@@ -113,6 +113,8 @@ class World:
     clocks: dict[Participant, FaultyClock] = field(default_factory=dict)
     ended: dict[Participant, str] = field(default_factory=dict)
     """Programs that ended by themselves, and why."""
+    hasty: list[str] = field(default_factory=list)
+    """What was acknowledged before a commit could have made it durable."""
     happened: Callable[[str], None] = lambda _kind: None
 
     def __post_init__(self) -> None:
@@ -170,10 +172,12 @@ class World:
         self._count[participant] += 1
         life_of = stream(self.seed, f"ids of {participant}, life {self._count[participant]}")
         dice = self.dice[participant]
-        broker = FaultyBroker(self.exchange, str(participant), dice, lambda: self.kill(participant))
+        broker = FaultyBroker(
+            self.exchange, str(participant), dice, lambda: self.kill(participant), self.hasty.append
+        )
         node = Node(
             self.program(participant),
-            FaultyStore(self.places.stores[participant], dice, broker.cut),
+            FaultyStore(self.places.stores[participant], dice, broker.cut, broker.committed),
             broker,
             self.clocks[participant],
             self.cast.keyring(participant),

@@ -2,6 +2,7 @@
 """Acts on the directory at a running hub: who must sign, what counts once, what newcomers get."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,14 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "a status of nobody": (
         lambda now: signed(status(now, of=FRANCE), "ada", "ben"),
         "participant-unknown",
+    ),
+    "a status from the future": (
+        lambda now: signed(status(Instant.of(now.moment() + timedelta(seconds=11))), "ada", "ben"),
+        "clock-ahead",
+    ),
+    "a profile from the future": (
+        lambda now: profile(GHA, CHE, Profile.VIEW, Instant.of(now.moment() + timedelta(days=9))),
+        "clock-ahead",
     ),
     "a revocation by its owner": (
         lambda now: signed(revocation(now), CHE),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -29,9 +29,9 @@ from runtime import books
 from runtime.errors import LocalProtocolError, Unavailable
 from runtime.rows import block_row
 from runtime.schema import check_schema, migrate
-from runtime.store import Session, Store, open_store
+from runtime.store import Session, Store, open_store, write_over
 from runtime.tables import blocks as rows_table
-from runtime.tables import keys, metadata
+from runtime.tables import keys, metadata, sequences
 from schemas.identifiers import Actor, account_number
 from schemas.limits import SERIAL_MAX
 from schemas.units import Attributes, ItmoIdentifier, Key, Layer, Position
@@ -200,6 +200,20 @@ async def test_writing_in_a_snapshot_is_refused(store: Store) -> None:
         async with store.snapshot() as session:
             await session.execute(text("delete from blocks"))
     await put_all(store, block(1, 10))  # and the connection still serves
+
+
+async def test_rows_are_written_over_by_their_key_and_others_are_left(store: Store) -> None:
+    rows = [
+        {"sender": "a", "recipient": "b", "last": 1},
+        {"sender": "a", "recipient": "c", "last": 2},
+    ]
+    async with store.transaction() as session:
+        await write_over(session, sequences, rows)
+        await write_over(session, sequences, [{**rows[0], "last": 7}])
+        await write_over(session, sequences, [])
+    async with store.snapshot() as session:
+        found = await session.execute(select(sequences).order_by(sequences.c.recipient))
+        assert [tuple(row) for row in found] == [("a", "b", 7), ("a", "c", 2)]
 
 
 async def test_transactions_of_one_store_run_one_after_another(store: Store) -> None:

@@ -25,9 +25,11 @@ from harness.deploy import Federation, deploy, load_federation
 from harness.deploy_servers import scram_verifier
 from harness.scenario import ScenarioError
 from hub.cli import HubDaemonSettings
+from international_node.cli import InternationalDaemonSettings
 from ledger.directory import Directory
+from mechanism_node.cli import MechanismDaemonSettings
+from party_node.cli import PartyDaemonSettings
 from reconciliation.cli import ReconcileDaemonSettings
-from registry.cli import RegistryDaemonSettings
 from runtime.clock import SystemClock
 from runtime.daemon import keyring_of
 from runtime.definitions import recipients
@@ -45,9 +47,9 @@ FEDERATION = load_federation(DEFAULT)
 MODELS: dict[str, type[DaemonSettings]] = {
     "hub": HubDaemonSettings,
     "reconcile": ReconcileDaemonSettings,
-    "party": RegistryDaemonSettings,
-    "international": RegistryDaemonSettings,
-    "mechanism": RegistryDaemonSettings,
+    "party": PartyDaemonSettings,
+    "international": InternationalDaemonSettings,
+    "mechanism": MechanismDaemonSettings,
 }
 SERVERS = {"rabbitmq", "postgresql"}
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(?::([-?])([^}]*))?\}")

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +38,7 @@ BLOCK = re.compile(
 )
 INLINE = re.compile(r"`((?:\.venv/bin/)?a6hub [^`]*)`")
 KINDS = {"sh", "json", "toml", "text", "sql", "mermaid", ""}
-OTHERS = {"curl", "mv"}
+OTHERS = {"curl", "export", "mv", "python3"}
 PUBLIC_KEY = re.compile(r"<([\w/.-]+\.pem)>")
 
 
@@ -93,8 +94,23 @@ def test_a_command_line_is_one_that_the_real_command_takes(line: str) -> None:
         assert importlib.util.find_spec(rest[1]) is not None
     elif first == "docker":
         check_compose(rest)
+    elif first.endswith("/bin/pip"):
+        check_pip(rest)
     else:
         assert first in OTHERS
+
+
+def check_pip(words: list[str]) -> None:
+    """`pip install` of one of our locks by its hashes, or of our wheel without anything else."""
+    verb, option, *rest = words
+    assert verb == "install"
+    if option == "--require-hashes":
+        assert rest[0] == "--requirement"
+        assert (ROOT / rest[1]).is_file()
+    else:
+        version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+        assert option == "--no-deps"
+        assert rest == [f"dist/a6hub-{version}-py3-none-any.whl"]
 
 
 def check_compose(words: list[str]) -> None:

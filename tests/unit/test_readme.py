@@ -81,11 +81,11 @@ def printed() -> str:
 
 def is_shown_as(step: Step, row: list[str]) -> bool:
     """Whether a row of the table may be this step's."""
-    _, case, action, proposer, acquirer, quantity, state, _ = row
+    _, example, action, proposer, acquirer, quantity, state, _ = row
     units = sum(u.span()[2] - u.span()[1] + 1 for u in step.units)
     if step.issue is not None:
         units = step.issue["quantity"]
-    return (case, action, proposer, acquirer, quantity, state) == (
+    return (example, action, proposer, acquirer, quantity, state) == (
         step.case,
         step.action,
         str(step.by),
@@ -105,6 +105,7 @@ def test_the_output_begins_with_the_scenarios_title_and_ends_as_the_program_does
 
 def test_every_transaction_shown_is_a_step_of_the_scenario_in_its_order() -> None:
     head, *rows = table("Transactions")
+    assert head[:2] == ["Transaction", "Example"]  # a case is a discrepancy
     assert " ".join(head) in " ".join(printed().split())
     assert len(rows) > 8
     steps = iter(STEPS)
@@ -128,7 +129,7 @@ def test_the_totals_shown_are_those_that_the_scenario_expects() -> None:
     (log,) = (line for line in shown() if line.startswith("In the log:"))
     counts = {name: int(number) for number, name in re.findall(r"(\d+) (\w+)", log)}
     assert SCENARIO.expect.transactions.items() <= counts.items()
-    (brought,) = (line for line in shown() if line.startswith("Brought to be:"))
+    (brought,) = (line for line in shown() if line.startswith("Brought into being:"))
     assert brought in printed()
 
 

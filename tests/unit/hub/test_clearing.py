@@ -10,7 +10,15 @@ from runtime.program import Heard
 from schemas.findings import Reason, finding
 from schemas.identifiers import Actor, Participant, TransactionId
 from schemas.limits import BUNDLE_BYTES_MAX, MESSAGE_BYTES_MAX
-from schemas.messages import Acceptance, Enclosure, Entry, Rejection, Withdrawal
+from schemas.messages import (
+    Acceptance,
+    Enclosure,
+    Entry,
+    Rejection,
+    StatusAnswer,
+    StatusRequest,
+    Withdrawal,
+)
 from schemas.units import Frozen
 from tests.cast import CHE, GHA, U, account, first_transfer, issuance, line, terms
 from tests.unit.hub.alone import Alone
@@ -152,3 +160,17 @@ def test_what_is_passed_on_fits_an_enclosure_however_it_must_be_quoted(
         assert len(made.model_dump_json()) < MESSAGE_BYTES_MAX - 1000
     else:
         assert [f.reason for f in found] == [Reason.MESSAGE_TOO_LARGE]
+
+
+async def test_a_status_answer_closes_nothing_that_may_follow_in_the_same_envelope(
+    alone: Alone,
+) -> None:
+    """A question and then the proposal it is about, under one sequence: what is unknown when it is
+    asked is not unknown for ever.
+    """
+    await alone.admit(*PARTIES)
+    question = alone.heard(GHA, "status-request", ID, StatusRequest(transaction=ID))
+    batch = await alone.run(question)
+    (answer,) = [s.message.body for s in batch.said if isinstance(s.message.body, StatusAnswer)]
+    assert answer.state is None
+    assert answer.closed_to == question.sequence - 1

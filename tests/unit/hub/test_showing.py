@@ -65,6 +65,19 @@ async def test_a_heartbeat_is_the_same_checkpoint_again(alone: Alone) -> None:
     assert (body.proof_from, body.proof) == (alone.hub.kept.log.size, ())
 
 
+async def test_a_clock_that_is_set_back_silences_no_checkpoint(alone: Alone) -> None:
+    """The hub's clock was an hour ahead: what it showed then counts as long ago."""
+    await established(alone)
+    alone.now = later(3600)
+    await alone.run(alone.proposal(GHA, "GHA01-GHA-1", issuance(GHA, U, 1, 10)))
+    alone.now = later(20)
+    batch = await alone.run(alone.proposal(GHA, "GHA01-GHA-2", issuance(GHA, U, 11, 20)))
+    assert GHANA in shown(batch.said)
+    await alone.run(alone.proposal(GHA, "GHA01-GHA-3", issuance(GHA, U, 21, 30)))
+    batch = await alone.tick(22)
+    assert GHANA in shown(batch.said), "and the pace is the new clock's"
+
+
 async def test_every_proof_leads_from_what_that_participant_saw_last(alone: Alone) -> None:
     await established(alone)
     seen: dict[Participant, tuple[int, bytes]] = {}

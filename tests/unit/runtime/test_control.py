@@ -13,7 +13,7 @@ from runtime.store import Store, open_store
 from schemas import limits
 from schemas.envelope import open_envelope
 from schemas.identifiers import Actor
-from schemas.messages import Hello, Lacking, Message, ResendRequest, parse_message
+from schemas.messages import Hello, Lacking, Message, ResendRequest, Returned, parse_message
 from schemas.units import Frozen
 from tests.cast import CHE, GHA, HUB, REC
 from tests.peer import NOON, Peer
@@ -177,9 +177,29 @@ async def test_whoever_is_told_of_envelopes_that_it_lost_greets_and_waits(bench:
     await bench.answered("1" * 32)
     hello = Hello(actor=CHE, sent=0, received=2, answer=False)
     replies = await bench.hears(CHE, hello, "hello")
-    assert replies.behind is not None
+    assert replies.doubted is not None
+    assert replies.behind is None
     bench.control.committed(replies)
     assert bench.control.waiting == {CHE.participant}
+
+
+async def test_a_hub_asks_for_what_it_is_said_to_have_lost_and_waits_for_nobody(
+    bench: Bench,
+) -> None:
+    """Anybody can say so; nothing but its own signature on such an envelope alarms it."""
+    control = Control(HUB, (HUB_ACTOR,), (), Journal(HUB))
+    bench.control, bench.journal.participant = control, HUB
+    hello = Hello(actor=CHE, sent=0, received=2**53 - 1, answer=False)
+    replies = await bench.hears(CHE, hello, "hello")
+    ask = ResendRequest(sender=HUB_ACTOR, first=1, last=1)
+    assert (HUB_ACTOR, CHE.participant, "resend", ask, None) in replies.say
+    assert replies.behind is None
+    control.committed(replies)
+    assert control.waiting == frozenset()
+    sealed = Peer(HUB_ACTOR, CHE.participant).seal([b"{}"], sequence=1)
+    replies = await bench.hears(CHE, Returned(envelope=sealed.decode()), "returned")
+    assert replies.behind is not None
+    assert replies.returned == []
 
 
 async def test_newcomers_are_greeted_and_waited_for_once(bench: Bench) -> None:

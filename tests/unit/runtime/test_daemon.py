@@ -2,7 +2,9 @@
 """What stops a daemon from starting is one line of its log and exit status 1, never a traceback."""
 
 import json
+import logging
 import socket
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from harness.deploy import deploy, load_federation
 from reconciliation.cli import ReconcileDaemonSettings
 from reconciliation.program import Reconciler
 from runtime.clock import SystemClock
-from runtime.daemon import run_daemon
+from runtime.daemon import configure_logging, run_daemon
 from runtime.settings import load_settings
 from schemas.directory import SignedAct
 
@@ -23,8 +25,13 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(autouse=True)
 def logs_as_before() -> Iterator[None]:
     """A daemon says where all logs of its process go; here there are others."""
+    loggers = [logging.getLogger(name) for name in ("", "aio_pika", "aiormq")]
+    before = [(logger, logger.handlers, logger.propagate) for logger in loggers]
     yield
     structlog.reset_defaults()
+    logging.captureWarnings(False)
+    for logger, handlers, propagate in before:
+        logger.handlers, logger.propagate = handlers, propagate
 
 
 @pytest.fixture
@@ -90,3 +97,22 @@ def test_a_port_that_is_taken_is_named(
     settings = folder / "settings.toml"
     settings.write_text(settings.read_text().replace("http_port = 0", f"http_port = {taken}"))
     assert "in use" in failure(folder, capsys)
+
+
+def test_what_libraries_log_is_json_and_what_the_link_says_is_not_said_twice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("info")
+    logging.getLogger("aiormq.connection").warning("cannot connect")
+    logging.getLogger("aio_pika.robust_connection").error("cannot connect")
+    logging.getLogger("asyncio").error("task %s was never retrieved", 7)
+    logging.getLogger("asyncio").error("task %d was never retrieved", "seven")
+    logging.getLogger("asyncio").info("nothing of note")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+    first, second, third = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["event"], first["level"]) == ("library_warned", "warning")
+    assert (first["library"], first["text"]) == ("asyncio", "task 7 was never retrieved")
+    assert second["text"] == "task %d was never retrieved"
+    assert "DeprecationWarning: old" in third["text"]

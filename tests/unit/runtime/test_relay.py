@@ -3,8 +3,10 @@
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from hashlib import sha256
 
 import pytest
 
@@ -18,7 +20,12 @@ PERMITTED = {"HUB": ["GHA01", "CHE01"], "GHA01": ["HUB"], "CHE01": ["HUB"]}
 
 
 def sealed(sequence: int, to: Participant = HUB, body: bytes | None = None) -> Sealed:
-    return Sealed(GHA, to, sequence, body or b"envelope %d" % sequence)
+    return Sealed(GHA, to, sequence, body or envelope(sequence))
+
+
+def envelope(number: int) -> bytes:
+    """As much of an envelope as a relay looks at."""
+    return b'manifest %d\n{"conversation":"GHA01-GHA-%d"}' % (number, number)
 
 
 class Bench:
@@ -63,6 +70,21 @@ async def test_what_is_sent_arrives_in_order_and_is_confirmed() -> None:
         assert bench.relay.pending == 0
 
 
+async def test_all_that_is_said_of_one_transaction_is_one_trace() -> None:
+    """For operators' tools alone: the conversation, and a W3C trace context made from it."""
+    bench = Bench()
+    async with bench.running():
+        same = b'other manifest\n{"conversation":"GHA01-GHA-1"}'
+        bench.relay.send([sealed(1), sealed(2), sealed(3, body=same)])
+        assert await bench.relay.drained(20)
+        traces = [a.headers["traceparent"] for a in await bench.hub.receive(200, 0.0)]
+    assert all(re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", trace) for trace in traces)
+    ids = [trace.split("-")[1] for trace in traces]
+    assert ids[0] == ids[2] == sha256(b"GHA01-GHA-1").hexdigest()[:32]
+    assert ids[0] != ids[1]
+    assert len(set(traces)) == 3
+
+
 FAULTS = {
     "lost": Faults(lost_permille=700),
     "arrived and reported as lost": Faults(unreported_permille=700),
@@ -88,7 +110,7 @@ async def test_a_recipient_that_cannot_be_reached_holds_nobody_up() -> None:
         away = [sealed(n, CHE.participant) for n in (1, 2, 3)]  # Ghana may not write to it
         bench.relay.send([*away, sealed(1), sealed(2)])
         await until(lambda: bench.relay.pending == 3)
-        assert await bench.arrived() == [b"envelope 1", b"envelope 2"]
+        assert await bench.arrived() == [envelope(1), envelope(2)]
         assert all(bench.relay.knows(envelope) for envelope in away)
 
 
@@ -104,16 +126,17 @@ async def test_an_envelope_is_taken_once_while_it_is_on_its_way() -> None:
         assert not bench.relay.knows(sealed(1))
         assert bench.relay.send([sealed(1)]) == 1  # somebody lacks it
         assert await bench.relay.drained(20)
-        assert await bench.arrived() == [b"envelope 1"] * 2
+        assert await bench.arrived() == [envelope(1)] * 2
 
 
 async def test_what_was_sealed_anew_takes_the_place_of_the_old_bytes() -> None:
     bench = Bench()
     bench.relay.send([sealed(1), sealed(2)])
-    bench.relay.replace([sealed(1, body=b"anew")])
+    anew = b'anew\n{"conversation":"GHA01-GHA-1"}'
+    bench.relay.replace([sealed(1, body=anew)])
     async with bench.running():
         assert await bench.relay.drained(20)
-        assert sorted(await bench.arrived()) == [b"anew", b"envelope 2"]
+        assert sorted(await bench.arrived()) == [anew, envelope(2)]
 
 
 async def test_a_control_envelope_is_sent_once_and_not_kept() -> None:
@@ -133,4 +156,4 @@ async def test_draining_ends_with_its_time_while_the_link_is_down() -> None:
         assert not await bench.relay.drained(0.01)
         bench.exchange.start()
         assert await bench.relay.drained(20)
-        assert await bench.arrived() == [b"envelope 1"]
+        assert await bench.arrived() == [envelope(1)]

@@ -56,8 +56,9 @@ PUBLIC: dict[str, str] = {
     "schemas.export": "FOLDER documents main",
     "schemas.findings": "CheckClass Finding RULES Reason Rule finding",
     "schemas.identifiers": """
-        AccountNumber Actor ApproachId AuthorizationId CaseId Digest HUB Identifier Instant
-        MessageId REC Participant PartyCode RegistryId TransactionId account_number message_id
+        AccountNumber Actor ApproachId AuthorizationId CaseId Digest HUB HUB_ACTOR Identifier
+        Instant MessageId Participant PartyCode REC REC_ACTOR RegistryId TransactionId
+        account_number message_id
     """,
     "schemas.jws": """
         Algorithm JWSError JWSReason PublicKey SIGNATURE_BYTES Signer SoftwareSigner

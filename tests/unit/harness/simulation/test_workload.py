@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is drawn for operators to ask: the same for a seed, and of a form that a desk can answer."""
+
+import json
+import random
+from collections import Counter
+from functools import cache
+
+import pytest
+
+from harness.simulation.cast import ROG, Cast
+from harness.simulation.workload import (
+    FIRST_UNITS,
+    VINTAGE,
+    Holdings,
+    Operation,
+    Workload,
+    own_key,
+)
+from ledger.checks import Policy
+from mechanism_node.issuance import Issuance, issuance_proposal
+from registry.desk import COMMANDS
+from schemas.identifiers import Actor, account_number
+from schemas.messages import Proposal
+from schemas.units import Attributes
+
+CAST = Cast(2)
+ATTRIBUTES = Attributes().model_dump_json()
+DRAWS = 1500
+
+
+def units(actor: str) -> Holdings:
+    """Every Party holds what it has issued first."""
+    if actor not in CAST.parties:
+        return {}
+    one = Actor(actor)
+    key = own_key(one, VINTAGE)
+    return {key.text: [(1, FIRST_UNITS, str(account_number(one, "HLD", 1)), ATTRIBUTES)]}
+
+
+def states() -> dict[str, str]:
+    return {"GHA01-GHA-1": "cleared", "ROG01-ROG-2": "completed"}
+
+
+@cache
+def drawn(seed: int) -> list[Operation]:
+    workload = Workload(CAST, random.Random(seed), units, states)
+    return [one for _ in range(DRAWS) if (one := workload.draw()) is not None]
+
+
+def proposals() -> list[Operation]:
+    return [one for one in drawn(1) if one.command == "propose"]
+
+
+def test_a_seed_draws_the_same_operations_each_time() -> None:
+    workload = Workload(CAST, random.Random(1), units, states)
+    again = [one for _ in range(DRAWS) if (one := workload.draw()) is not None]
+    assert again == drawn(1)
+    assert drawn(2) != drawn(1)
+
+
+def test_what_is_not_spoilt_is_a_proposal_that_the_wire_knows() -> None:
+    fine = [one for one in proposals() if not one.name.startswith("spoilt")]
+    assert len(fine) > 300
+    for one in fine:
+        parsed(one.arguments)
+
+
+def test_what_is_spoilt_differs_from_what_would_be_fine_and_is_still_data() -> None:
+    spoilt = [one for one in proposals() if one.name.startswith("spoilt")]
+    assert 0.15 < len(spoilt) / len(proposals()) < 0.35
+    for one in spoilt:
+        json.dumps(one.arguments)
+        assert one.name.removeprefix("spoilt ") == one.arguments["action"]
+
+
+def test_issuances_of_the_mechanism_registry_are_what_its_desk_takes() -> None:
+    issued = [one for one in drawn(1) if one.command == "issue"]
+    assert issued
+    for one in issued:
+        issuance = Issuance.model_validate_json(json.dumps(one.arguments))
+        parsed({"lifetime_seconds": 60, **issuance_proposal(issuance, one.actor, Policy())})
+
+
+def test_commands_are_those_of_a_desk_and_actors_those_of_the_cast() -> None:
+    actors = {*CAST.holders, ROG}
+    known = {*COMMANDS, "issue", "open-account", "close-account"}
+    for one in drawn(1):
+        assert one.command in known
+        assert one.actor in actors or one.command == "withdraw"
+
+
+def test_every_action_that_the_holdings_allow_is_drawn_and_every_kind_of_answer() -> None:
+    names = Counter(one.name for one in drawn(1))
+    wanted = {"issuance", "authorization", "first-transfer", "use", "cancellation"}
+    wanted |= {"accept", "reject", "withdraw", "status", "account", "issuance of A6.4ERs"}
+    assert wanted <= set(names)
+
+
+def test_where_nobody_holds_anything_issuing_authorizing_and_asking_is_left() -> None:
+    workload = Workload(CAST, random.Random(1), lambda _actor: {}, dict)
+    found = [one for _ in range(300) if (one := workload.draw()) is not None]
+    assert {one.name.removeprefix("spoilt ") for one in found} == {
+        "issuance",
+        "issuance of A6.4ERs",
+        "authorization",
+        "account",
+    }
+
+
+@pytest.mark.parametrize("registries", [1, 3])
+def test_each_registry_of_a_cast_has_operators(registries: int) -> None:
+    cast = Cast(registries)
+    workload = Workload(cast, random.Random(4), lambda _actor: {}, dict)
+    actors = {one.actor for _ in range(400) if (one := workload.draw()) is not None}
+    assert set(cast.parties) <= actors
+
+
+def parsed(arguments: dict[str, object]) -> Proposal:
+    """The proposal that a desk makes of a command."""
+    values = {k: v for k, v in arguments.items() if k not in {"actor", "lifetime_seconds"}}
+    lines = values.get("lines", ())
+    assert isinstance(lines, list | tuple)
+    values.setdefault("quantity", sum(x["last"] - x["first"] + 1 for x in lines))
+    values["expires_at"] = "2027-03-01T12:00:00.000000Z"
+    return Proposal.model_validate_json(json.dumps(values))
