@@ -16,7 +16,7 @@ from rich.table import Table
 
 from harness.simulation.campaign import Campaign, run_campaign, simulating
 from harness.simulation.cast import REGISTRIES_MAX
-from harness.simulation.chances import KINDS, FaultListError, parse_kinds
+from harness.simulation.chances import FaultListError, parse_kinds
 from harness.simulation.run import Plan, Result
 from harness.simulation.seeds import read_seeds
 from harness.simulation.shrink import shrunk
@@ -24,6 +24,9 @@ from harness.simulation.shrink import shrunk
 __all__ = ["app"]
 
 app = typer.Typer()
+
+LINE_EVERY = 100
+"""Where there is no terminal for a progress bar, a line tells after so many runs."""
 
 
 @app.command()
@@ -49,7 +52,7 @@ def simulate(
     except ValueError as error:  # a seed file's as well
         typer.echo(f"a6hub: {error}", err=True)
         raise typer.Exit(2) from None
-    failed = _one(plans[0], faults, trace) if len(plans) == 1 else _many(plans, jobs)
+    failed = _one(plans[0], trace) if len(plans) == 1 else _many(plans, jobs)
     if failed:
         raise typer.Exit(1)
 
@@ -75,7 +78,7 @@ def _plans(
     return [Plan(number, steps, kinds, registries) for number in range(seed, seed + runs)]
 
 
-def _one(plan: Plan, faults: str, trace: Path | None) -> bool:
+def _one(plan: Plan, trace: Path | None) -> bool:
     """A single run; one that fails is made shorter."""
     console = Console()
     with simulating() as simulator:
@@ -115,6 +118,10 @@ def _many(plans: list[Plan], jobs: int) -> bool:
             if result.failure is not None:
                 _explain(console, result)
             bar.update(task, completed=campaign.runs, failed=len(campaign.failed))
+            if not console.is_terminal and campaign.runs % LINE_EVERY == 0:
+                console.print(
+                    f"{campaign.runs} of {len(plans)} runs, {len(campaign.failed)} failed"
+                )
 
         campaign = run_campaign(plans, jobs or os.cpu_count() or 1, show)
     _show_coverage(console, campaign)
@@ -138,12 +145,9 @@ def _explain(console: Console, result: Result) -> None:
 
 def _explain_small(console: Console, result: Result) -> None:
     assert result.failure is not None
-    named = ",".join(sorted(result.plan.kinds)) or "none"
-    if len(result.plan.kinds) == len(KINDS):
-        named = "all"
     console.print(f"The invariant: {result.failure.invariant}", markup=False)
     console.print(f"Shortest run found: {result.plan.steps} steps. Run it again with:")
-    console.print(f"  {result.plan.command(named)}", markup=False, soft_wrap=True)
+    console.print(f"  {result.plan.command}", markup=False, soft_wrap=True)
 
 
 def _alone(result: Result) -> Campaign:

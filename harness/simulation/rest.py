@@ -10,7 +10,8 @@ Elsewhere: what must hold then (`invariants`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from harness.simulation.cast import HUB, REC, ROG
@@ -34,9 +35,23 @@ async def come_to_rest(world: World, ledgers: Ledgers, disturber: Disturber, voi
     """End all faults, wait for rest, hold everything to the invariants; set edited rows right, and
     once more. Faults may come again afterwards.
     """
+    with _calm(world):
+        await _come_to_rest(world, ledgers, disturber, voice)
+
+
+@contextmanager
+def _calm(world: World) -> Iterator[None]:
+    """No faults by chance for a while."""
     for dice in world.dice.values():
         dice.armed = False
     world.exchange.faults = Faults()
+    yield
+    for dice in world.dice.values():
+        dice.armed = True
+    world.exchange.faults = world.chances.broker()
+
+
+async def _come_to_rest(world: World, ledgers: Ledgers, disturber: Disturber, voice: Voice) -> None:
     disturber.undo()
     await world.everybody_back()
     for participant in (*world.cast.programs, ROG.participant):
@@ -53,9 +68,6 @@ async def come_to_rest(world: World, ledgers: Ledgers, disturber: Disturber, voi
         disturber.diverged.clear()
         await _rest(world, ledgers, voice, edited=True)
         await ledgers.at_rest()
-    for dice in world.dice.values():
-        dice.armed = True
-    world.exchange.faults = world.chances.broker()
 
 
 async def _rest(world: World, ledgers: Ledgers, voice: Voice, *, edited: bool) -> None:

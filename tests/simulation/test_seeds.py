@@ -84,7 +84,7 @@ def test_another_seed_has_another_trace(simulator: Simulator) -> None:
 
 def fresh_process(plan: Plan, hash_seed: str) -> str:
     """What the command prints about a plan."""
-    command = plan.command("all").split()[1:]
+    command = plan.command.split()[1:]
     code = "from harness.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, *command],

@@ -40,7 +40,7 @@ def test_a_failed_run_is_made_shorter_and_fails_the_same_way(simulator: Simulato
 
 @pytest.mark.usefixtures("planted")
 def test_the_command_that_is_printed_for_a_failed_run_repeats_it() -> None:
-    told = CliRunner().invoke(app, shlex.split(PLAN.command("loss,partition"))[2:])
+    told = CliRunner().invoke(app, shlex.split(PLAN.command)[2:])
     assert told.exit_code == 1
     assert "FAILED: 30 steps" in told.output
     assert "Traceback" not in told.output

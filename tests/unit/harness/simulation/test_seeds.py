@@ -21,5 +21,5 @@ def test_runs_are_read_in_order_with_what_is_usual_where_nothing_is_said(tmp_pat
 
 
 def test_a_plan_names_the_command_that_runs_it_again() -> None:
-    command = Plan(9, 5, frozenset({"loss"}), 3).command("loss")
+    command = Plan(9, 5, frozenset({"loss"}), 3).command
     assert command == "a6hub simulate --seed 9 --steps 5 --faults loss --registries 3"
