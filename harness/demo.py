@@ -3,7 +3,8 @@
 
 On the embedded default nothing but Python is needed. With `--processes` every program is a process
 of its own on RabbitMQ and PostgreSQL. The output folder gets `report.html`, `summary.json` and
-every envelope as it was sent. The exit status is 0 only if every expectation of the scenario held.
+every envelope as it was sent, but for control envelopes, which nobody keeps. The exit status is 0
+only if every expectation of the scenario held.
 """
 
 import asyncio

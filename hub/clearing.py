@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from hub.entries import Logging
 from hub.state import HubFacts, Transaction
 from ledger import actions
-from ledger.checks import Ask, examine
+from ledger.asking import Ask
+from ledger.checks import examine
 from ledger.transactions import Event, IllegalStep, State, step
 from runtime.program import Batch, Heard
 from schemas.effects import Effect

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from hub import tables
 from hub.genesis import begin_log
 from hub.program import Hub, HubSettings
-from ledger.checks import Policy
+from ledger.asking import Policy
 from ledger.directory import Directory
 from ledger.transactions import State
 from runtime.clock import Ids, SystemClock, system_entropy

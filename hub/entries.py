@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from hub.state import Case, HubFacts, NewEntry, Transaction
 from ledger import log
-from ledger.checks import RULES_VERSION, Approval, Authorization
+from ledger.asking import Approval, Authorization
+from ledger.checks import RULES_VERSION
 from ledger.effects import Everybody, apply
 from ledger.growth import Growth
 from ledger.transactions import Event, State, step

@@ -8,7 +8,7 @@ Elsewhere: the act and its signatures (`schemas.directory`, `ledger.directory`);
 from hub import saving, storage
 from hub.entries import Logging
 from hub.state import HubFacts, Kept
-from ledger.checks import Policy
+from ledger.asking import Policy
 from ledger.directory import Directory
 from ledger.holdings import Holdings
 from runtime.clock import Ids

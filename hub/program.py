@@ -20,7 +20,7 @@ from hub.reach import (
 )
 from hub.showing import Showing
 from hub.state import HubFacts, Kept
-from ledger.checks import Policy
+from ledger.asking import Policy
 from ledger.directory import Directory
 from ledger.transactions import State
 from runtime import books

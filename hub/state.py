@@ -10,7 +10,7 @@ Elsewhere: the rules (`rules`), loading and writing (`storage`).
 
 from dataclasses import dataclass, field
 
-from ledger.checks import Approval, Authorization, Facts, Policy
+from ledger.asking import Approval, Authorization, Facts, Policy
 from ledger.directory import Directory
 from ledger.growth import Growth
 from ledger.holdings import Holdings

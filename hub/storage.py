@@ -16,7 +16,7 @@ from hub import tables
 from hub.entries import OVERDUE
 from hub.state import Case, Kept, StatementRow, Transaction
 from ledger import log
-from ledger.checks import Approval, Authorization
+from ledger.asking import Approval, Authorization
 from ledger.directory import Directory
 from ledger.growth import Growth
 from ledger.transactions import State

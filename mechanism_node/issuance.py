@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ledger.checks import MECHANISM_APPROACH, Policy, levy
+from ledger.asking import MECHANISM_APPROACH, Policy, levy
 from schemas.identifiers import Actor, PartyCode, RegistryId, account_number
 from schemas.messages import IssuanceReferences
 from schemas.units import Attributes, AuthorizationRef, Frozen, Key, Layer, Serial, Vintage

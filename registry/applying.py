@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ledger import log
-from ledger.checks import Approval, Authorization
+from ledger.asking import Approval, Authorization
 from ledger.directory import Directory, DirectoryError
 from ledger.effects import apply
 from ledger.growth import Growth

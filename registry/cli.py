@@ -10,7 +10,7 @@ import typer
 from pydantic import Field, field_validator
 from sqlalchemy import select
 
-from ledger.checks import Policy
+from ledger.asking import Policy
 from registry import tables
 from registry.program import Registry, RegistrySettings
 from runtime.errors import LocalProtocolError

@@ -17,7 +17,8 @@ from datetime import timedelta
 from pydantic import ValidationError
 
 from ledger import actions
-from ledger.checks import Ask, examine
+from ledger.asking import Ask
+from ledger.checks import examine
 from ledger.effects import apply
 from ledger.transactions import Event, State, step
 from registry import accounts

@@ -19,7 +19,7 @@ from runtime import events
 from runtime.program import Batch, Heard
 from schemas.envelope import EnvelopeError, digest, open_manifest, verify
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor
+from schemas.identifiers import HUB_ACTOR, Actor
 from schemas.messages import (
     Enclosure,
     Malformed,
@@ -31,8 +31,6 @@ from schemas.messages import (
 )
 
 __all__ = ["hear_enclosure", "hear_notice", "hear_status"]
-
-HUB = Actor("HUB")
 
 
 def hear_enclosure(
@@ -71,7 +69,7 @@ def hear_notice(facts: RegistryFacts, heard: Heard, batch: Batch) -> None:
     body: Notice = heard.message.body
     for found in body.findings:
         batch.log(events.NOTICE_RECEIVED, about=body.about, finding=str(found))
-    if heard.author == HUB:
+    if heard.author == HUB_ACTOR:
         for known in facts.transactions.values():
             if known.message == body.about and known.state is State.PROPOSED:
                 _give_up(facts, known, list(body.findings))

@@ -12,7 +12,7 @@ commands (`desk`), inquiries (`answers`), hashing rows again (`scrubbing`), SQL 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ledger.checks import Policy
+from ledger.asking import Policy
 from ledger.directory import Directory
 from ledger.holdings import Holdings
 from registry import accounts, desk, hearing, saving, storage, witness

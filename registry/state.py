@@ -7,7 +7,7 @@ Elsewhere: loading and writing (`storage`, `saving`), what happens to them (`app
 
 from dataclasses import dataclass, field
 
-from ledger.checks import Approval, Authorization, Facts
+from ledger.asking import Approval, Authorization, Facts
 from ledger.directory import Directory
 from ledger.growth import Growth
 from ledger.transactions import State

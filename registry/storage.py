@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Text, and_, bindparam, cast, select
 
-from ledger.checks import Approval, Authorization
+from ledger.asking import Approval, Authorization
 from ledger.directory import Directory
 from ledger.growth import Growth
 from ledger.log import EMPTY_ROOT

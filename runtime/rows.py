@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from ledger.asking import Approval
 from ledger.blocks import Block
-from ledger.checks import Approval
 from ledger.holdings import Overlay, OverlayKind
 from ledger.tree import Point, slot
 from schemas.identifiers import AccountNumber, Actor, Identifier

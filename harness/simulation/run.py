@@ -32,7 +32,7 @@ from harness.simulation.virtual_time import VirtualLoop
 from harness.simulation.voice import Voice
 from harness.simulation.workload import Workload
 from harness.simulation.world import Places, World
-from ledger.checks import Policy
+from ledger.asking import Policy
 from runtime.clock import Ids
 
 __all__ = ["Failure", "Plan", "Result", "Simulator"]

@@ -18,8 +18,9 @@ from pydantic import ValidationError
 
 from harness.simulation.auditor import Auditor, Observed
 from ledger import actions
+from ledger.asking import Approval, Ask, Authorization, Facts, Policy, levy
 from ledger.blocks import Block
-from ledger.checks import Approval, Ask, Authorization, Facts, Policy, examine, levy
+from ledger.checks import examine
 from ledger.directory import Directory
 from ledger.effects import Everybody, apply
 from ledger.holdings import Holdings, Overlay, OverlayKind

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from ledger import checks
 from ledger.actions import completion
-from ledger.checks import CLASSES, Approval, Authorization, examine, levy
+from ledger.asking import Approval, Authorization, levy
+from ledger.checks import CLASSES, examine
 from ledger.effects import Everybody, apply
 from ledger.holdings import Holdings, Overlay, OverlayKind
 from schemas.directory import Profile, Status, StatusChange

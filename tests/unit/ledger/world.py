@@ -13,7 +13,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.actions import completion, consents
-from ledger.checks import Approval, Ask, Authorization, Facts, Policy, examine
+from ledger.asking import Approval, Ask, Authorization, Facts, Policy
+from ledger.checks import examine
 from ledger.directory import Directory, sign_act
 from ledger.effects import Everybody, apply
 from ledger.holdings import Holdings

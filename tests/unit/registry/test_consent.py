@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ledger import actions
-from ledger.checks import Policy
+from ledger.asking import Policy
 from ledger.holdings import Holdings
 from ledger.transactions import State
 from registry.consent import moved_by, not_agreed

@@ -16,12 +16,16 @@ ROOT = Path(__file__).parents[3]
 PACKAGES = ("schemas", "ledger")
 
 PUBLIC: dict[str, str] = {
+    "ledger.action_checks": """
+        authorization_is_next first_transfer_is_authorized issuance_fits issuer_may_issue
+        units_fit_the_action
+    """,
     "ledger.actions": "companion completion consents needs_acceptance pledged release reserve",
     "ledger.blocks": "Block Range cut join normalize overlaps quantity subtract",
-    "ledger.checks": """
-        Approval Ask Authorization CLASSES Facts MECHANISM_APPROACH MOVES Moves Policy
-        RULES_VERSION SHAPES Shape examine levy
+    "ledger.asking": """
+        Approval Ask Authorization Check Facts Found MECHANISM_APPROACH Policy levy
     """,
+    "ledger.checks": "CLASSES MOVES Moves RULES_VERSION SHAPES Shape examine",
     "ledger.directory": "Directory DirectoryError KeyRecord Member act_signature sign_act",
     "ledger.effects": "Dispute Everybody apply",
     "ledger.growth": "Growth",

@@ -17,7 +17,7 @@ from harness.simulation.workload import (
     Workload,
     own_key,
 )
-from ledger.checks import Policy
+from ledger.asking import Policy
 from mechanism_node.issuance import Issuance, issuance_proposal
 from registry.desk import COMMANDS
 from schemas.identifiers import Actor, account_number

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked when a proposal is checked: the proposal, the facts and the settings to judge by.
+
+Elsewhere: the checks (`checks`, `action_checks`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ledger.directory import Directory
+from ledger.holdings import Holdings
+from schemas.effects import AuthorizationTerms
+from schemas.findings import Finding
+from schemas.identifiers import (
+    Actor,
+    ApproachId,
+    AuthorizationId,
+    CaseId,
+    Instant,
+    PartyCode,
+    TransactionId,
+)
+from schemas.messages import Proposal
+
+__all__ = [
+    "MECHANISM_APPROACH",
+    "Approval",
+    "Ask",
+    "Authorization",
+    "Check",
+    "Facts",
+    "Found",
+    "Policy",
+    "levy",
+]
+
+MECHANISM_APPROACH = ApproachId("CA0001")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Settings of the rules; shares are in permille and rounded up."""
+
+    mechanism: str = "UN01"
+    international: frozenset[str] = frozenset({"UN02"})
+    share_of_proceeds_permille: int = 50
+    omge_permille: int = 20
+    vintage_from: int = 2021
+    suspend_overdue: bool = True
+    """Whether units leave no account of an actor that differs and has not answered in time."""
+
+
+@dataclass(slots=True)
+class Authorization:
+    """All versions of one authorization, and the units first-transferred under it so far."""
+
+    versions: dict[int, AuthorizationTerms] = field(default_factory=dict)
+    used: int = 0
+
+    @property
+    def current(self) -> AuthorizationTerms:
+        """The newest version."""
+        return self.versions[max(self.versions)]
+
+
+@dataclass(slots=True)
+class Approval:
+    """What was approved under one reference, and the units issued under it so far."""
+
+    approved_quantity: int
+    issued: int = 0
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the checks look at. `whole` is true at the hub, whose facts are everybody's."""
+
+    directory: Directory
+    holdings: Holdings
+    authorizations: Mapping[tuple[PartyCode, AuthorizationId], Authorization]
+    now: Instant
+    policy: Policy
+    whole: bool = True
+    approvals: Mapping[tuple[Actor, str], Approval] = field(default_factory=dict)
+    """By the actor that issues and the reference of the approval."""
+    overdue: Mapping[Actor, tuple[CaseId, ...]] = field(default_factory=dict)
+    """Open cases by actors that owe an answer or a statement, oldest first."""
+
+
+class Ask(NamedTuple):
+    """A proposal to be checked. `first` is false when it is checked again before completion."""
+
+    transaction: TransactionId
+    author: Actor
+    proposal: Proposal
+    facts: Facts
+    known: bool = False
+    first: bool = True
+
+
+Found = Iterator[Finding]
+Check = Callable[[Ask], Found]
+
+
+def levy(quantity: int, permille: int) -> int:
+    """A share of a quantity, rounded up to whole units."""
+    return -(-quantity * permille // 1000)
