@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import checks
+from ledger import action_checks, checks
 from ledger.actions import completion
 from ledger.asking import Approval, Authorization, levy
 from ledger.checks import CLASSES, examine
@@ -898,10 +898,10 @@ def test_a_fault_is_found_and_nothing_else(name: str) -> None:
 
 
 def test_every_reason_that_a_check_can_give_has_a_case() -> None:
-    tree = ast.parse(inspect.getsource(checks))
     given = {
         Reason[node.attr]
-        for node in ast.walk(tree)
+        for module in (checks, action_checks)
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == "Reason"
