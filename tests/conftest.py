@@ -4,6 +4,10 @@
 Fixtures of one folder alone stand in a conftest.py of that folder.
 """
 
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 
 from tests.services import (
@@ -26,6 +30,26 @@ __all__ = [
     "restartable_rabbitmq",
     "services_folder",
 ]
+
+
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 2 * 1024**3
+"""What the tests' own files may need at a time, with room to spare."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the tests' own files in memory, where there is such a disk and nobody says otherwise:
+    what is tested of SQLite is not the disk. PostgreSQL and RabbitMQ have theirs on the disk.
+    """
+    usable = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    if usable and config.option.basetemp is None:
+        config.option.basetemp = MEMORY / f"a6hub-tests-{os.getpid()}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    chosen = config.option.basetemp
+    if chosen is not None and Path(chosen).parent == MEMORY:
+        shutil.rmtree(chosen, ignore_errors=True)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
