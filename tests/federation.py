@@ -494,14 +494,14 @@ class Federation:
         if not self.faults_expected:
             bad = {events.CULPRIT_SET_ASIDE, events.BATCH_FAILED, events.SERVICE_FAILED}
             assert [e for e in self.logs if e["event"] in bad] == []
+        entries, log = await self._log_and_rows()
         holdings, issued = Holdings(), 0
-        for message in await self.entries():
+        for message in entries:
             entry: Entry = message.body
             for effect in entry.effects:
                 assert apply(holdings, effect, Everybody()) == []
                 if isinstance(effect, Move) and effect.source is None:
                     issued += effect.quantity
-        log = await self._books(HUB)
         assert log == (_blocks(holdings), set(holdings.overlays())), "the log's rows"
         assert sum(block[2] - block[1] + 1 for block in log[0]) == issued, "conservation"
         for participant in self.tasks:
@@ -513,6 +513,14 @@ class Federation:
                 assert {b for b in blocks if b[4] == actor} == mine, f"the rows of {actor}"
                 laid = {o for o in log[1] if o.actor == actor}
                 assert {o for o in overlays if o.actor == actor} == laid, f"overlays of {actor}"
+
+    async def _log_and_rows(self) -> tuple[list[Message], tuple[set[Any], set[Any]]]:
+        """The log's entries and rows of one moment, though the hub may be running."""
+        while True:
+            entries = await self.entries()
+            rows = await self._books(HUB)
+            if await self.log_size() == len(entries):
+                return entries, rows
 
     async def _books(self, participant: Participant) -> tuple[set[Any], set[Any]]:
         async with self.store(participant).snapshot() as session:
