@@ -88,8 +88,11 @@ class Desk:
                 f"envelopes of {actor} from before a restore wait for others to go before them; "
                 "the next statement does that: try again then"
             )
-        elif actor in batch.rotations:
-            problem = f"the key of {actor} is being changed already"
+        elif self._sealer.changing(actor) or actor in batch.rotations:
+            problem = (
+                f"the key of {actor} is being changed already; try again when the hub has told "
+                "of that change"
+            )
         else:
             batch.rotations.append(actor)
             batch.results[order.id] = f"the key of {actor} changes with the next envelope"

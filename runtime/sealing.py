@@ -54,6 +54,13 @@ class Sealer:
         """Whether the key that an actor changes to next is there."""
         return self._keyring.following(actor) is not None
 
+    def changing(self, actor: Actor) -> bool:
+        """Whether the key in use is not the one in the directory: the hub has not told of a change
+        yet. What the key after it seals could not be told apart from a forgery there (rule 4.4).
+        """
+        current = self._program.directory.current_key(actor)
+        return self._keyring.signer(actor, current).public != current
+
     def seal(self, batch: Batch, changed: dict[Way, int]) -> tuple[list[Sealed], list[Kept]]:
         """Seal what was said; gives the envelopes and where each message stands. `changed` gets the
         sequences used up.

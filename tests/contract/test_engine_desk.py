@@ -154,6 +154,20 @@ async def test_one_participant_cannot_fill_the_places_of_held_envelopes(engine: 
     assert len(await engine.rows("select * from dead_letters")) == 2
 
 
+async def test_a_key_is_not_changed_twice_before_the_hub_has_told_of_it(engine: Engine) -> None:
+    await registry(engine)
+    assert await engine.order("ask", REGISTRY, transaction="GHA01-GHA-1") == ("done", "asked")
+    await engine.counts(1)
+    await engine.stop(HUB)
+    for name in ("next", "later"):
+        engine.keyrings[REGISTRY].add(GHA, signer(name))
+    assert (await engine.order("rotate-key", REGISTRY))[0] == "done"
+    state, result = await engine.order("rotate-key", REGISTRY)
+    assert state == "refused"
+    assert "is being changed already; try again when the hub has told of that change" in result
+    assert len(await engine.rows("select 1 from messages where type = 'rotation'", REGISTRY)) == 1
+
+
 async def test_a_key_is_changed_by_command_and_everything_goes_on_under_the_new_one(
     engine: Engine,
 ) -> None:
