@@ -137,7 +137,7 @@ class Directory:
         self._administrators_signed(signed)
         keys, witness = {pair.actor: _key(pair.key) for pair in act.actors}, _key(act.witness_key)
         new = {*keys.values(), witness}
-        if len(new) != len(keys) + 1 or any(map(self._is_taken, new)):
+        if len(new) != len(keys) + 1 or any(map(self.is_taken, new)):
             detail = "every actor, and the witness, needs a key of its own"
             raise DirectoryError(Reason.COMMAND_INVALID, detail)
         _require(signed, keys.values(), len(keys))
@@ -164,7 +164,7 @@ class Directory:
         after = (*records[:-1], closed)
         if act.new is not None:
             new = _key(act.new)
-            if self._is_taken(new):
+            if self.is_taken(new):
                 raise DirectoryError(Reason.COMMAND_INVALID, "the new key was used before")
             # A key opens no earlier than the one before: no sequence ever has two.
             before = records[-1].opens
@@ -182,17 +182,6 @@ class Directory:
             raise DirectoryError(Reason.PARTICIPANT_UNKNOWN, "a profile joins two admitted actors")
         _require(signed, [key for actor in pair if (key := self.current_key(actor))], 2)
         return replace(self, profiles={**self.profiles, pair: act.profile})
-
-    def _is_taken(self, key: jws.PublicKey) -> bool:
-        """Whether any actor has or had this key, or it signs as something else: a signature must
-        not mean two things.
-        """
-        others = (a.key for a in self.genesis.administrators)
-        return (
-            any(record.key == key for records in self.keys.values() for record in records)
-            or any(member.witness_key == key for member in self.members.values())
-            or any(_key(text) == key for text in (self.genesis.checkpoint_key, *others))
-        )
 
     def _administrators_signed(self, signed: SignedAct) -> None:
         keys = [_key(a.key) for a in self.genesis.administrators]
@@ -218,6 +207,17 @@ class Directory:
     def any_key(self, actor: Actor, key_id: str) -> jws.PublicKey | None:
         """The key by that id, current or not: for evidence signed while it was valid."""
         return next((r.key for r in self.keys.get(actor, ()) if r.key.key_id == key_id), None)
+
+    def is_taken(self, key: jws.PublicKey) -> bool:
+        """Whether any actor has or had this key, or it signs as something else: a signature must
+        not mean two things.
+        """
+        others = (a.key for a in self.genesis.administrators)
+        return (
+            any(record.key == key for records in self.keys.values() for record in records)
+            or any(member.witness_key == key for member in self.members.values())
+            or any(_key(text) == key for text in (self.genesis.checkpoint_key, *others))
+        )
 
     def status(self, participant: Participant) -> Status | None:
         """The participant's status; None when it is not admitted."""

@@ -15,13 +15,13 @@ from sqlalchemy import Integer, bindparam, literal_column, select, update
 from runtime import events
 from runtime.intake import Unit
 from runtime.orders import Operator, check_order
-from runtime.program import Order, Program
+from runtime.program import Batch, Order, Program
 from runtime.sealing import Sealer
 from runtime.store import Session
 from runtime.tables import dead_letters, desk
 from runtime.work import Done
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import HUB
+from schemas.identifiers import HUB, Actor
 
 __all__ = ["COMMANDS_MAX", "OWN_COMMANDS", "Desk", "close_command", "open_commands", "roles_of"]
 
@@ -79,25 +79,40 @@ class Desk:
         actor = next((a for a in self._program.actors if a == named and a.participant != HUB), None)
         if actor is None:
             problem = f"{named!r:.60} is not a registry actor of this program"
-        elif not self._sealer.following(actor):
-            problem = (
-                f"the next key of {actor} is not in the key folder; make it with keygen --next"
-            )
-        elif self._sealer.has_ahead(actor):
-            problem = (
-                f"envelopes of {actor} from before a restore wait for others to go before them; "
-                "the next statement does that: try again then"
-            )
-        elif self._sealer.changing(actor) or actor in batch.rotations:
-            problem = (
-                f"the key of {actor} is being changed already; try again when the hub has told "
-                "of that change"
-            )
+            await close_command(session, order.id, done=False, result=problem)
+        elif objection := self._no_rotation(actor, batch):
+            await close_command(session, order.id, done=False, result=objection)
         else:
             batch.rotations.append(actor)
             batch.results[order.id] = f"the key of {actor} changes with the next envelope"
-            return
-        await close_command(session, order.id, done=False, result=problem)
+
+    def _no_rotation(self, actor: Actor, batch: Batch) -> str | None:
+        """Why an actor's key must not be changed now. A change that the hub refuses would leave the
+        actor with a key that nobody knows.
+        """
+        directory, new = self._program.directory, self._sealer.following(actor)
+        if actor in directory.keys and directory.current_key(actor) is None:
+            return (
+                f"the key of {actor} is withdrawn; the administrators of the hub name its next one"
+            )
+        if actor in batch.rotations or self._sealer.changing(actor):
+            return (
+                f"the key of {actor} is being changed already; try again when the hub has told "
+                "of that change"
+            )
+        if new is None:
+            return f"the next key of {actor} is not in the key folder; make it with keygen --next"
+        if directory.is_taken(new):
+            return (
+                f"the next key of {actor} was used before, by it or by another; take its file out "
+                "of the key folder and make another with keygen --next"
+            )
+        if self._sealer.has_ahead(actor):
+            return (
+                f"envelopes of {actor} from before a restore wait for others to go before them; "
+                "the next statement does that: try again then"
+            )
+        return None
 
 
 async def _settle_letter(session: Session, order: Order, done: Done) -> None:

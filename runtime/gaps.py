@@ -4,7 +4,7 @@
 Missing is what lies before a stored early envelope, and what a peer's greeting told of. It is asked
 for at once, then again as long as it is missing: a request may be lost, and one answer may bring a
 part only. While nothing comes of it the requests get rarer, so that a peer that is away finds few
-of them in its inbox.
+of them in its inbox. Where something is but suspected to be missing, it is asked for once.
 
 Elsewhere: the request itself (`control`), what was stored early (`journal`).
 """
@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from runtime.journal import Journal
 from schemas.identifiers import Actor, Participant
+from schemas.limits import RESEND_ENVELOPES_MAX
 
 __all__ = ["Gap", "Gaps"]
 
@@ -44,11 +45,18 @@ class Gaps:
         self._journal = journal
         self._seconds = seconds
         self._told: dict[Actor, int] = {}
+        self._suspected: set[Actor] = set()
         self._asked: dict[Actor, _Asked] = {}
 
     def told(self, sender: Actor, last: int) -> None:
         """A greeting says that the sender has sealed so many envelopes for us."""
         self._told[sender] = last
+
+    def suspect(self, sender: Actor) -> None:
+        """What the sender says has an unknown key: a change of it may be missing, and then it is
+        the next envelope or one of those behind it.
+        """
+        self._suspected.add(sender)
 
     def forget_requests(self) -> None:
         """The link was lost: what was asked for may never come, so ask at once."""
@@ -57,20 +65,24 @@ class Gaps:
     def due(self, clock: float, waiting: Iterable[Participant]) -> list[Gap]:
         """The gaps to be asked for now, but for participants that are not greeted yet."""
         away = set(waiting)
-        return [
+        due = [
             gap
             for gap in self._open()
             if gap.sender.participant not in away and self._is_due(gap, clock)
         ]
+        self._suspected -= {gap.sender for gap in due}
+        return due
 
     def _open(self) -> list[Gap]:
         found: list[Gap] = []
-        for sender in sorted({*self._journal.early, *self._told}):
+        for sender in sorted({*self._journal.early, *self._told, *self._suspected}):
             first = self._journal.received(sender) + 1
             early = self._journal.early.get(sender)
             last = min(early) - 1 if early else self._told.get(sender, 0)
             if first <= last:
                 found.append(Gap(sender, first, last))
+            elif sender in self._suspected:
+                found.append(Gap(sender, first, first + RESEND_ENVELOPES_MAX - 1))
             elif not early:
                 self._told.pop(sender, None)
                 self._asked.pop(sender, None)

@@ -243,6 +243,7 @@ class Node:
         """The batch is durable: send, answer, and tell what it gave rise to."""
         self.relay.send(done.sealed)
         self._peers.answer(done.replies)
+        self._peers.unverified(done.refused)
         greeted = {peer for _, peer in done.replies.greeted}
         self._resume |= {
             sender

@@ -9,6 +9,7 @@ Elsewhere: what a greeting means (`control`), what is missing (`gaps`), sending 
 """
 
 import asyncio
+from collections.abc import Iterable
 
 import structlog
 
@@ -17,10 +18,12 @@ from runtime.broker import Broker, LinkState
 from runtime.clock import Clock, Ids
 from runtime.control import Control, Replies
 from runtime.gaps import Gaps
+from runtime.intake import Refused
 from runtime.pace import Pace
 from runtime.relay import Relay
 from runtime.sealing import Sealer
-from schemas.identifiers import Actor, Participant
+from schemas.findings import Reason
+from schemas.identifiers import HUB, Actor, Participant
 from schemas.messages import new_message
 from schemas.units import Frozen
 
@@ -84,6 +87,15 @@ class Peers:
             self._log.info(events.GAP_ASKED, sender=str(sender), first=first, last=last)
             ask = self._control.ask(sender, first, last)
             self._say(self._voice, sender.participant, "resend", ask, None)
+
+    def unverified(self, refused: Iterable[Refused]) -> None:
+        """Look out for lost changes of keys (rule 3.12); the hub alone is told of these by their
+        owners.
+        """
+        if self._voice.participant == HUB:
+            for one in refused:
+                if one.finding.reason is Reason.KEY_UNKNOWN and one.claimed is not None:
+                    self._gaps.suspect(one.claimed)
 
     def answer(self, replies: Replies) -> None:
         """A batch is durable: say and send what control messages in it gave rise to."""

@@ -50,16 +50,17 @@ class Sealer:
         """Whether envelopes of an actor came back beyond a sequence that is free."""
         return any(sender == actor for sender, _ in self._journal.ahead)
 
-    def following(self, actor: Actor) -> bool:
-        """Whether the key that an actor changes to next is there."""
-        return self._keyring.following(actor) is not None
+    def following(self, actor: Actor) -> jws.PublicKey | None:
+        """The key that an actor changes to next, if it is there."""
+        self._in_use(actor)  # which moves on to what the directory shows
+        following = self._keyring.following(actor)
+        return following.public if following else None
 
     def changing(self, actor: Actor) -> bool:
         """Whether the key in use is not the one in the directory: the hub has not told of a change
         yet. What the key after it seals could not be told apart from a forgery there (rule 4.4).
         """
-        current = self._program.directory.current_key(actor)
-        return self._keyring.signer(actor, current).public != current
+        return self._in_use(actor).public != self._program.directory.current_key(actor)
 
     def seal(self, batch: Batch, changed: dict[Way, int]) -> tuple[list[Sealed], list[Kept]]:
         """Seal what was said; gives the envelopes and where each message stands. `changed` gets the
@@ -84,7 +85,7 @@ class Sealer:
         self, session: Session, actor: Actor, batch: Batch, changed: dict[Way, int]
     ) -> tuple[Sealed, Kept]:
         """Seal the rotation of an actor's key: the last envelope under the old one."""
-        old = self._keyring.signer(actor, self._program.directory.current_key(actor))
+        old = self._in_use(actor)
         new = self._keyring.following(actor)
         assert new is not None
         after = {**self._journal.last, **changed}
@@ -153,8 +154,11 @@ class Sealer:
                 **members,
             }
         )
-        signer = self._keyring.signer(author, self._program.directory.current_key(author))
-        return seal(manifest, tuple(lines), signer)
+        return seal(manifest, tuple(lines), self._in_use(author))
+
+    def _in_use(self, actor: Actor) -> jws.Signer:
+        """The signer that seals for an actor now."""
+        return self._keyring.signer(actor, self._program.directory.current_key(actor))
 
 
 async def _again(

@@ -4,6 +4,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from runtime import events
 from schemas.identifiers import Participant
 from tests.cast import CHE, GHA, HUB, I, first_transfer, transfer
@@ -50,4 +52,28 @@ async def test_a_restart_while_a_second_rotation_is_under_way_seals_nothing_anew
     assert await federation.transact(GHA, first_transfer(211, 220, 211)) == "completed"
     assert await federation.transact(CHE, transfer(I, 211, 220, CHE, GHA)) == "completed"
     assert federation.logged(events.ENVELOPE_DEAD) == []
+    await federation.settled()
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+async def test_a_rotation_that_the_broker_lost_is_asked_for(
+    federation: Federation, restarted: object
+) -> None:
+    """The broker had confirmed it, so nobody sends it again by itself, and the hub can verify
+    nothing that comes after it, greetings included.
+    """
+    await federation.greeted()
+    await federation.stop(HUB)
+    await federation.order(GHANA, "rotate-key", actor=GHA)
+    await asyncio.sleep(5)
+    inbox = federation.exchange.mailbox(HUB).waiting
+    assert len(inbox) > 0
+    inbox.clear()
+    if restarted:
+        await federation.stop(GHANA)
+        await federation.start(GHANA)
+    await federation.start(HUB)
+    await learned(federation, 1)
+    await federation.greeted()
+    assert await federation.transact(GHA, first_transfer(201, 210, 201)) == "completed"
     await federation.settled()

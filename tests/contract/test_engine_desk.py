@@ -5,16 +5,18 @@ Elsewhere: messages (`test_engine`), commits, crashes and restores (`test_engine
 """
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ledger.directory import sign_act
 from runtime import events
+from schemas import limits
 from schemas.directory import LastSequence, Rotation
 from schemas.envelope import open_envelope
 from schemas.findings import Reason
-from schemas.messages import RotationRequest
+from schemas.messages import ResendRequest, RotationRequest
 from tests.cast import CHE, GHA, HUB, public, signer
 from tests.engine import Engine, Hand, until
 
@@ -166,6 +168,47 @@ async def test_a_key_is_not_changed_twice_before_the_hub_has_told_of_it(engine: 
     assert state == "refused"
     assert "is being changed already; try again when the hub has told of that change" in result
     assert len(await engine.rows("select 1 from messages where type = 'rotation'", REGISTRY)) == 1
+
+
+@pytest.mark.parametrize("used", [str(CHE), "ada"])
+async def test_a_key_is_not_changed_to_one_that_was_used_before(engine: Engine, used: str) -> None:
+    """The hub would refuse that change, and know nothing that is sealed after it."""
+    await registry(engine)
+    engine.keyrings[REGISTRY].add(GHA, signer(used))
+    state, result = await engine.order("rotate-key", REGISTRY)
+    assert state == "refused"
+    assert "was used before, by it or by another; take its file out" in result
+    assert await engine.order("ask", REGISTRY, transaction="GHA01-GHA-1") == ("done", "asked")
+    await engine.counts(1)
+
+
+async def test_a_withdrawn_key_is_not_changed(engine: Engine) -> None:
+    await registry(engine)
+    engine.keyrings[REGISTRY].add(GHA, signer("next"))
+    toy = engine.toys[REGISTRY]
+    (record,) = toy.directory.keys[GHA]
+    withdrawn = {**toy.directory.keys, GHA: (replace(record, closes={}),)}
+    toy.directory = replace(toy.directory, keys=withdrawn)
+    state, result = await engine.order("rotate-key", REGISTRY)
+    assert (state, result) == (
+        "refused",
+        f"the key of {GHA} is withdrawn; the administrators of the hub name its next one",
+    )
+
+
+async def test_what_has_an_unknown_key_has_the_hub_ask_what_came_before_it(engine: Engine) -> None:
+    """It may be a change of the key; as many are asked for as one request may name."""
+    await engine.start()
+    ghana = await engine.hand(GHA)
+    await ghana.send(ghana.ask(1))
+    await engine.counts(1)
+    ghana.ask(2)  # and never sends it
+    ghana.signer = signer("next")
+    await ghana.send(ghana.ask(3))
+    assert await engine.dead(1) == [Reason.KEY_UNKNOWN]
+    asked = await ghana.hears(lambda m: m.type == "resend", "a request for what came before")
+    last = 1 + limits.RESEND_ENVELOPES_MAX
+    assert asked.body == ResendRequest(sender=GHA, first=2, last=last)
 
 
 async def test_a_key_is_changed_by_command_and_everything_goes_on_under_the_new_one(

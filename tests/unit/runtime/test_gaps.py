@@ -7,6 +7,7 @@ import pytest
 
 from runtime.gaps import INTERVAL_SECONDS_MAX, Gap, Gaps
 from runtime.journal import Journal
+from schemas.limits import RESEND_ENVELOPES_MAX
 from tests.cast import CHE, GHA, HUB
 
 
@@ -44,6 +45,30 @@ def test_requests_get_rarer_while_nothing_comes_and_never_stop() -> None:
     asked = [second for second in range(400) if gaps.due(float(second), ())]
     assert asked[:7] == [0, 1, 3, 7, 15, 31, 63]
     assert {b - a for a, b in pairwise(asked[6:])} == {INTERVAL_SECONDS_MAX}
+
+
+def test_what_is_but_suspected_is_asked_for_once() -> None:
+    gaps = Gaps(journal(3), 1.0)
+    gaps.suspect(GHA)
+    assert gaps.due(0.0, [GHA.participant]) == []
+    assert gaps.due(0.0, ()) == [Gap(GHA, 4, 3 + RESEND_ENVELOPES_MAX)]
+    assert gaps.due(100.0, ()) == []
+
+
+def test_suspicions_one_after_the_other_are_followed_ever_more_rarely() -> None:
+    gaps = Gaps(journal(3), 1.0)
+    asked = []
+    for second in range(400):
+        gaps.suspect(GHA)
+        asked += [second] * len(gaps.due(float(second), ()))
+    assert asked[:7] == [0, 1, 3, 7, 15, 31, 63]
+    assert {b - a for a, b in pairwise(asked[6:])} == {INTERVAL_SECONDS_MAX}
+
+
+def test_beside_what_is_missing_for_sure_a_suspicion_asks_for_nothing_more() -> None:
+    gaps = Gaps(journal(3, {6}), 1.0)
+    gaps.suspect(GHA)
+    assert gaps.due(0.0, ()) == [Gap(GHA, 4, 5)]
 
 
 def test_after_a_part_has_come_the_rest_is_asked_for_at_the_quick_pace() -> None:

@@ -57,7 +57,9 @@ def test_an_unknown_key_is_waited_for_and_refused_when_it_does_not_come() -> Non
     held = stranger().ask(1)
     assert summary(bench.sort(held)) == ([], 0, [])
     assert summary(bench.sort(seconds=9.9)) == ([], 0, [])
-    assert summary(bench.sort(seconds=10.0)) == ([], 0, [Reason.KEY_UNKNOWN])
+    work = bench.sort(seconds=10.0)
+    assert summary(work) == ([], 0, [Reason.KEY_UNKNOWN])
+    assert work.refused[0].claimed == GHA
     assert len(bench.holding) == 0
 
 
