@@ -76,20 +76,21 @@ class Desk:
     async def _rotate(self, session: Session, order: Order, done: Done) -> None:
         batch = done.batch
         named = order.arguments.get("actor", self._program.actors[0])
-        actor = next((a for a in self._program.actors if a == named and a.participant != HUB), None)
-        if actor is None:
-            problem = f"{named!r:.60} is not a registry actor of this program"
-            await close_command(session, order.id, done=False, result=problem)
-        elif objection := self._no_rotation(actor, batch):
-            await close_command(session, order.id, done=False, result=objection)
-        else:
+        problem = self._objection(named, batch)
+        if problem is None:
+            actor = Actor(named)
             batch.rotations.append(actor)
             batch.results[order.id] = f"the key of {actor} changes with the next envelope"
+        else:
+            await close_command(session, order.id, done=False, result=problem)
 
-    def _no_rotation(self, actor: Actor, batch: Batch) -> str | None:
+    def _objection(self, named: object, batch: Batch) -> str | None:
         """Why an actor's key must not be changed now. A change that the hub refuses would leave the
         actor with a key that nobody knows.
         """
+        actor = next((a for a in self._program.actors if a == named and a.participant != HUB), None)
+        if actor is None:
+            return f"{named!r:.60} is not a registry actor of this program"
         directory, new = self._program.directory, self._sealer.following(actor)
         if actor in directory.keys and directory.current_key(actor) is None:
             return (
@@ -97,15 +98,20 @@ class Desk:
             )
         if actor in batch.rotations or self._sealer.changing(actor):
             return (
-                f"the key of {actor} is being changed already; try again when the hub has told "
-                "of that change"
+                f"the key that {actor} uses is not the one in the directory yet; try again when "
+                "the hub has told of that change"
             )
         if new is None:
             return f"the next key of {actor} is not in the key folder; make it with keygen --next"
-        if directory.is_taken(new):
+        if self._sealer.is_taken(new):
             return (
-                f"the next key of {actor} was used before, by it or by another; take its file out "
-                "of the key folder and make another with keygen --next"
+                f"the next key of {actor} was used before, or stands for something else in the key "
+                "folder as well; take its file away, make another with keygen --next and restart"
+            )
+        if batch.waiting:
+            return (
+                f"sequences are not exchanged yet with {', '.join(sorted(batch.waiting))}, who may "
+                f"have more of {actor} than is known here; try again then"
             )
         if self._sealer.has_ahead(actor):
             return (

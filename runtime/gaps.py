@@ -4,7 +4,9 @@
 Missing is what lies before a stored early envelope, and what a peer's greeting told of. It is asked
 for at once, then again as long as it is missing: a request may be lost, and one answer may bring a
 part only. While nothing comes of it the requests get rarer, so that a peer that is away finds few
-of them in its inbox. Where something is but suspected to be missing, it is asked for once.
+of them in its inbox. Where something is but suspected to be missing, it is asked for once, and
+after that a single envelope at a time until one has come. One sender of a participant is asked
+about at a time, since it answers one request in a batch.
 
 Elsewhere: the request itself (`control`), what was stored early (`journal`).
 """
@@ -64,13 +66,13 @@ class Gaps:
 
     def due(self, clock: float, waiting: Iterable[Participant]) -> list[Gap]:
         """The gaps to be asked for now, but for participants that are not greeted yet."""
-        away = set(waiting)
-        due = [
-            gap
-            for gap in self._open()
-            if gap.sender.participant not in away and self._is_due(gap, clock)
-        ]
-        self._suspected -= {gap.sender for gap in due}
+        passed = set(waiting)
+        due: list[Gap] = []
+        for gap in self._open():
+            if gap.sender.participant not in passed and self._is_due(gap, clock):
+                passed.add(gap.sender.participant)
+                self._suspected.discard(gap.sender)
+                due.append(gap)
         return due
 
     def _open(self) -> list[Gap]:
@@ -82,10 +84,11 @@ class Gaps:
             if first <= last:
                 found.append(Gap(sender, first, last))
             elif sender in self._suspected:
-                found.append(Gap(sender, first, first + RESEND_ENVELOPES_MAX - 1))
+                asked = self._asked.get(sender)
+                many = asked is None or asked.first != first
+                found.append(Gap(sender, first, first + (RESEND_ENVELOPES_MAX if many else 1) - 1))
             elif not early:
                 self._told.pop(sender, None)
-                self._asked.pop(sender, None)
         return found
 
     def _is_due(self, gap: Gap, clock: float) -> bool:

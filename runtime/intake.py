@@ -56,6 +56,8 @@ class Refused:
     finding: Finding
     claimed: Actor | None = None
     authentic: bool = False
+    newer_key: bool = False
+    """Whether it may be sealed after a change of the claimed actor's key that is not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,13 @@ class Held:
     finding: Finding
     claimed: Actor
     authentic: Authentic | None = None
+    newer_key: bool = False
+
+    def overdue(self) -> Authentic | Refused:
+        """What it is when it cannot wait any longer."""
+        if self.authentic is not None:
+            return self.authentic
+        return Refused(self.unit, self.finding, self.claimed, newer_key=self.newer_key)
 
 
 def authenticate(
@@ -89,7 +98,10 @@ def authenticate(
     if key is None:
         known = sender in directory.keys
         reason = Reason.KEY_UNKNOWN if known else Reason.SENDER_UNKNOWN
-        return Held(unit, finding(reason, f"{sender} with key {opened.token.kid}"), sender)
+        found = finding(reason, f"{sender} with key {opened.token.kid}")
+        newer = directory.current_key(sender) is not None
+        newer = newer and directory.any_key(sender, opened.token.kid) is None
+        return Held(unit, found, sender, newer_key=newer)
     try:
         verify(opened.token, key)
     except EnvelopeError as error:

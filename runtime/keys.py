@@ -58,14 +58,26 @@ class Keyring:
             raise LocalProtocolError(f"no private key of {actor} is held here")
         return held[number]
 
-    def holder(self, actor: Actor, key: jws.PublicKey) -> jws.Signer | None:
-        """The signer that has this very key, whether or not it is in use."""
-        return next((s for s in self.actors.get(actor, []) if s.public == key), None)
+    def since(self, actor: Actor, key: jws.PublicKey) -> list[jws.Signer]:
+        """The signer that has this very key, in use or not, and those that come after it; nothing
+        when it is not held.
+        """
+        held = self.actors.get(actor, [])
+        number = next((n for n, s in enumerate(held) if s.public == key), len(held))
+        return held[number:]
 
-    def following(self, actor: Actor) -> jws.Signer | None:
-        """The key that comes after the one in use, if it has been made."""
-        held, number = self.actors.get(actor, []), self.used.get(actor, 0) + 1
-        return held[number] if number < len(held) else None
+    def following(self, actor: Actor, current: jws.PublicKey | None) -> list[jws.Signer]:
+        """The signers that come into use after the one that seals now, in that order."""
+        self.signer(actor, current)
+        return self.actors[actor][self.used.get(actor, 0) + 1 :]
+
+    def is_shared(self, key: jws.PublicKey) -> bool:
+        """Whether more than one signer here has this key, or it is the witness's or checkpoint's
+        as well.
+        """
+        held = [signer.public for signers in self.actors.values() for signer in signers]
+        notes = [k for k in (self.witness, self.checkpoint) if k is not None]
+        return [*held, *map(jws.PublicKey.of, notes)].count(key) > 1
 
     def add(self, actor: Actor, signer: jws.Signer) -> None:
         """Hold one more key for an actor."""

@@ -243,7 +243,7 @@ class Node:
         """The batch is durable: send, answer, and tell what it gave rise to."""
         self.relay.send(done.sealed)
         self._peers.answer(done.replies)
-        self._peers.unverified(done.refused)
+        self._peers.suspect_lost_rotations(done.refused)
         greeted = {peer for _, peer in done.replies.greeted}
         self._resume |= {
             sender

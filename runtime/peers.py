@@ -22,7 +22,6 @@ from runtime.intake import Refused
 from runtime.pace import Pace
 from runtime.relay import Relay
 from runtime.sealing import Sealer
-from schemas.findings import Reason
 from schemas.identifiers import HUB, Actor, Participant
 from schemas.messages import new_message
 from schemas.units import Frozen
@@ -88,13 +87,11 @@ class Peers:
             ask = self._control.ask(sender, first, last)
             self._say(self._voice, sender.participant, "resend", ask, None)
 
-    def unverified(self, refused: Iterable[Refused]) -> None:
-        """Look out for lost changes of keys (rule 3.12); the hub alone is told of these by their
-        owners.
-        """
+    def suspect_lost_rotations(self, refused: Iterable[Refused]) -> None:
+        """Rule 3.12; the hub alone is told of changes of keys by their owners."""
         if self._voice.participant == HUB:
             for one in refused:
-                if one.finding.reason is Reason.KEY_UNKNOWN and one.claimed is not None:
+                if one.newer_key and one.claimed is not None:
                     self._gaps.suspect(one.claimed)
 
     def answer(self, replies: Replies) -> None:

@@ -58,4 +58,4 @@ class Reception:
             if not waiting.again:
                 self._log.info(events.ENVELOPE_HELD, finding=str(held.finding))
             return None
-        return held.authentic or Refused(held.unit, held.finding, held.claimed)
+        return held.overdue()

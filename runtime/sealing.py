@@ -9,6 +9,8 @@ envelopes*, which have a nonce instead of a sequence and are not kept.
 Elsewhere: the batch (`handler`), sending (`relay`), keys (`keys`).
 """
 
+from collections.abc import Container
+
 from ledger.directory import sign_act
 from runtime import journal as journals
 from runtime import outbox
@@ -52,13 +54,16 @@ class Sealer:
 
     def following(self, actor: Actor) -> jws.PublicKey | None:
         """The key that an actor changes to next, if it is there."""
-        self._in_use(actor)  # which moves on to what the directory shows
-        following = self._keyring.following(actor)
-        return following.public if following else None
+        following = self._following(actor)
+        return following[0].public if following else None
+
+    def is_taken(self, key: jws.PublicKey) -> bool:
+        """Whether a key signs something else, here or as far as the directory has shown."""
+        return self._keyring.is_shared(key) or self._program.directory.is_taken(key)
 
     def changing(self, actor: Actor) -> bool:
         """Whether the key in use is not the one in the directory: the hub has not told of a change
-        yet. What the key after it seals could not be told apart from a forgery there (rule 4.4).
+        yet, or it knows another one (rule 4.4).
         """
         return self._in_use(actor).public != self._program.directory.current_key(actor)
 
@@ -85,9 +90,7 @@ class Sealer:
         self, session: Session, actor: Actor, batch: Batch, changed: dict[Way, int]
     ) -> tuple[Sealed, Kept]:
         """Seal the rotation of an actor's key: the last envelope under the old one."""
-        old = self._in_use(actor)
-        new = self._keyring.following(actor)
-        assert new is not None
+        old, new = self._in_use(actor), self._following(actor)[0]
         after = {**self._journal.last, **changed}
         closes = {to: last for (sender, to), last in after.items() if sender == actor}
         closes[HUB] = closes.get(HUB, 0) + 1
@@ -111,23 +114,25 @@ class Sealer:
         self._keyring.used[actor] = self._keyring.used.get(actor, 0) + 1
 
     async def seal_anew(self, store: Store) -> list[Sealed]:
-        """Seal again what a withdrawn key had sealed beyond what the others accepted, and nothing
-        else: what a later key has sealed was accepted, or is yet to be.
+        """Seal again what a withdrawn key had sealed beyond what the others accepted, and what a
+        key had that nobody was told of before that. Nothing else: what a later key than the current
+        one has sealed is yet to be accepted.
         """
         again: list[Sealed] = []
         for actor in self._program.actors:
             records = self._program.directory.keys.get(actor, ())
             if len(records) < 2 or records[-2].closes is None or records[-1].closes is not None:
                 continue
-            withdrawn, signer = records[-2].key.key_id, self._keyring.holder(actor, records[-1].key)
-            if signer is None:
+            signers = self._keyring.since(actor, records[-1].key)
+            if not signers:
                 continue
+            good = {signer.public.key_id for signer in signers}
             for (sender, to), last in self._journal.last.items():
                 first = records[-2].closes.get(to, 0) + 1
                 if sender == actor and first <= last:
                     way = (sender, to)
                     async with store.transaction() as session:
-                        again += await _again(session, way, first, last, withdrawn, signer)
+                        again += await _again(session, way, first, last, good, signers[0])
         return again
 
     def seal_control(
@@ -156,18 +161,22 @@ class Sealer:
         )
         return seal(manifest, tuple(lines), self._in_use(author))
 
+    def _following(self, actor: Actor) -> list[jws.Signer]:
+        """The signers that come into use after that one, in this order."""
+        return self._keyring.following(actor, self._program.directory.current_key(actor))
+
     def _in_use(self, actor: Actor) -> jws.Signer:
         """The signer that seals for an actor now."""
         return self._keyring.signer(actor, self._program.directory.current_key(actor))
 
 
 async def _again(
-    session: Session, way: Way, first: int, last: int, withdrawn: str, signer: jws.Signer
+    session: Session, way: Way, first: int, last: int, good: Container[str], signer: jws.Signer
 ) -> list[Sealed]:
     again = []
     for sealed in await outbox.sealed_range(session, *way, first, last):
         opened = open_envelope(sealed.body)
-        if opened.token.kid == withdrawn:
+        if opened.token.kid not in good:
             body = seal(opened.manifest, opened.lines, signer)
             again.append(sealed._replace(body=body))
     await outbox.replace_sealed(session, again)

@@ -13,7 +13,7 @@ fixture `federation` of the acceptance tests does that after every test.
 import asyncio
 import random
 import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -150,10 +150,20 @@ class Federation:
                 await migrate(self.urls[participant], self.program(participant).packages)
         await begin_log(self.store(HUB), genesis(), self.clock.now(), self.ids)
 
-    async def start(self, *participants: Participant, crash: tuple[int, str] | None = None) -> None:
-        """Start programs, by default all; with `crash` they die at their nth commit."""
+    async def start(
+        self,
+        *participants: Participant,
+        crash: tuple[int, str] | None = None,
+        keys: Mapping[Actor, Sequence[str]] | None = None,
+    ) -> None:
+        """Start programs, by default all; with `crash` they die at their nth commit, and with
+        `keys` actors have the keys of these names in their folders.
+        """
         for participant in participants or [p for p in ACTORS if p != "ROG01"]:
             store: Store = open_store(self.urls[participant])
+            ring = keyring(participant)
+            for actor, names in (keys or {}).items():
+                ring.actors[actor] = [signer(name) for name in names]
             if crash is not None:
                 store = CrashingStore(store, *crash)
             self.nodes[participant] = Node(
@@ -161,7 +171,7 @@ class Federation:
                 store,
                 MemoryBroker(self.exchange, str(participant)),
                 self.clock,
-                keyring(participant),
+                ring,
                 operators=self._operators,
                 settings=NodeSettings(tick_seconds=self.settings.tick_seconds, drain_seconds=2),
             )

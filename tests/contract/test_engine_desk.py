@@ -166,7 +166,7 @@ async def test_a_key_is_not_changed_twice_before_the_hub_has_told_of_it(engine: 
     assert (await engine.order("rotate-key", REGISTRY))[0] == "done"
     state, result = await engine.order("rotate-key", REGISTRY)
     assert state == "refused"
-    assert "is being changed already; try again when the hub has told of that change" in result
+    assert "is not the one in the directory yet; try again when the hub has told" in result
     assert len(await engine.rows("select 1 from messages where type = 'rotation'", REGISTRY)) == 1
 
 
@@ -177,7 +177,7 @@ async def test_a_key_is_not_changed_to_one_that_was_used_before(engine: Engine, 
     engine.keyrings[REGISTRY].add(GHA, signer(used))
     state, result = await engine.order("rotate-key", REGISTRY)
     assert state == "refused"
-    assert "was used before, by it or by another; take its file out" in result
+    assert "was used before" in result
     assert await engine.order("ask", REGISTRY, transaction="GHA01-GHA-1") == ("done", "asked")
     await engine.counts(1)
 

@@ -8,7 +8,7 @@ import pytest
 from runtime.gaps import INTERVAL_SECONDS_MAX, Gap, Gaps
 from runtime.journal import Journal
 from schemas.limits import RESEND_ENVELOPES_MAX
-from tests.cast import CHE, GHA, HUB
+from tests.cast import ADM, CHE, GHA, HUB, MMR
 
 
 def journal(received: int = 0, early: set[int] | None = None) -> Journal:
@@ -55,14 +55,30 @@ def test_what_is_but_suspected_is_asked_for_once() -> None:
     assert gaps.due(100.0, ()) == []
 
 
-def test_suspicions_one_after_the_other_are_followed_ever_more_rarely() -> None:
+@pytest.mark.parametrize("greeted", [False, True])
+def test_suspicions_one_after_the_other_are_followed_ever_more_rarely(greeted: object) -> None:
+    """From the second on by one envelope, where a single lost change of a key shows itself."""
     gaps = Gaps(journal(3), 1.0)
-    asked = []
+    asked: dict[int, Gap] = {}
     for second in range(400):
         gaps.suspect(GHA)
-        asked += [second] * len(gaps.due(float(second), ()))
-    assert asked[:7] == [0, 1, 3, 7, 15, 31, 63]
-    assert {b - a for a, b in pairwise(asked[6:])} == {INTERVAL_SECONDS_MAX}
+        if greeted:  # it says that we have all of it
+            gaps.told(GHA, 3)
+        for gap in gaps.due(float(second), ()):
+            asked[second] = gap
+    seconds = list(asked)
+    assert seconds[:7] == [0, 1, 3, 7, 15, 31, 63]
+    assert {b - a for a, b in pairwise(seconds[6:])} == {INTERVAL_SECONDS_MAX}
+    assert asked.pop(0) == Gap(GHA, 4, 3 + RESEND_ENVELOPES_MAX)
+    assert set(asked.values()) == {Gap(GHA, 4, 4)}
+
+
+def test_one_sender_of_a_participant_is_asked_about_at_a_time() -> None:
+    gaps = Gaps(Journal(HUB, {}, {ADM: {5}, CHE: {5}, MMR: {5}}), 1.0)
+    assert gaps.due(0.0, ()) == [Gap(CHE, 1, 4), Gap(ADM, 1, 4)]
+    assert gaps.due(0.0, ()) == [Gap(MMR, 1, 4)]
+    assert gaps.due(0.5, ()) == []
+    assert gaps.due(1.0, ()) == [Gap(CHE, 1, 4), Gap(ADM, 1, 4)]
 
 
 def test_beside_what_is_missing_for_sure_a_suspicion_asks_for_nothing_more() -> None:

@@ -2,9 +2,11 @@
 """Authentication of one envelope at a time: what it is taken for, and by which finding."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from ledger.directory import Directory
 from runtime.intake import Authentic, Held, Refused, Unit, authenticate
 from schemas import limits
 from schemas.findings import Reason
@@ -87,3 +89,30 @@ def test_a_key_that_may_still_come_holds_the_envelope(name: str) -> None:
 
 def test_without_a_word_of_the_broker_the_signature_alone_counts() -> None:
     assert isinstance(taken(Peer(GHA).ask(1), None), Authentic)
+
+
+WITHDRAWN = replace(founded().keys[GHA][0], closes={})
+LAST_UNKNOWN: dict[str, tuple[Directory, str, bool]] = {
+    "a key that nobody has shown": (founded(), "next", True),
+    "a key of an unknown actor": (replace(founded(), keys={}), "next", False),
+    "a key that was withdrawn": (
+        replace(founded(), keys={**founded().keys, GHA: (WITHDRAWN,)}),
+        str(GHA),
+        False,
+    ),
+    "a key after one that was withdrawn": (
+        replace(founded(), keys={**founded().keys, GHA: (WITHDRAWN,)}),
+        "next",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAST_UNKNOWN, ids=lambda name: name.replace(" ", "-"))
+def test_a_key_may_be_newer_than_the_directory(name: str) -> None:
+    """Only what the directory has never shown, of an actor whose key can still change."""
+    directory, key, newer = LAST_UNKNOWN[name]
+    envelope = Peer(GHA, signer=signer(key)).ask(1)
+    found = authenticate(Unit(envelope, "GHA01"), HUB, directory, NOON)
+    assert isinstance(found, Held)
+    assert found.overdue() == Refused(found.unit, found.finding, GHA, newer_key=newer)

@@ -59,7 +59,7 @@ def test_an_unknown_key_is_waited_for_and_refused_when_it_does_not_come() -> Non
     assert summary(bench.sort(seconds=9.9)) == ([], 0, [])
     work = bench.sort(seconds=10.0)
     assert summary(work) == ([], 0, [Reason.KEY_UNKNOWN])
-    assert work.refused[0].claimed == GHA
+    assert (work.refused[0].claimed, work.refused[0].newer_key) == (GHA, True)
     assert len(bench.holding) == 0
 
 

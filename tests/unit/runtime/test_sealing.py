@@ -181,6 +181,45 @@ async def test_what_a_withdrawn_key_had_sealed_is_sealed_anew_with_the_same_mess
     assert await bench.sealer.seal_anew(store) == []  # once
 
 
+async def test_what_a_later_key_has_sealed_is_yet_to_be_accepted_and_stays(store: Store) -> None:
+    """A withdrawn key was replaced, and the new one is being changed already."""
+    bench = Bench(store)
+    for name in ("next", "later"):
+        bench.keyring.add(GHA, signer(name))
+    changed: dict[Way, int] = {}
+    say(batch := bench.batch(), BUNDLE)
+    withdrawn, _ = bench.sealer.seal(batch, changed)
+    bench.keyring.used[GHA] = 2
+    say(batch := bench.batch(), BUNDLE)
+    later, _ = bench.sealer.seal(batch, changed)
+    async with store.transaction() as session:
+        await outbox.keep_sealed(session, [*withdrawn, *later], NOON)
+    bench.journal.last.update(changed)
+    bench.toy.directory = bench.revoke(0)
+    assert [one.sequence for one in await bench.sealer.seal_anew(store)] == [1]
+
+
+async def test_what_a_key_had_sealed_that_was_never_shown_is_sealed_anew(store: Store) -> None:
+    """It was changed to, and the change was lost; then the key before it was withdrawn."""
+    bench = Bench(store)
+    for name in ("lost", "next"):
+        bench.keyring.add(GHA, signer(name))
+    changed: dict[Way, int] = {}
+    say(batch := bench.batch(), BUNDLE)
+    async with store.transaction() as session:
+        rotated, _ = await bench.sealer.rotate(session, GHA, batch, changed)
+        bench.sealer.rotated(GHA)
+        say(batch := bench.batch(), BUNDLE)
+        lost, _ = bench.sealer.seal(batch, changed)
+        await outbox.keep_sealed(session, [rotated, *lost], NOON)
+    bench.journal.last.update(changed)
+    bench.toy.directory = bench.revoke(0)
+    anew = await bench.sealer.seal_anew(store)
+    assert [one.sequence for one in anew] == [1, 2]
+    for one in opened(anew):
+        verify(one.token, signer("next").public)
+
+
 def test_a_control_envelope_has_a_nonce_and_no_sequence(store: Store) -> None:
     bench = Bench(store)
     line = Peer(GHA).question(1)
