@@ -8,6 +8,7 @@ own prediction, never from the entry's effects, so that a wrong effect is not be
 
 Two things are taken from the entry, since nothing else in the log says them: which event came to a
 cleared transaction (an answer, a withdrawal, a deadline), and that a case was opened or closed.
+Both have a cause that was said, and `causes` holds the entry to that.
 
 Not modelled: keys, signatures, sequences and closed or unknown accounts; who opens accounts is a
 registry's business, and a rejection is the acquirer's.

@@ -20,9 +20,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 from harness.simulation.auditor import Auditor, Observed
 from harness.simulation.cast import HUB, REC, ROG
+from harness.simulation.causes import Causes, Said, messages_in
 from harness.simulation.coverage import Coverage
 from harness.simulation.disturb import Disturber
 from harness.simulation.reservations import wrongly_reserved
@@ -77,6 +79,7 @@ class Ledgers:
     """SHA-256 of every line of the log, in order."""
     wrong: list[str] = field(default_factory=list)
     """Events that programs log only when something is wrong."""
+    _causes: Causes = field(default_factory=Causes)
     _looks: int = 0
 
     # --- after each step ------------------------------------------------------------------------
@@ -93,9 +96,7 @@ class Ledgers:
             require("what is open is reserved, and nothing else", wrong)
         rows = await self.world.rows(
             HUB,
-            "select l.position, l.line, t.proposal, t.proposer, t.acquirer from log_entries l "
-            "left join transactions t on t.id = l.conversation "
-            "where l.position >= :p order by l.position",
+            "select position, line from log_entries where position >= :p order by position",
             p=len(self.leaves),
         )
         for row in rows:
@@ -106,13 +107,30 @@ class Ledgers:
             line = bytes(row.line)
             self.leaves.append(sha256(line).digest())
             self.world.trace.note("entry", str(row.position), line)
-            self._count(json.loads(line))
-            proposal = json.loads(bytes(row.proposal))["body"] if row.proposal else None
-            observed = Observed(json.loads(line), proposal, row.proposer)
+            entry = json.loads(line)
+            self._count(entry)
+            wrong = list(self._causes.wrong(entry, await self._said(entry)))
+            require("entries have a cause", (f"entry {row.position}: {w}" for w in wrong))
+            proposal = self._causes.proposal(entry["conversation"])
+            observed = Observed(
+                entry, proposal.body if proposal else None, proposal.author if proposal else None
+            )
             found = self.auditor.observe(observed)
             require("entries are as predicted", (f"entry {row.position}: {o}" for o in found))
         if rows:
             await self._conserved()
+
+    async def _said(self, entry: Mapping[str, Any]) -> Said | None:
+        """The message that an entry answers, from the very envelope that the hub was sent."""
+        rows = await self.world.rows(
+            HUB,
+            "select i.body from inbox i join messages m on m.author = i.sender "
+            "and m.sequence = i.sequence where m.digest = :d and i.applied = 1",
+            d=entry["answers"],
+        )
+        named = (entry["answers"], entry["body"]["manifest"])
+        said = (one for row in rows for one in messages_in(bytes(row.body)))
+        return next((one for one in said if (one.digest, one.manifest) == named), None)
 
     def _count(self, entry: Mapping[str, object]) -> None:
         body = entry["body"]

@@ -15,18 +15,20 @@ Elsewhere: that each is caught (`test_planted_bugs`).
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
 import hub.clearing
 import hub.deadlines
+import hub.rules
 import registry.applying
 import registry.desk
 import registry.program
 import runtime.digests
 import runtime.journal
-from harness.simulation.cast import HUB, REC
+from harness.simulation.cast import HUB, REC, ROG
 from hub.entries import Logging
 from hub.state import HubFacts, Transaction
 from ledger import actions, tree
@@ -47,7 +49,7 @@ from runtime.work import Done, Work
 from schemas.effects import Effect
 from schemas.findings import Finding
 from schemas.identifiers import Actor, Instant, Participant, TransactionId
-from schemas.messages import Entry
+from schemas.messages import Entry, Rejection
 
 __all__ = ["BUGS", "Bug"]
 
@@ -286,6 +288,40 @@ def acceptance_counts_again() -> Iterator[None]:
         yield
 
 
+def rejection_completes() -> AbstractContextManager[None]:
+    """At the hub a rejection by the participant that means harm is taken for its acceptance."""
+    reject = hub.clearing.reject
+
+    def accepted(facts: HubFacts, heard: Heard, batch: Batch) -> list[Finding]:
+        decide = hub.clearing.accept if heard.author == ROG else reject
+        return decide(facts, heard, batch)
+
+    return _with_rule(Rejection, accepted)
+
+
+def any_proposal_is_answered() -> AbstractContextManager[None]:
+    """The hub does not look which proposal an answer is about: its transaction will do."""
+    answered = hub.clearing._answered
+
+    def answered_anyhow(
+        facts: HubFacts, heard: Heard, event: Event
+    ) -> tuple[Transaction | None, list[Finding]]:
+        state = facts.transactions.get(TransactionId(heard.message.conversation))
+        if state is not None:
+            bound = heard.message.model_copy(update={"answers": state.message})
+            heard = replace(heard, message=bound)
+        return answered(facts, heard, event)
+
+    return replaced((hub.clearing, "_answered", answered_anyhow))
+
+
+def _with_rule(
+    type_: type, rule: Callable[[HubFacts, Heard, Batch], list[Finding]]
+) -> AbstractContextManager[None]:
+    """The hub with another rule for messages of a type."""
+    return replaced((hub.rules, "_MESSAGES", {**hub.rules._MESSAGES, type_: rule}))
+
+
 def hub_forgets_to_reserve() -> AbstractContextManager[None]:
     """The hub clears a transaction and does not reserve its units."""
     return replaced((hub.clearing, "actions", _without_reserve()))
@@ -302,10 +338,11 @@ def _without_reserve() -> SimpleNamespace:
 
 FAULT_ITSELF = "no program finds a fault in itself or in the hub"
 PREDICTED = "entries are as predicted"
+CAUSED = "entries have a cause"
 
 BUGS = {
     "no inbox check": Bug(no_inbox_check, "repeat,unreported", FAULT_ITSELF, 4),
-    "no sequence check": Bug(no_sequence_check, "loss,delay", "every envelope has arrived", 5),
+    "no sequence check": Bug(no_sequence_check, "loss,delay", FAULT_ITSELF, 4),
     "acknowledged before commit": Bug(
         acknowledged_before_commit, "none", "nothing is acknowledged before it is durable", 1
     ),
@@ -327,6 +364,8 @@ BUGS = {
     "acceptance counts again": Bug(
         acceptance_counts_again, "repeat,unreported,commit-unreported", FAULT_ITSELF, 6, steps=120
     ),
+    "rejection completes": Bug(rejection_completes, "none", CAUSED, 4),
+    "any proposal is answered": Bug(any_proposal_is_answered, "none", CAUSED, 12),
     "hub forgets to reserve": Bug(hub_forgets_to_reserve, "none", PREDICTED, 2),
     "registry forgets to reserve": Bug(
         registry_forgets_to_reserve,
