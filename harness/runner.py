@@ -11,7 +11,6 @@ Elsewhere: the fleet (`fleet`), its databases (`remote`), the figures (`gather`)
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Protocol
 
 from harness.fleet import Fleet
@@ -20,7 +19,7 @@ from harness.remote import Overdue, Remote, wait_for
 from harness.scenario import Plant, Planted, Scenario, Step, read_account
 from runtime.clock import SystemClock
 from schemas.effects import Move
-from schemas.identifiers import HUB, REC, Instant
+from schemas.identifiers import HUB, REC
 from schemas.messages import Entry, parse_message
 from schemas.units import parse_itmo_block
 
@@ -30,8 +29,6 @@ COMMAND_SECONDS = 60.0
 STEP_SECONDS = 60.0
 SETTLE_SECONDS = 60.0
 NAMED_SECONDS = 60.0
-QUIET_SECONDS = 4.0
-"""Statements come about once a second; what several of them do not show is not there."""
 
 
 class Watcher(Protocol):
@@ -166,20 +163,26 @@ async def _plant(run: Run, plant: Plant) -> None:
 
 
 async def _named(run: Run) -> None:
-    """Wait until the reconciliation has named what the scenario expects, and nothing else."""
-    wanted = {_expected(planted) for planted in run.scenario.expect.discrepancies}
-    quiet = Instant.of(SystemClock().now().moment() + timedelta(seconds=QUIET_SECONDS))
+    """Wait until the reconciliation has named all that there is to name."""
+    since = SystemClock().now()
 
     async def all_named() -> bool | None:
-        """All of them, or nothing more to come: newer statements were compared, no question is
-        open.
+        """Everybody has stated since the plants, every difference is accounted for by cases, and
+        what these freeze is frozen.
         """
-        frozen = await run.remote.rows(HUB, "select 1 from overlays where kind = 'frozen'")
-        if wanted <= await named(run.remote) and len(frozen) >= len(wanted):
-            return True
-        old = await run.remote.rows(HUB, "select 1 from statements where at < :at", at=quiet)
+        standings = await run.remote.rows(REC, "select * from standings")
+        settled = [
+            row.said_at is not None
+            and row.said_at >= since
+            and (row.equal == 1 or row.explained == f"{row.holdings} {row.expected}")
+            for row in standings
+        ]
         asking = await run.remote.rows(REC, "select 1 from drills")
-        return None if old or asking else True
+        sql = "select 1 from cases where state = 'open' and frozen = 1"
+        freezing = await run.remote.rows(REC, sql)
+        frozen = await run.remote.rows(HUB, "select 1 from overlays where kind = 'frozen'")
+        everybody = len(settled) >= len(run.scenario.actors()) and all(settled)
+        return True if everybody and not asking and len(frozen) >= len(freezing) else None
 
     try:
         await wait_for(all_named, NAMED_SECONDS, "the naming of the planted errors")
