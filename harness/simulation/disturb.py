@@ -37,15 +37,14 @@ class Disturber:
         self.diverged: set[Actor] = set()
         """Actors whose rows were edited."""
         self.restored: set[Participant] = set()
-        self.jumped: set[Participant] = set()
-        """Participants whose clock has ever jumped."""
         self.given: list[Operation] = []
         """What operators have asked for, to be asked for again."""
         self._chances = chances
         self._happened = happened
         self._dice = {kind: stream(world.seed, f"event {kind}") for kind in EVENTS}
         self._backups: dict[Participant, Path] = {}
-        self._rotations: dict[Actor, int] = {}
+        self.rotated: dict[Actor, int] = {}
+        """How often each actor was told to change its key."""
         self._undoing: list[tuple[asyncio.TimerHandle, Callable[[], None]]] = []
 
     async def step(self) -> None:
@@ -115,7 +114,6 @@ class Disturber:
         clock = self.world.clocks[participant]
         most = dice.choice((15.0, 15.0, 15.0, 40.0, 40.0, JUMP_SECONDS))
         clock.wrong_by_seconds = dice.uniform(-most, most)
-        self.jumped.add(participant)
         self._after(dice.uniform(1.0, 30.0), lambda: setattr(clock, "wrong_by_seconds", 0.0))
         return True
 
@@ -124,10 +122,10 @@ class Disturber:
     async def _key_rotation(self, dice: random.Random) -> bool:
         participant = self._somebody(dice, but=(HUB, REC))
         actor = dice.choice(self.world.cast.actors[participant])
-        done = self._rotations.get(actor, 0)
+        done = self.rotated.get(actor, 0)
         if done == KEYS_MAX - 1:
             return False
-        self._rotations[actor] = done + 1
+        self.rotated[actor] = done + 1
         # A node does not know its own later signatures after a restore, so a backup is good only
         # if it is newer than the last rotation (docs/operating.md).
         self._forget_backup(participant)
@@ -142,7 +140,7 @@ class Disturber:
             return
         participant = self._somebody(dice, but=(HUB,))
         actors = self.world.cast.actors[participant]
-        if any(actor in self._rotations or actor in self.diverged for actor in actors):
+        if any(actor in self.rotated or actor in self.diverged for actor in actors):
             return
         path = self.world.places.folder / f"{participant}.backup"
         self._forget_backup(participant)

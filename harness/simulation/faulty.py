@@ -146,6 +146,11 @@ class FaultyBroker(MemoryBroker):
         self._handed_out: dict[int, int] = {}
         """By tag, how many commits there were when it was handed out."""
 
+    @property
+    def unacknowledged(self) -> int:
+        """How many parcels the program has and has not acknowledged."""
+        return len(self._unacknowledged)
+
     def committed(self) -> None:
         """The program has committed something."""
         self._commits += 1

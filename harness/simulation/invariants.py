@@ -11,8 +11,9 @@ are named, and every envelope has arrived or is accounted for.
 A broken invariant is a `Violation`; it says which one and what was found. All of it is read from
 databases as they stand, by SQL of its own.
 
-Elsewhere: the auditor's model (`auditor`), what is to be reserved (`reservations`), how a
-federation is brought to rest (`rest`).
+Elsewhere: the auditor's model (`auditor`), what may cause an entry (`causes`), what is to be
+reserved (`reservations`), what became of messages (`outcomes`), how a federation is brought to rest
+(`rest`).
 """
 
 import json
@@ -27,6 +28,7 @@ from harness.simulation.cast import HUB, REC, ROG
 from harness.simulation.causes import Causes, Said, messages_in
 from harness.simulation.coverage import Coverage
 from harness.simulation.disturb import Disturber
+from harness.simulation.outcomes import letters_amiss, without_outcome
 from harness.simulation.reservations import wrongly_reserved
 from harness.simulation.voice import Voice
 from harness.simulation.world import World
@@ -36,14 +38,6 @@ __all__ = ["Ledgers", "Violation"]
 
 Block = tuple[str, int, int, str, str]
 """Key, first and last serial, account, attributes."""
-
-HONEST_LETTERS = {
-    "clock-jump": {"clock-ahead"},
-    "key-rotation": {"key-unknown"},
-    "restore": {"sequence-equivocation"},
-}
-"""Reasons for which an honest participant's envelope may be set aside, by the fault behind it."""
-
 
 UNDER_WAY_SECONDS = 60.0
 """What was sealed later than so long ago may be on its way: heartbeats never rest."""
@@ -172,7 +166,9 @@ class Ledgers:
         await self._rows_agree()
         await self._differences_are_named()
         await self._envelopes_have_arrived()
-        await self._letters_have_reasons()
+        require("what was said has an outcome", await without_outcome(self.world))
+        amiss = await letters_amiss(self.world, self.voice, self.disturber)
+        require("dead letters are what was wrong", amiss)
 
     async def _log_is_whole(self) -> None:
         rows = await self.world.rows(HUB, "select line from log_entries order by position")
@@ -273,25 +269,6 @@ class Ledgers:
                 and not (sender == ROG and body in self.voice.contradictions.get(number, ()))
             )
             require(f"{participant} has heard it as it was said", other)
-
-    async def _letters_have_reasons(self) -> None:
-        """Dead letters are the rogue's, or have one of the reasons that faults give."""
-        excused: set[str] = set()
-        for kind, reasons in HONEST_LETTERS.items():
-            if self.coverage.faults[kind]:
-                excused |= reasons
-        for participant in self.world.cast.programs:
-            rows = await self.world.rows(
-                participant, "select claimed_sender, reason, detail, body from dead_letters"
-            )
-            odd = [
-                f"{row.claimed_sender} {row.reason} {row.detail}"
-                for row in rows
-                if bytes(row.body) not in self.voice.broken
-                and row.claimed_sender not in {str(ROG), str(ROG.participant)}
-                and row.reason not in excused
-            ]
-            require(f"dead letters at {participant} have a cause", odd)
 
 
 _EVENTS = {

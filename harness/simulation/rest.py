@@ -125,8 +125,11 @@ async def _under_way(world: World, voice: Voice) -> AsyncIterator[str]:
         yield f"HUB has heard {heard} of {voice.said} envelopes of the rogue"
     old = world.right.now().moment() - timedelta(seconds=CONFIRMED_SECONDS)
     for participant in world.cast.programs:
-        if participant not in world.lives:
+        life = world.lives.get(participant)
+        if life is None:
             yield f"{participant} is away"
+        elif life.broker.unacknowledged or world.exchange.waiting(str(participant)):
+            yield f"{participant} has not handled all that came"
         for table, what in (
             ("desk where state = 'open'", "open commands"),
             ("outbox where confirmed = 0 and sealed_at < :old", "unconfirmed envelopes"),

@@ -53,10 +53,12 @@ class Voice:
         self.offered: dict[str, Digest] = {}
         """Transactions whose proposal was passed on to it, and the digest of that proposal."""
         self.proposed: dict[str, Digest] = {}
-        self.broken: set[bytes] = set()
+        self.broken: dict[bytes, str] = {}
         """Bodies that must come to nothing: nobody could authenticate them, or they contradict what
-        was said before.
+        was said before; and in which way.
         """
+        self.arrived: set[bytes] = set()
+        """Those of them that the broker has confirmed."""
         self._withheld: list[tuple[Participant, int]] = []
         self._sequences: dict[Participant, int] = {}
         self._clock = clock
@@ -112,9 +114,11 @@ class Voice:
         )
         return seal(manifest, tuple(lines), signer(key_name(ROG)))
 
-    async def _publish(self, to: Participant, body: bytes) -> None:
+    async def _publish(self, to: Participant, body: bytes) -> bool:
+        """Give it to the broker; whether the broker has confirmed it."""
         parcel = Parcel(to=str(to), body=body, message_id="by hand", type="envelope")
-        await self.broker.publish([parcel])
+        (confirmed,) = await self.broker.publish([parcel])
+        return confirmed
 
     async def hand_over(self) -> None:
         """Send what was withheld, and what was lost, again."""
@@ -165,9 +169,10 @@ class Voice:
         body = getattr(self, f"_{how.replace('-', '_')}")(line, number, randomness)
         if body is None:
             return
+        confirmed = await self._publish(HUB, body)
         if how in BROKEN:
-            self.broken.add(body)
-        await self._publish(HUB, body)
+            self.broken[body] = how
+            self.arrived |= {body} if confirmed else set()
 
     def _nonsense(self, line: bytes, number: int, randomness: random.Random) -> bytes:
         return randomness.randbytes(randomness.randrange(1, 400))
@@ -257,5 +262,12 @@ HARMS = (
 )
 """Kinds of malicious envelope."""
 
-BROKEN = frozenset({"nonsense", "forged", "altered", "misdirected", "impersonating", "equivocal"})
-"""Those that must come to nothing."""
+BROKEN = {
+    "nonsense": "envelope-malformed",
+    "forged": "key-unknown",
+    "altered": "manifest-mismatch",
+    "misdirected": "recipient-wrong",
+    "impersonating": "sender-not-at-link",
+    "equivocal": "sequence-equivocation",
+}
+"""Those that must come to nothing, and the reason for which each is put aside."""

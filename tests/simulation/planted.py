@@ -49,7 +49,7 @@ from runtime.work import Done, Work
 from schemas.effects import Effect
 from schemas.findings import Finding
 from schemas.identifiers import Actor, Instant, Participant, TransactionId
-from schemas.messages import Entry, Rejection
+from schemas.messages import Entry, Proposal, Rejection
 
 __all__ = ["BUGS", "Bug"]
 
@@ -143,6 +143,15 @@ def _open(node: Node, arrivals: Iterable[Arrival | None]) -> list[Arrival]:
     """Those that the broker still waits for."""
     tags: dict[int, object] = getattr(node.broker, "_unacknowledged")  # noqa: B009
     return [one for one in arrivals if one is not None and one.tag in tags]
+
+
+def nothing_is_buried() -> AbstractContextManager[None]:
+    """What cannot be taken as an envelope is acknowledged, and no record of it is kept."""
+
+    async def nothing(*_arguments: object) -> None:
+        return None
+
+    return replaced((runtime.journal, "bury", nothing))
 
 
 # --- applying -----------------------------------------------------------------------------------
@@ -315,6 +324,16 @@ def any_proposal_is_answered() -> AbstractContextManager[None]:
     return replaced((hub.clearing, "_answered", answered_anyhow))
 
 
+def proposals_dropped() -> AbstractContextManager[None]:
+    """The hub drops what the participant that means harm proposes, and says nothing."""
+    propose = hub.clearing.propose
+
+    def dropped(facts: HubFacts, heard: Heard, batch: Batch) -> list[Finding]:
+        return [] if heard.author == ROG else propose(facts, heard, batch)
+
+    return _with_rule(Proposal, dropped)
+
+
 def _with_rule(
     type_: type, rule: Callable[[HubFacts, Heard, Batch], list[Finding]]
 ) -> AbstractContextManager[None]:
@@ -346,6 +365,7 @@ BUGS = {
     "acknowledged before commit": Bug(
         acknowledged_before_commit, "none", "nothing is acknowledged before it is durable", 1
     ),
+    "nothing is buried": Bug(nothing_is_buried, "none", "dead letters are what was wrong", 1),
     "entries out of order": Bug(entries_out_of_order, "slow-consumer", FAULT_ITSELF, 3),
     "rows and inbox apart": Bug(
         rows_and_inbox_apart, "crash-before-commit,commit-fails,disk-full", FAULT_ITSELF, 8
@@ -366,6 +386,7 @@ BUGS = {
     ),
     "rejection completes": Bug(rejection_completes, "none", CAUSED, 4),
     "any proposal is answered": Bug(any_proposal_is_answered, "none", CAUSED, 12),
+    "proposals dropped": Bug(proposals_dropped, "none", "what was said has an outcome", 1),
     "hub forgets to reserve": Bug(hub_forgets_to_reserve, "none", PREDICTED, 2),
     "registry forgets to reserve": Bug(
         registry_forgets_to_reserve,
