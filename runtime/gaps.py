@@ -4,9 +4,11 @@
 Missing is what lies before a stored early envelope, and what a peer's greeting told of. It is asked
 for at once, then again as long as it is missing: a request may be lost, and one answer may bring a
 part only. While nothing comes of it the requests get rarer, so that a peer that is away finds few
-of them in its inbox. Where something is but suspected to be missing, it is asked for once, and
-after that a single envelope at a time until one has come. One sender of a participant is asked
-about at a time, since it answers one request in a batch.
+of them in its inbox.
+
+Where something is but suspected to be missing, each suspicion is followed once, at the same pace,
+until what comes next is here. One sender of a participant is asked about at a time, since it
+answers one request in a batch.
 
 Elsewhere: the request itself (`control`), what was stored early (`journal`).
 """
@@ -48,17 +50,23 @@ class Gaps:
         self._seconds = seconds
         self._told: dict[Actor, int] = {}
         self._suspected: set[Actor] = set()
-        self._asked: dict[Actor, _Asked] = {}
+        self._next_is_here: dict[Actor, int] = {}
+        self._asked: dict[tuple[Actor, bool], _Asked] = {}
 
     def told(self, sender: Actor, last: int) -> None:
         """A greeting says that the sender has sealed so many envelopes for us."""
         self._told[sender] = last
 
-    def suspect(self, sender: Actor) -> None:
-        """What the sender says has an unknown key: a change of it may be missing, and then it is
-        the next envelope or one of those behind it.
+    def suspect(self, sender: Actor, sequence: int | None) -> None:
+        """An envelope of the sender has an unknown key: a change of it may be missing, and then it
+        is the next envelope or one of those behind it. Unless that next one is what is unknown.
         """
-        self._suspected.add(sender)
+        following = self._journal.received(sender) + 1
+        if sequence == following:
+            self._next_is_here[sender] = following
+            self._suspected.discard(sender)
+        elif self._next_is_here.get(sender) != following:
+            self._suspected.add(sender)
 
     def forget_requests(self) -> None:
         """The link was lost: what was asked for may never come, so ask at once."""
@@ -68,36 +76,37 @@ class Gaps:
         """The gaps to be asked for now, but for participants that are not greeted yet."""
         passed = set(waiting)
         due: list[Gap] = []
-        for gap in self._open():
-            if gap.sender.participant not in passed and self._is_due(gap, clock):
+        for gap, sure in self._open():
+            if gap.sender.participant not in passed and self._is_due(gap, clock, sure=sure):
                 passed.add(gap.sender.participant)
                 self._suspected.discard(gap.sender)
                 due.append(gap)
         return due
 
-    def _open(self) -> list[Gap]:
-        found: list[Gap] = []
+    def _open(self) -> list[tuple[Gap, bool]]:
+        """Every gap, and whether it is sure that there is one."""
+        found: list[tuple[Gap, bool]] = []
         for sender in sorted({*self._journal.early, *self._told, *self._suspected}):
             first = self._journal.received(sender) + 1
             early = self._journal.early.get(sender)
             last = min(early) - 1 if early else self._told.get(sender, 0)
             if first <= last:
-                found.append(Gap(sender, first, last))
-            elif sender in self._suspected:
-                asked = self._asked.get(sender)
-                many = asked is None or asked.first != first
-                found.append(Gap(sender, first, first + (RESEND_ENVELOPES_MAX if many else 1) - 1))
-            elif not early:
+                found.append((Gap(sender, first, last), True))
+                continue
+            if sender in self._suspected:
+                found.append((Gap(sender, first, first + RESEND_ENVELOPES_MAX - 1), False))
+            if not early:
                 self._told.pop(sender, None)
+                self._asked.pop((sender, True), None)
         return found
 
-    def _is_due(self, gap: Gap, clock: float) -> bool:
-        before, interval = self._asked.get(gap.sender), self._seconds
+    def _is_due(self, gap: Gap, clock: float, *, sure: bool) -> bool:
+        before, interval = self._asked.get((gap.sender, sure)), self._seconds
         if before is not None:
             nothing_came = before.first == gap.first
             if clock < before.at + (before.interval if nothing_came else self._seconds):
                 return False
             if nothing_came:
                 interval = min(2 * before.interval, INTERVAL_SECONDS_MAX)
-        self._asked[gap.sender] = _Asked(gap.first, clock, interval)
+        self._asked[gap.sender, sure] = _Asked(gap.first, clock, interval)
         return True

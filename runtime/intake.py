@@ -58,6 +58,8 @@ class Refused:
     authentic: bool = False
     newer_key: bool = False
     """Whether it may be sealed after a change of the claimed actor's key that is not here."""
+    sequence: int | None = None
+    """That of such an envelope, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,14 @@ class Held:
     claimed: Actor
     authentic: Authentic | None = None
     newer_key: bool = False
+    sequence: int | None = None
 
     def overdue(self) -> Authentic | Refused:
         """What it is when it cannot wait any longer."""
         if self.authentic is not None:
             return self.authentic
-        return Refused(self.unit, self.finding, self.claimed, newer_key=self.newer_key)
+        newer, sequence = self.newer_key, self.sequence
+        return Refused(self.unit, self.finding, self.claimed, newer_key=newer, sequence=sequence)
 
 
 def authenticate(
@@ -101,7 +105,7 @@ def authenticate(
         found = finding(reason, f"{sender} with key {opened.token.kid}")
         newer = directory.current_key(sender) is not None
         newer = newer and directory.any_key(sender, opened.token.kid) is None
-        return Held(unit, found, sender, newer_key=newer)
+        return Held(unit, found, sender, newer_key=newer, sequence=manifest.sequence)
     try:
         verify(opened.token, key)
     except EnvelopeError as error:

@@ -58,26 +58,16 @@ class Keyring:
             raise LocalProtocolError(f"no private key of {actor} is held here")
         return held[number]
 
-    def since(self, actor: Actor, key: jws.PublicKey) -> list[jws.Signer]:
-        """The signer that has this very key, in use or not, and those that come after it; nothing
-        when it is not held.
-        """
-        held = self.actors.get(actor, [])
-        number = next((n for n, s in enumerate(held) if s.public == key), len(held))
-        return held[number:]
-
-    def following(self, actor: Actor, current: jws.PublicKey | None) -> list[jws.Signer]:
-        """The signers that come into use after the one that seals now, in that order."""
+    def following(self, actor: Actor, current: jws.PublicKey | None) -> jws.Signer | None:
+        """The signer that comes into use after the one that seals now, if it has been made."""
         self.signer(actor, current)
-        return self.actors[actor][self.used.get(actor, 0) + 1 :]
+        held, number = self.actors[actor], self.used.get(actor, 0) + 1
+        return held[number] if number < len(held) else None
 
     def is_shared(self, key: jws.PublicKey) -> bool:
-        """Whether more than one signer here has this key, or it is the witness's or checkpoint's
-        as well.
-        """
+        """Whether more than one signer here has this key."""
         held = [signer.public for signers in self.actors.values() for signer in signers]
-        notes = [k for k in (self.witness, self.checkpoint) if k is not None]
-        return [*held, *map(jws.PublicKey.of, notes)].count(key) > 1
+        return held.count(key) > 1
 
     def add(self, actor: Actor, signer: jws.Signer) -> None:
         """Hold one more key for an actor."""

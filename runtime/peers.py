@@ -92,7 +92,7 @@ class Peers:
         if self._voice.participant == HUB:
             for one in refused:
                 if one.newer_key and one.claimed is not None:
-                    self._gaps.suspect(one.claimed)
+                    self._gaps.suspect(one.claimed, one.sequence)
 
     def answer(self, replies: Replies) -> None:
         """A batch is durable: say and send what control messages in it gave rise to."""

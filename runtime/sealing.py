@@ -9,9 +9,7 @@ envelopes*, which have a nonce instead of a sequence and are not kept.
 Elsewhere: the batch (`handler`), sending (`relay`), keys (`keys`).
 """
 
-from collections.abc import Container
-
-from ledger.directory import sign_act
+from ledger.directory import KeyRecord, sign_act
 from runtime import journal as journals
 from runtime import outbox
 from runtime.journal import Journal, Kept, Sealed
@@ -55,7 +53,7 @@ class Sealer:
     def following(self, actor: Actor) -> jws.PublicKey | None:
         """The key that an actor changes to next, if it is there."""
         following = self._following(actor)
-        return following[0].public if following else None
+        return following.public if following else None
 
     def is_taken(self, key: jws.PublicKey) -> bool:
         """Whether a key signs something else, here or as far as the directory has shown."""
@@ -90,7 +88,8 @@ class Sealer:
         self, session: Session, actor: Actor, batch: Batch, changed: dict[Way, int]
     ) -> tuple[Sealed, Kept]:
         """Seal the rotation of an actor's key: the last envelope under the old one."""
-        old, new = self._in_use(actor), self._following(actor)[0]
+        old, new = self._in_use(actor), self._following(actor)
+        assert new is not None
         after = {**self._journal.last, **changed}
         closes = {to: last for (sender, to), last in after.items() if sender == actor}
         closes[HUB] = closes.get(HUB, 0) + 1
@@ -114,25 +113,32 @@ class Sealer:
         self._keyring.used[actor] = self._keyring.used.get(actor, 0) + 1
 
     async def seal_anew(self, store: Store) -> list[Sealed]:
-        """Seal again what a withdrawn key had sealed beyond what the others accepted, and what a
-        key had that nobody was told of before that. Nothing else: what a later key than the current
-        one has sealed is yet to be accepted.
+        """Seal again, with the key in use, what another one had sealed beyond what the others took
+        under it: a withdrawn key, or one that was changed to meanwhile and that nobody was told of.
+
+        That is done once for each key. While a change is under way nothing is done: the directory
+        here is behind, and what the newer key has sealed is yet to be accepted.
         """
         again: list[Sealed] = []
         for actor in self._program.actors:
             records = self._program.directory.keys.get(actor, ())
-            if len(records) < 2 or records[-2].closes is None or records[-1].closes is not None:
-                continue
-            signers = self._keyring.since(actor, records[-1].key)
-            if not signers:
-                continue
-            good = {signer.public.key_id for signer in signers}
-            for (sender, to), last in self._journal.last.items():
-                first = records[-2].closes.get(to, 0) + 1
-                if sender == actor and first <= last:
-                    way = (sender, to)
-                    async with store.transaction() as session:
-                        again += await _again(session, way, first, last, good, signers[0])
+            if len(records) > 1 and not self.changing(actor):
+                async with store.transaction() as session:
+                    if await journals.get_mark(session, f"anew {actor}") < len(records):
+                        again += await self._beyond(session, actor, records[-1])
+                        await journals.set_mark(session, f"anew {actor}", len(records))
+        return again
+
+    async def _beyond(self, session: Session, actor: Actor, record: KeyRecord) -> list[Sealed]:
+        """Seal again what is not under the actor's current key and should be."""
+        signer = self._in_use(actor)
+        again: list[Sealed] = []
+        for (sender, to), last in self._journal.last.items():
+            if sender == actor:
+                first = record.opens.get(to, 0) + 1
+                for part in range(first, last + 1, limits.RESEND_ENVELOPES_MAX):
+                    end = min(last, part + limits.RESEND_ENVELOPES_MAX - 1)
+                    again += await _again(session, (actor, to), part, end, signer)
         return again
 
     def seal_control(
@@ -161,8 +167,8 @@ class Sealer:
         )
         return seal(manifest, tuple(lines), self._in_use(author))
 
-    def _following(self, actor: Actor) -> list[jws.Signer]:
-        """The signers that come into use after that one, in this order."""
+    def _following(self, actor: Actor) -> jws.Signer | None:
+        """The signer that comes into use after it, if it has been made."""
         return self._keyring.following(actor, self._program.directory.current_key(actor))
 
     def _in_use(self, actor: Actor) -> jws.Signer:
@@ -171,12 +177,12 @@ class Sealer:
 
 
 async def _again(
-    session: Session, way: Way, first: int, last: int, good: Container[str], signer: jws.Signer
+    session: Session, way: Way, first: int, last: int, signer: jws.Signer
 ) -> list[Sealed]:
     again = []
     for sealed in await outbox.sealed_range(session, *way, first, last):
         opened = open_envelope(sealed.body)
-        if opened.token.kid not in good:
+        if opened.token.kid != signer.public.key_id:
             body = seal(opened.manifest, opened.lines, signer)
             again.append(sealed._replace(body=body))
     await outbox.replace_sealed(session, again)

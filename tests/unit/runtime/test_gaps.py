@@ -49,28 +49,58 @@ def test_requests_get_rarer_while_nothing_comes_and_never_stop() -> None:
 
 def test_what_is_but_suspected_is_asked_for_once() -> None:
     gaps = Gaps(journal(3), 1.0)
-    gaps.suspect(GHA)
+    gaps.suspect(GHA, 5)
     assert gaps.due(0.0, [GHA.participant]) == []
     assert gaps.due(0.0, ()) == [Gap(GHA, 4, 3 + RESEND_ENVELOPES_MAX)]
     assert gaps.due(100.0, ()) == []
 
 
+@pytest.mark.parametrize("sequence", [None, 5], ids=["greetings", "envelopes"])
 @pytest.mark.parametrize("greeted", [False, True])
-def test_suspicions_one_after_the_other_are_followed_ever_more_rarely(greeted: object) -> None:
-    """From the second on by one envelope, where a single lost change of a key shows itself."""
+def test_suspicions_one_after_the_other_are_followed_ever_more_rarely(
+    greeted: object, sequence: int | None
+) -> None:
     gaps = Gaps(journal(3), 1.0)
-    asked: dict[int, Gap] = {}
+    asked = []
     for second in range(400):
-        gaps.suspect(GHA)
+        gaps.suspect(GHA, sequence)
         if greeted:  # it says that we have all of it
             gaps.told(GHA, 3)
-        for gap in gaps.due(float(second), ()):
-            asked[second] = gap
-    seconds = list(asked)
-    assert seconds[:7] == [0, 1, 3, 7, 15, 31, 63]
-    assert {b - a for a, b in pairwise(seconds[6:])} == {INTERVAL_SECONDS_MAX}
-    assert asked.pop(0) == Gap(GHA, 4, 3 + RESEND_ENVELOPES_MAX)
-    assert set(asked.values()) == {Gap(GHA, 4, 4)}
+        asked += [second] * len(gaps.due(float(second), ()))
+    assert asked[:7] == [0, 1, 3, 7, 15, 31, 63]
+    assert {b - a for a, b in pairwise(asked[6:])} == {INTERVAL_SECONDS_MAX}
+
+
+def test_nothing_is_suspected_to_be_missing_before_what_comes_next() -> None:
+    """The answer to a request: what comes next is here, and no better. Asking again would bring the
+    same again.
+    """
+    kept = journal(3)
+    gaps = Gaps(kept, 1.0)
+    gaps.suspect(GHA, 5)
+    gaps.suspect(GHA, 4)
+    gaps.suspect(GHA, 6)
+    gaps.suspect(GHA, None)
+    assert gaps.due(0.0, ()) == []
+    kept.last[GHA, HUB] = 4
+    gaps.suspect(GHA, 6)
+    assert gaps.due(0.0, ()) == [Gap(GHA, 5, 4 + RESEND_ENVELOPES_MAX)]
+
+
+def test_a_suspicion_makes_no_gap_wait() -> None:
+    kept = journal(3)
+    gaps = Gaps(kept, 1.0)
+    for second in range(100):
+        gaps.suspect(GHA, None)
+        gaps.due(float(second), ())
+    kept.early[GHA] = {6}
+    assert gaps.due(100.0, ()) == [Gap(GHA, 4, 5)]
+
+
+def test_beside_what_is_missing_for_sure_a_suspicion_asks_for_nothing_more() -> None:
+    gaps = Gaps(journal(3, {6}), 1.0)
+    gaps.suspect(GHA, 7)
+    assert gaps.due(0.0, ()) == [Gap(GHA, 4, 5)]
 
 
 def test_one_sender_of_a_participant_is_asked_about_at_a_time() -> None:
@@ -79,12 +109,6 @@ def test_one_sender_of_a_participant_is_asked_about_at_a_time() -> None:
     assert gaps.due(0.0, ()) == [Gap(MMR, 1, 4)]
     assert gaps.due(0.5, ()) == []
     assert gaps.due(1.0, ()) == [Gap(CHE, 1, 4), Gap(ADM, 1, 4)]
-
-
-def test_beside_what_is_missing_for_sure_a_suspicion_asks_for_nothing_more() -> None:
-    gaps = Gaps(journal(3, {6}), 1.0)
-    gaps.suspect(GHA)
-    assert gaps.due(0.0, ()) == [Gap(GHA, 4, 5)]
 
 
 def test_after_a_part_has_come_the_rest_is_asked_for_at_the_quick_pace() -> None:

@@ -115,4 +115,4 @@ def test_a_key_may_be_newer_than_the_directory(name: str) -> None:
     envelope = Peer(GHA, signer=signer(key)).ask(1)
     found = authenticate(Unit(envelope, "GHA01"), HUB, directory, NOON)
     assert isinstance(found, Held)
-    assert found.overdue() == Refused(found.unit, found.finding, GHA, newer_key=newer)
+    assert found.overdue() == Refused(found.unit, found.finding, GHA, newer_key=newer, sequence=1)
