@@ -85,22 +85,35 @@ def replaced(*replacements: tuple[Any, str, Any]) -> Iterator[None]:
 # --- hearing ------------------------------------------------------------------------------------
 
 
-def no_inbox_check(at: Participant | None = None) -> AbstractContextManager[None]:
+def no_inbox_check() -> AbstractContextManager[None]:
     """Nobody looks whether an envelope or a message was here before: it is handled again."""
-    take = _Line.take
+    return _handled_again()
 
-    async def take_all(self: _Line, envelopes: Iterable[Authentic]) -> None:
-        arrived = list(envelopes)
-        if at not in {None, self._journal.participant}:
-            await take(self, arrived)
-            return
-        await take(self, [a for a in arrived if a.sequence > self._last])
-        self._result.ready += [a.opened for a in arrived if a.sequence <= self._last]
 
-    async def nothing_known(session: Session, ids: object) -> dict[Any, Any]:
-        return {}
+def _handled_again(
+    at: Participant | None = None, only: str | None = None
+) -> AbstractContextManager[None]:
+    """What comes again is handled again: by everybody or one participant, all messages or those of
+    a type. What contradicts what was here is still noticed.
+    """
+    take, known_messages = _Line.take, runtime.journal.known_messages
 
-    return replaced((_Line, "take", take_all), (runtime.journal, "known_messages", nothing_known))
+    async def take_again(self: _Line, envelopes: Iterable[Authentic]) -> None:
+        others: list[Authentic] = []
+        for one in envelopes:
+            known = await runtime.journal.signed_of(self._session, self._sender, one.sequence)
+            again = one.sequence <= self._last and known == one.opened.signed_digest
+            if again and at in {None, self._journal.participant}:
+                self._result.ready.append(one.opened)
+            else:
+                others.append(one)
+        await take(self, others)
+
+    async def forgotten(session: Session, ids: Any) -> dict[Any, Any]:
+        known = await known_messages(session, ids)
+        return {name: kept for name, kept in known.items() if only not in {None, kept.type}}
+
+    return replaced((_Line, "take", take_again), (runtime.journal, "known_messages", forgotten))
 
 
 def no_sequence_check() -> AbstractContextManager[None]:
@@ -111,6 +124,8 @@ def no_sequence_check() -> AbstractContextManager[None]:
             known = await runtime.journal.signed_of(self._session, self._sender, authentic.sequence)
             if known is None:
                 self._fresh[authentic.sequence] = authentic
+            else:
+                self._compare(authentic, known)
 
     async def advance(self: _Line, bound: int) -> None:
         opened = [self._fresh.pop(sequence).opened for sequence in sorted(self._fresh)]
@@ -158,7 +173,9 @@ def nothing_is_buried() -> AbstractContextManager[None]:
 
 
 def entries_out_of_order() -> AbstractContextManager[None]:
-    """A registry applies the entries of a batch in the order of their conversations."""
+    """A registry applies the entries of a batch in the order of their conversations, and does not
+    look whether each is the next.
+    """
     hear = Hearing.hear
 
     async def hear_sorted(self: Hearing, *arguments: Any) -> list[Heard]:
@@ -282,7 +299,7 @@ def expiry_forgets_to_release() -> AbstractContextManager[None]:
 
 @contextmanager
 def acceptance_counts_again() -> Iterator[None]:
-    """At the hub an acceptance that comes again completes its transaction again."""
+    """At the hub an acceptance that comes again is not known, and completes its transaction again."""
     answered = hub.clearing._answered
 
     def answered_again(
@@ -293,7 +310,7 @@ def acceptance_counts_again() -> Iterator[None]:
             state.state = State.CLEARED
         return answered(facts, heard, event)
 
-    with no_inbox_check(at=HUB), replaced((hub.clearing, "_answered", answered_again)):
+    with _handled_again(HUB, "acceptance"), replaced((hub.clearing, "_answered", answered_again)):
         yield
 
 
