@@ -164,6 +164,7 @@ class Ledgers:
         await self._log_is_whole()
         await self._nothing_is_bound()
         await self._rows_agree()
+        await self._roots_are_stated()
         await self._differences_are_named()
         await self._envelopes_have_arrived()
         require("what was said has an outcome", await without_outcome(self.world))
@@ -210,6 +211,22 @@ class Ledgers:
             a=str(actor),
         )
         return _joined((r.key, r.first, r.last, r.account, r.attributes) for r in rows)
+
+    async def _roots_are_stated(self) -> None:
+        """Whose rows are right has last stated the root that they must have: the way down can end
+        without a difference though the statement was wrong.
+        """
+        at_hub = await self.world.rows(HUB, "select actor, holdings from statements")
+        compared = await self.world.rows(REC, "select actor, holdings, expected from standings")
+        stated = {row.actor: row.holdings for row in at_hub}
+        wrong = [
+            f"{row.actor} has stated {stated.get(row.actor)}, and {row.expected} is due"
+            for row in compared
+            if row.actor not in self.disturber.diverged
+            and row.actor != ROG
+            and {row.holdings, stated.get(row.actor)} != {row.expected}
+        ]
+        require("roots are stated as they are", wrong)
 
     async def _differences_are_named(self) -> None:
         """Every serial in which an actor's rows differ is in an open case of it, and every open

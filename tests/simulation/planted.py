@@ -26,9 +26,10 @@ import hub.rules
 import registry.applying
 import registry.desk
 import registry.program
+import registry.witness
 import runtime.digests
 import runtime.journal
-from harness.simulation.cast import HUB, REC, ROG
+from harness.simulation.cast import HUB, REC, ROG, VUT
 from hub.entries import Logging
 from hub.state import HubFacts, Transaction
 from ledger import actions, tree
@@ -252,6 +253,18 @@ def statement_from_memory() -> AbstractContextManager[None]:
     )
 
 
+def wrong_root_stated() -> AbstractContextManager[None]:
+    """A section states another root than its rows have, and answers questions about them truly."""
+    root = books.holdings_root
+
+    async def wrong_root(session: Session, actor: Actor) -> bytes:
+        true = await root(session, actor)
+        return true[::-1] if actor == VUT else true
+
+    wrong = SimpleNamespace(**{**vars(books), "holdings_root": wrong_root})
+    return replaced((registry.witness, "books", wrong))
+
+
 # --- sending ------------------------------------------------------------------------------------
 
 
@@ -299,7 +312,9 @@ def expiry_forgets_to_release() -> AbstractContextManager[None]:
 
 @contextmanager
 def acceptance_counts_again() -> Iterator[None]:
-    """At the hub an acceptance that comes again is not known, and completes its transaction again."""
+    """At the hub an acceptance that comes again is not known, and completes its transaction once
+    more.
+    """
     answered = hub.clearing._answered
 
     def answered_again(
@@ -393,6 +408,7 @@ BUGS = {
     "statement from memory": Bug(
         statement_from_memory, "edited-rows", "the cases of an actor are its differences", 5
     ),
+    "wrong root stated": Bug(wrong_root_stated, "none", "roots are stated as they are", 1, 20),
     "outbox at start only": Bug(
         outbox_scanned_at_start_only, "loss,unreported", "everything comes to an end", 6
     ),
