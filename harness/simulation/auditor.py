@@ -17,6 +17,7 @@ Elsewhere: the model (`model`), why something is refused (`refusals`), what foll
 (`consequences`), acts and cases (`acts`), effects against predictions (`comparison`).
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,7 +65,8 @@ class Auditor:
     ) -> None:
         self._model = Model(mechanism, international, share_of_proceeds_permille, omge_permille)
         self._size = 0
-        self._delivered: dict[str, int] = {}
+        self._shares: dict[str, list[dict[str, int]]] = {}
+        """What each actor holds of each key after each of its deliveries."""
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -100,11 +102,12 @@ class Auditor:
         if len(given) != len(set(given)) or set(given) != wanted:
             found.append(f"addressed to {sorted(given)}, by the model to {sorted(wanted)}")
         for one in body["addressed"]:
-            due = self._delivered.get(one["actor"], 0)
+            due = len(self._shares.get(one["actor"], ()))
             if one["index"] != due:
                 found.append(f"delivery {one['index']} to {one['actor']} where {due} is due")
         for actor in wanted:
-            self._delivered[actor] = self._delivered.get(actor, 0) + 1
+            held = self._model.sums.get(actor, Counter())
+            self._shares.setdefault(actor, []).append(dict(+held))
 
     def _predict(self, observed: Observed, found: list[str]) -> Expected | None:
         """What the entry has to be, the model having gone on to after it."""
@@ -250,6 +253,10 @@ class Auditor:
     def issued(self) -> dict[str, int]:
         """Per key text, units that ever came into being."""
         return dict(self._model.issued)
+
+    def share(self, actor: str, delivered: int) -> dict[str, int]:
+        """Per key text, how many units an actor holds after so many deliveries to it."""
+        return self._shares[actor][delivered - 1] if delivered else {}
 
     def transactions(self) -> dict[str, str]:
         """The state of each transaction."""

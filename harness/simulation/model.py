@@ -14,6 +14,7 @@ the hub's entries to both (`auditor`).
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -98,12 +99,14 @@ def attributes_of(text: str) -> dict[str, Any]:
     return found
 
 
+@cache
 def actor_of(account: str) -> str:
     """The owner that an account number names (1.8)."""
     registry, section, *_ = account.split("-")
     return f"{registry}/{section}"
 
 
+@cache
 def kind_of(account: str) -> str:
     """The kind that an account number names, or nothing."""
     return KINDS.get(account.split("-")[2], "")
@@ -205,6 +208,8 @@ class Model:
     series: dict[str, dict[int, Unit]] = field(default_factory=dict)
     reserved: dict[Place, str] = field(default_factory=dict)
     issued: dict[str, int] = field(default_factory=dict)
+    sums: dict[str, Counter[str]] = field(default_factory=dict)
+    """Units of each actor, by key."""
     transactions: dict[str, Transaction] = field(default_factory=dict)
     authorizations: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
     used: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -227,8 +232,12 @@ class Model:
     def put(self, place: Place, unit: Unit) -> None:
         """Set a unit where there was one or none."""
         units = self.series.setdefault(place[0], {})
-        if place[1] not in units:
+        before = units.get(place[1])
+        if before is None:
             self.issued[unit.key] = self.issued.get(unit.key, 0) + 1
+        else:
+            self.sums[before.actor][before.key] -= 1
+        self.sums.setdefault(unit.actor, Counter())[unit.key] += 1
         units[place[1]] = unit
 
     def held(self) -> Iterator[tuple[Place, Unit]]:

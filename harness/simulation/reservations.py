@@ -29,18 +29,14 @@ _RESERVED = "select actor, key, first, last, reference from overlays where kind 
 
 async def wrongly_reserved(world: World, participant: Participant) -> list[str]:
     """What a program has reserved without need, and what it should have reserved; in words."""
-    open_ = await world.rows(participant, _OPEN)
     reserved: set[Bound] = {tuple(row) for row in await world.rows(participant, _RESERVED)}
     bound: set[Bound] = set()
-    for row in open_:
+    for row in await world.rows(participant, _OPEN):
         own = row.proposer.startswith(f"{participant}/") if participant != HUB else True
         if own and row.proposal is not None:
             bound |= set(_named(row.id, row.proposer, row.proposal))
-    known = {row.id for row in open_}
     wrong = [f"{one} is proposed and not reserved" for one in sorted(bound - reserved)]
-    return wrong + [
-        f"{one} is reserved for nothing" for one in sorted(reserved) if one[4] not in known
-    ]
+    return wrong + [f"{one} is reserved for nothing" for one in sorted(reserved - bound)]
 
 
 def _named(transaction: str, proposer: str, line: bytes) -> Iterator[Bound]:

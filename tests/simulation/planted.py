@@ -13,8 +13,9 @@ Patches do not reach other processes: a planted bug is looked for in this one.
 Elsewhere: that each is caught (`test_planted_bugs`).
 """
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ import registry.witness
 import runtime.digests
 import runtime.journal
 from harness.simulation.cast import HUB, REC, ROG, VUT
+from harness.simulation.steps import Run
 from hub.entries import Logging
 from hub.state import HubFacts, Transaction
 from ledger import actions, tree
@@ -52,7 +54,7 @@ from schemas.findings import Finding
 from schemas.identifiers import Actor, Instant, Participant, TransactionId
 from schemas.messages import Entry, Proposal, Rejection
 
-__all__ = ["BUGS", "Bug"]
+__all__ = ["BUGS", "Bug", "written_at"]
 
 
 class Bug(NamedTuple):
@@ -81,6 +83,19 @@ def replaced(*replacements: tuple[Any, str, Any]) -> Iterator[None]:
             undo.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, other)
         yield
+
+
+def written_at(step: int, participant: Participant, sql: str) -> AbstractContextManager[None]:
+    """A database that somebody writes to at a step, past its program: no bug of a program's."""
+    take = Run._step
+
+    async def write_and_take(self: Run, number: int) -> None:
+        if number == step:
+            with closing(sqlite3.connect(self.world.places.paths[participant])) as database:
+                database.executescript(sql)
+        await take(self, number)
+
+    return replaced((Run, "_step", write_and_take))
 
 
 # --- hearing ------------------------------------------------------------------------------------
