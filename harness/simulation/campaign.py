@@ -9,9 +9,11 @@ import multiprocessing
 import os
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +21,9 @@ from harness.simulation.coverage import Coverage
 from harness.simulation.run import Plan, Result, Simulator
 
 __all__ = ["Campaign", "run_campaign", "simulating"]
+
+AHEAD = 4
+"""Plans that are handed out for each process: enough to keep it busy."""
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 _SIMULATOR: Simulator | None = None
@@ -61,7 +66,6 @@ def run_campaign(
 ) -> Campaign:
     """Run all plans on so many processes; `progress` is told of each as it ends."""
     campaign = Campaign()
-    todo = list(plans)
     context = multiprocessing.get_context("spawn")
     with (
         tempfile.TemporaryDirectory(prefix="a6hub-simulation-", dir=_memory()) as folder,
@@ -69,10 +73,31 @@ def run_campaign(
             max_workers=jobs, mp_context=context, initializer=_begin, initargs=(folder,)
         ) as pool,
     ):
-        for result in pool.map(_run, todo, chunksize=1):
+        for result in _results(pool, plans, jobs):
             campaign.add(result)
             progress(campaign, result)
     return campaign
+
+
+def _results(pool: Executor, plans: Iterable[Plan], jobs: int) -> Iterator[Result]:
+    """What came of each plan, in order. If a process dies, so do all: the plans that were handed
+    out have failed, whichever was the cause, and no more are.
+    """
+    running: deque[tuple[Plan, Future[Result]]] = deque()
+    with suppress(BrokenProcessPool):
+        for plan in plans:
+            running.append((plan, pool.submit(_run, plan)))
+            if len(running) > AHEAD * jobs:
+                yield _result(*running.popleft())
+    for one in running:
+        yield _result(*one)
+
+
+def _result(plan: Plan, running: Future[Result]) -> Result:
+    try:
+        return running.result()
+    except BrokenProcessPool as error:
+        return Result.of_failure(plan, str(error))
 
 
 def _begin(folder: str) -> None:

@@ -9,6 +9,8 @@ Elsewhere: the steps of a run (`steps`), making one that failed shorter (`shrink
 """
 
 import asyncio
+import shutil
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,10 +28,11 @@ from harness.simulation.coverage import Coverage
 from harness.simulation.disturb import Disturber
 from harness.simulation.establish import established
 from harness.simulation.invariants import Ledgers
-from harness.simulation.steps import Failure, Run
+from harness.simulation.steps import RUNS, Failure, Run
 from harness.simulation.trace import Trace
 from harness.simulation.virtual_time import VirtualLoop
 from harness.simulation.voice import Voice
+from harness.simulation.watchdog import TooLong, cpu_seconds_at_most
 from harness.simulation.workload import Workload
 from harness.simulation.world import Places, World
 from ledger.asking import Policy
@@ -77,6 +80,11 @@ class Result:
     entries: int = 0
     virtual_seconds: float = 0.0
 
+    @classmethod
+    def of_failure(cls, plan: Plan, why: str) -> "Result":
+        """What came of a run that ended otherwise than by its own word."""
+        return cls(plan, "unknown", Failure(RUNS, why, 0), Coverage())
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -93,14 +101,27 @@ class Simulator:
     memory: what is simulated is not the disk. What programs log goes to nobody else meanwhile.
     """
 
+    cpu_seconds = 300.0
+    """Processor time that a run may use, besides a second for each step: it needs a hundredth."""
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._stages: dict[int, Stage] = {}
 
     def run(self, plan: Plan, trace_file: Path | None = None) -> Result:
-        """Run a plan from beginning to end."""
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            return runner.run(self._run(plan, trace_file))
+        """Run a plan from beginning to end; whatever goes wrong is a failure of that plan."""
+        most = self.cpu_seconds + plan.steps
+        try:
+            with (
+                cpu_seconds_at_most(most),
+                asyncio.Runner(loop_factory=VirtualLoop) as runner,
+            ):
+                return runner.run(self._run(plan, trace_file))
+        except (Exception, TooLong):  # noqa: BLE001 - the next plan shall have its turn
+            # Nobody knows what became of the databases: they are made anew.
+            shutil.rmtree(self._folder / str(plan.registries), ignore_errors=True)
+            self._stages.pop(plan.registries, None)
+            return Result.of_failure(plan, traceback.format_exc(limit=-6))
 
     async def _run(self, plan: Plan, trace_file: Path | None) -> Result:
         if plan.registries not in self._stages:
@@ -123,9 +144,9 @@ class Simulator:
         )
 
     async def _built(self, cast: Cast) -> Stage:
-        template = self._folder / f"established-{cast.registries}"
+        template = self._folder / str(cast.registries) / "established"
         ended = await established(template, cast)
-        work = self._folder / f"run-{cast.registries}"
+        work = template.with_name("run")
         work.mkdir()
         return Stage(cast, template, Places(work, cast), ended + timedelta(hours=1))
 

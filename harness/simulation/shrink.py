@@ -2,9 +2,9 @@
 """Making a run that failed shorter: the least of it that still breaks the same invariant.
 
 A run of fewer steps does the same as the beginning of a longer one and then comes to rest, so the
-shortest prefix that fails is looked for by halving. Then kinds of fault are left out, one after
-another, for as long as the failure stays; what is left says what it takes. Leaving a kind out may
-move what follows, so the prefix is looked for once more.
+shortest prefix that fails is looked for by halving. Then kinds of fault are left out, those that
+never came at once and the others one after another, for as long as the failure stays; what is left
+says what it takes. Leaving a kind out may move what follows, so the prefix is looked for once more.
 """
 
 from collections.abc import Callable
@@ -19,8 +19,12 @@ TRIES_MAX = 60
 
 
 def shrunk(failed: Result, run: Run, progress: Callable[[str], None]) -> Result:
-    """The smallest run found that breaks the invariant that a failed one broke."""
+    """The smallest run found that breaks the invariant that a failed one broke; a run that was cut
+    off has nothing to go by.
+    """
     assert failed.failure is not None
+    if failed.failure.step == 0:
+        return failed
     left = TRIES_MAX
 
     def fails(plan: Plan) -> Result | None:
@@ -35,10 +39,11 @@ def shrunk(failed: Result, run: Run, progress: Callable[[str], None]) -> Result:
 
     invariant = failed.failure.invariant
     best = _shorter(failed, fails)
-    for kind in sorted(best.plan.kinds):
-        if best.coverage.faults[kind] or kind in best.plan.kinds:
-            without = fails(replace(best.plan, kinds=best.plan.kinds - {kind}))
-            best = without or best
+    unseen = {kind for kind in best.plan.kinds if not best.coverage.faults[kind]}
+    if unseen:
+        best = fails(replace(best.plan, kinds=best.plan.kinds - unseen)) or best
+    for kind in sorted(best.plan.kinds - unseen):
+        best = fails(replace(best.plan, kinds=best.plan.kinds - {kind})) or best
     return _shorter(best, fails)
 
 

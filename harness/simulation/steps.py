@@ -11,6 +11,7 @@ import asyncio
 import random
 import re
 import traceback
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,10 @@ from harness.simulation.workload import Operation, Workload
 from harness.simulation.world import World
 from runtime import events
 
-__all__ = ["Failure", "Run"]
+__all__ = ["RUNS", "Failure", "Run"]
+
+RUNS = "the simulation runs"
+"""The invariant that is broken when something other than an invariant is."""
 
 REST_EVERY = 100
 """Steps between two rests."""
@@ -79,6 +83,7 @@ class Run:
     ledgers: Ledgers
     coverage: Coverage
     dice: random.Random
+    _taken: int = 0
 
     def collect(self, logger: Any, name: str, values: Any) -> Any:
         """Every event that a program logs."""
@@ -93,25 +98,34 @@ class Run:
         raise structlog.DropEvent
 
     async def all_steps(self) -> Failure | None:
-        """Take all steps; gives what did not hold, if anything did not."""
-        step = 0
+        """Take all steps, and end; gives what did not hold, if anything did not."""
+        failure = await self._failure(self._take_steps())
+        at_end = await self._failure(self._end())
+        return failure or at_end
+
+    async def _failure(self, work: Awaitable[None]) -> Failure | None:
         try:
-            for participant in self.world.cast.programs:
-                self.world.start(participant)
-            await self.voice.open()
-            await self.ledgers.follow()
-            for step in range(1, self.steps + 1):
-                await self._step(step)
-                if step % REST_EVERY == 0 or step == self.steps:
-                    await come_to_rest(self.world, self.ledgers, self.disturber, self.voice)
+            await work
         except Violation as violation:
-            return Failure(violation.invariant, violation.detail, step)
+            return Failure(violation.invariant, violation.detail, self._taken)
         except Exception:  # noqa: BLE001 - a fault of the simulation itself is a failure as well
-            return Failure("the simulation runs", traceback.format_exc(limit=-6), step)
-        finally:
-            await self.world.close()
-            await self.voice.broker.close()
+            return Failure(RUNS, traceback.format_exc(limit=-6), self._taken)
         return None
+
+    async def _take_steps(self) -> None:
+        for participant in self.world.cast.programs:
+            self.world.start(participant)
+        await self.voice.open()
+        await self.ledgers.follow()
+        while self._taken < self.steps:
+            self._taken += 1
+            await self._step(self._taken)
+            if self._taken % REST_EVERY == 0 or self._taken == self.steps:
+                await come_to_rest(self.world, self.ledgers, self.disturber, self.voice)
+
+    async def _end(self) -> None:
+        await self.world.close()
+        await self.voice.broker.close()
 
     async def _step(self, number: int) -> None:
         self.world.trace.note("step", str(number), b"")

@@ -15,15 +15,16 @@ Breaks = Callable[[Plan], tuple[str, int] | None]
 class Runs:
     """Runs plans in thought, and counts them."""
 
-    def __init__(self, breaks: Breaks) -> None:
+    def __init__(self, breaks: Breaks, seen: frozenset[str] = KINDS) -> None:
         self.breaks = breaks
+        self.seen = seen
         self.tried: list[Plan] = []
 
     def __call__(self, plan: Plan) -> Result:
         self.tried.append(plan)
         found = self.breaks(plan)
         failure = Failure(found[0], "", min(found[1], plan.steps)) if found else None
-        coverage = Coverage(faults=Counter(plan.kinds))
+        coverage = Coverage(faults=Counter(plan.kinds & self.seen))
         return Result(plan, "", failure, coverage)
 
 
@@ -68,3 +69,16 @@ def test_a_run_of_one_step_cannot_be_made_shorter() -> None:
 def test_there_is_an_end_to_trying() -> None:
     _, runs = small(lambda p: ("x", p.steps) if p.steps >= 7 and p.kinds else None, steps=10**5)
     assert len(runs.tried) <= TRIES_MAX + 1
+
+
+def test_kinds_that_never_came_are_left_out_at_once() -> None:
+    runs = Runs(lambda p: ("x", 1), seen=frozenset({"loss"}))
+    shrunk(runs(Plan(3, 1, KINDS)), runs, lambda _text: None)
+    assert [plan.kinds for plan in runs.tried] == [KINDS, frozenset({"loss"}), frozenset()]
+
+
+def test_a_run_that_was_cut_off_is_left_as_it_is() -> None:
+    runs = Runs(lambda p: ("x", 0))
+    failed = runs(Plan(3, 100, KINDS))
+    assert shrunk(failed, runs, lambda _text: None) is failed
+    assert len(runs.tried) == 1
