@@ -17,7 +17,7 @@ from rich.table import Table
 from harness.simulation.campaign import Campaign, run_campaign, simulating
 from harness.simulation.cast import REGISTRIES_MAX
 from harness.simulation.chances import FaultListError, parse_kinds
-from harness.simulation.run import Plan, Result
+from harness.simulation.run import STEPS_MAX, Plan, Result
 from harness.simulation.seeds import read_seeds
 from harness.simulation.shrink import shrunk
 
@@ -25,12 +25,22 @@ __all__ = ["app"]
 
 app = typer.Typer()
 
+RUNS_MAX = 100_000
+JOBS_MAX = 256
+
+OF_PLANS = ("seed", "steps", "faults", "registries", "runs")
+"""Options that say what is to be run, as a seed file does."""
+
+SHRUNK_MAX = 5
+"""Failures of a campaign that are made shorter: each may take a minute."""
+
 LINE_EVERY = 100
 """Where there is no terminal for a progress bar, a line tells after so many runs."""
 
 
 @app.command()
 def simulate(
+    context: typer.Context,
     seed: Annotated[int, typer.Option(help="The seed of the run, or of a campaign's first.")] = 1,
     steps: Annotated[int, typer.Option(help="Steps of each run.")] = 100,
     faults: Annotated[str, typer.Option(help="'all', 'none', or kinds with commas.")] = "all",
@@ -42,13 +52,14 @@ def simulate(
 ) -> None:
     """Run the whole federation in one process, from one seed, under faults."""
     try:
-        plans = _plans(seed, steps, faults, registries, runs, seed_file)
-        if jobs < 0:
-            raise ValueError(f"--jobs is {jobs}; give 0 for one a core, or more")
-        if trace is not None and len(plans) > 1:
-            raise ValueError("--trace follows a single run")
-        if trace is not None and not trace.parent.is_dir():
-            raise ValueError(f"--trace: {trace.parent} is no folder")
+        _within("jobs", jobs, 0, JOBS_MAX, " (0: one a core)")
+        if seed_file is not None:
+            _refuse_others(context)
+            plans = [one.plan for one in read_seeds(seed_file)]
+        else:
+            plans = _plans(seed, steps, faults, registries, runs)
+        if trace is not None:
+            _refuse_trace(trace, len(plans))
     except ValueError as error:  # a seed file's as well
         typer.echo(f"a6hub: {error}", err=True)
         raise typer.Exit(2) from None
@@ -57,25 +68,41 @@ def simulate(
         raise typer.Exit(1)
 
 
-def _plans(
-    seed: int, steps: int, faults: str, registries: int, runs: int, seed_file: Path | None
-) -> list[Plan]:
+def _plans(seed: int, steps: int, faults: str, registries: int, runs: int) -> list[Plan]:
     """What is asked for; `ValueError` names the option that cannot be used."""
-    if seed_file is not None:
-        return [one.plan for one in read_seeds(seed_file)]
     if seed < 0:
         raise ValueError(f"--seed is {seed}; give 0 or more")
-    if steps < 1:
-        raise ValueError(f"--steps is {steps}; give at least 1")
-    if runs < 1:
-        raise ValueError(f"--runs is {runs}; give at least 1")
-    if not 1 <= registries <= REGISTRIES_MAX:
-        raise ValueError(f"--registries is {registries}; give 1 to {REGISTRIES_MAX}")
+    _within("steps", steps, 1, STEPS_MAX)
+    _within("runs", runs, 1, RUNS_MAX)
+    _within("registries", registries, 1, REGISTRIES_MAX)
     try:
         kinds = parse_kinds(faults)
     except FaultListError as error:
         raise ValueError(f"--faults: {error}") from None
     return [Plan(number, steps, kinds, registries) for number in range(seed, seed + runs)]
+
+
+def _within(name: str, number: int, least: int, most: int, why: str = "") -> None:
+    if not least <= number <= most:
+        raise ValueError(f"--{name} is {number}; give {least} to {most}{why}")
+
+
+def _refuse_others(context: typer.Context) -> None:
+    """A seed file says all that the other options say."""
+    for name in OF_PLANS:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise ValueError(f"--{name} does not go with --seed-file, which says what is run")
+
+
+def _refuse_trace(path: Path, runs: int) -> None:
+    """One run is followed, into a file that can be written."""
+    if runs > 1:
+        raise ValueError("--trace follows a single run")
+    try:
+        path.open("w").close()
+    except OSError as error:
+        raise ValueError(f"--trace: {path} cannot be written: {error.strerror}") from None
 
 
 def _one(plan: Plan, trace: Path | None) -> bool:
@@ -102,7 +129,7 @@ def _one(plan: Plan, trace: Path | None) -> bool:
 
 
 def _many(plans: list[Plan], jobs: int) -> bool:
-    """A campaign; the first run that failed is made shorter."""
+    """A campaign; the first few runs that failed are made shorter."""
     console = Console()
     columns = (
         TextColumn("simulating"),
@@ -117,6 +144,7 @@ def _many(plans: list[Plan], jobs: int) -> bool:
         def show(campaign: Campaign, result: Result) -> None:
             if result.failure is not None:
                 _explain(console, result)
+                console.print(f"  {result.plan.command}", markup=False, soft_wrap=True)
             bar.update(task, completed=campaign.runs, failed=len(campaign.failed))
             if not console.is_terminal and campaign.runs % LINE_EVERY == 0:
                 console.print(
@@ -125,10 +153,9 @@ def _many(plans: list[Plan], jobs: int) -> bool:
 
         campaign = run_campaign(plans, jobs or os.cpu_count() or 1, show)
     _show_coverage(console, campaign)
-    if campaign.failed:
-        first = min(campaign.failed, key=lambda r: r.failure.step if r.failure else 0)
-        with simulating() as simulator, console.status("making one shorter"):
-            _explain_small(console, shrunk(first, simulator.run, lambda _text: None))
+    with simulating() as simulator, console.status("making what failed shorter"):
+        for result in campaign.failed[:SHRUNK_MAX]:
+            _explain_small(console, shrunk(result, simulator.run, lambda _text: None))
     console.print(
         f"{campaign.runs} runs, {campaign.steps} steps, {campaign.entries} entries, "
         f"{campaign.virtual_seconds / 3600:.1f} simulated hours: "
@@ -146,7 +173,10 @@ def _explain(console: Console, result: Result) -> None:
 def _explain_small(console: Console, result: Result) -> None:
     assert result.failure is not None
     console.print(f"The invariant: {result.failure.invariant}", markup=False)
-    console.print(f"Shortest run found: {result.plan.steps} steps. Run it again with:")
+    console.print(
+        f"Shortest run found of seed {result.plan.seed}: {result.plan.steps} steps. "
+        "Run it again with:"
+    )
     console.print(f"  {result.plan.command}", markup=False, soft_wrap=True)
 
 

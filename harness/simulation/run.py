@@ -38,7 +38,10 @@ from harness.simulation.world import Places, World
 from ledger.asking import Policy
 from runtime.clock import Ids
 
-__all__ = ["Failure", "Plan", "Result", "Simulator"]
+__all__ = ["STEPS_MAX", "Failure", "Plan", "Result", "Simulator"]
+
+STEPS_MAX = 100_000
+"""Steps of one run."""
 
 MANUAL = 0.4
 """How likely a participant is to leave clearances to its operators."""

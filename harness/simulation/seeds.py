@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 
 from harness.simulation.cast import REGISTRIES_MAX
 from harness.simulation.chances import FaultListError, parse_kinds
-from harness.simulation.run import Plan
+from harness.simulation.run import STEPS_MAX, Plan
 from schemas.units import Frozen
 
 __all__ = ["KeptRun", "SeedFileError", "read_seeds"]
@@ -33,7 +33,7 @@ class KeptRun(Frozen):
     """One run in a seed file."""
 
     seed: Annotated[int, Field(ge=0)]
-    steps: Annotated[int, Field(ge=1, le=100_000)]
+    steps: Annotated[int, Field(ge=1, le=STEPS_MAX)]
     faults: str = "all"
     registries: Annotated[int, Field(ge=1, le=REGISTRIES_MAX)] = 2
     why: Annotated[str, Field(max_length=400)] = ""

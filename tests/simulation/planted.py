@@ -54,7 +54,7 @@ from schemas.findings import Finding
 from schemas.identifiers import Actor, Instant, Participant, TransactionId
 from schemas.messages import Entry, Proposal, Rejection
 
-__all__ = ["BUGS", "Bug", "written_at"]
+__all__ = ["BUGS", "Bug", "replaced", "written_at"]
 
 
 class Bug(NamedTuple):

@@ -5,15 +5,17 @@ it.
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from typer.testing import CliRunner
 
+from harness.simulation import cli
+from harness.simulation.campaign import Campaign
 from harness.simulation.cli import app
-from harness.simulation.run import Plan, Simulator
+from harness.simulation.run import Plan, Result, Simulator
 from harness.simulation.shrink import shrunk
-from tests.simulation.planted import BUGS
+from tests.simulation.planted import BUGS, replaced
 
 PLAN = Plan(1, 30, frozenset({"loss", "partition"}))
 
@@ -58,3 +60,22 @@ def test_the_same_command_passes_when_the_bug_is_gone() -> None:
     done = CliRunner().invoke(app, ["--steps", "10", "--faults", "none"])
     assert done.exit_code == 0
     assert "every invariant held: 10 steps" in done.output
+
+
+def test_each_failure_of_a_campaign_has_its_command_and_the_first_few_are_made_shorter() -> None:
+    def all_fail(
+        plans: Sequence[Plan], _jobs: int, progress: Callable[[Campaign, Result], None]
+    ) -> Campaign:
+        campaign = Campaign()
+        for plan in plans:
+            campaign.add(Result.of_failure(plan, "made up"))
+            progress(campaign, campaign.failed[-1])
+        return campaign
+
+    with replaced((cli, "run_campaign", all_fail)):
+        told = CliRunner().invoke(app, ["--runs", "7", "--steps", "9", "--faults", "loss"])
+    assert told.exit_code == 1
+    as_it_came, _, at_the_end = told.output.partition("Shortest run found")
+    for seed in range(1, 8):
+        assert f"  {Plan(seed, 9, frozenset({'loss'})).command}\n" in as_it_came
+    assert at_the_end.count("Shortest run found") + 1 == cli.SHRUNK_MAX

@@ -72,13 +72,13 @@ def test_there_is_an_end_to_trying() -> None:
 
 
 def test_kinds_that_never_came_are_left_out_at_once() -> None:
-    runs = Runs(lambda p: ("x", 1), seen=frozenset({"loss"}))
+    runs = Runs(lambda _plan: ("x", 1), seen=frozenset({"loss"}))
     shrunk(runs(Plan(3, 1, KINDS)), runs, lambda _text: None)
     assert [plan.kinds for plan in runs.tried] == [KINDS, frozenset({"loss"}), frozenset()]
 
 
 def test_a_run_that_was_cut_off_is_left_as_it_is() -> None:
-    runs = Runs(lambda p: ("x", 0))
+    runs = Runs(lambda _plan: ("x", 0))
     failed = runs(Plan(3, 100, KINDS))
     assert shrunk(failed, runs, lambda _text: None) is failed
     assert len(runs.tried) == 1
