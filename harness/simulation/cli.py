@@ -191,6 +191,7 @@ def _show_coverage(console: Console, campaign: Campaign) -> None:
     reached = campaign.coverage
     for title, counts in (
         ("Operations", reached.operations),
+        ("Acts", reached.acts),
         ("Faults", reached.faults),
         ("Transitions", reached.transitions),
         ("Findings", reached.findings),

@@ -21,6 +21,10 @@ class Coverage:
     transitions: Counter[str] = field(default_factory=Counter)
     findings: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    acts: Counter[str] = field(default_factory=Counter)
+    """Acts that stand in a log, those of its beginning included: a change of a key that was ordered
+    may not come about.
+    """
     operations: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
 
@@ -29,6 +33,7 @@ class Coverage:
         self.transitions += other.transitions
         self.findings += other.findings
         self.faults += other.faults
+        self.acts += other.acts
         self.operations += other.operations
         self.events += other.events
 

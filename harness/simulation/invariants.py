@@ -135,6 +135,9 @@ class Ledgers:
             self.coverage.transitions[f"{before} {event}"] += 1
         for found in body["findings"]:
             self.coverage.findings[found["reason"]] += 1
+        for effect in body["effects"]:
+            if effect["effect"] == "directory":
+                self.coverage.acts[json.loads(effect["act"])["act"]] += 1
 
     async def _log_is_as_it_was(self) -> None:
         """No entry is gone, and the next few old ones, going round, are what they were."""

@@ -35,10 +35,12 @@ from harness.simulation.voice import Voice
 from harness.simulation.watchdog import TooLong, cpu_seconds_at_most
 from harness.simulation.workload import Workload
 from harness.simulation.world import Places, World
-from ledger.asking import Policy
 from runtime.clock import Ids
 
 __all__ = ["STEPS_MAX", "Failure", "Plan", "Result", "Simulator"]
+
+SHARE_OF_PROCEEDS_PERMILLE, OMGE_PERMILLE = 50, 20
+"""Levies as the auditor has them: 5 % and 2 % (protocol 5.13)."""
 
 STEPS_MAX = 100_000
 """Steps of one run."""
@@ -180,12 +182,11 @@ def _begun(plan: Plan, stage: Stage, trace: Trace, began: datetime) -> Run:
         coverage.faults[kind] += 1
 
     world = World(cast, stage.places, seed, chances, trace, began, manual, happened=happened)
-    policy = Policy()
     auditor = Auditor(
         str(ADM.participant),
-        policy.international,
-        policy.share_of_proceeds_permille,
-        policy.omge_permille,
+        frozenset({str(KOR.participant)}),
+        SHARE_OF_PROCEEDS_PERMILLE,
+        OMGE_PERMILLE,
     )
     voice = Voice(world.exchange, world.right, Ids(stream(seed, "ids of the rogue").randbytes))
     disturber = Disturber(world, chances, happened)

@@ -51,12 +51,14 @@ RETURN_SECONDS = (0.1, 6.0)
 
 BROKER_FAULTS = {
     "lost": "loss",
+    "unreported": "unreported",
     "repeated": "repeat",
     "reordered": "reorder",
     "receive": "slow-consumer",
+    "delay": "delay",
     "confirm": "delay",
 }
-"""Kinds of fault by the names of chances at the broker, where they differ."""
+"""Kinds of fault by the names of chances at the broker; coming back late is part of what went."""
 
 
 @dataclass
@@ -163,13 +165,17 @@ class World:
             randomness=stream(self.seed, "broker"),
             faults=self.chances.broker(),
             tap=lambda parcel: self.trace.note("sent", parcel.to, parcel.body),
-            happened=lambda name: self.happened(BROKER_FAULTS.get(name, name)),
+            happened=self._at_broker,
         )
         self.right = LoopClock(self.started)
         """A clock that is never wrong: that of whoever watches."""
         for participant in self.cast.actors:
             self.clocks[participant] = FaultyClock(self.started)
         self.operator = Operator(name=OPERATOR, role="administrator", key=public(OPERATOR))
+
+    def _at_broker(self, name: str) -> None:
+        if name in BROKER_FAULTS:
+            self.happened(BROKER_FAULTS[name])
 
     def _fault(self, participant: Participant) -> Callable[[str], None]:
         def happened(kind: str) -> None:

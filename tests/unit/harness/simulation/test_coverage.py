@@ -19,12 +19,14 @@ def test_what_runs_reached_is_added_up() -> None:
     whole, part = Coverage(), Coverage()
     part.faults["loss"] = part.findings["units-reserved"] = part.operations["use"] = 2
     part.transitions["proposed clear"] = part.events["entry_logged"] = 3
+    part.acts["rotation"] = 1
     whole.add(part)
     whole.add(part)
     assert whole.faults == {"loss": 4}
     assert whole.findings == {"units-reserved": 4}
     assert whole.operations == {"use": 4}
     assert whole.transitions == {"proposed clear": 6}
+    assert whole.acts == {"rotation": 2}
     assert whole.events == {"entry_logged": 6}
     missing = whole.missing()
     assert "loss" not in missing["faults"]
