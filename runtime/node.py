@@ -28,7 +28,7 @@ from runtime.errors import LocalProtocolError, Unavailable
 from runtime.gaps import Gaps
 from runtime.handler import Handler
 from runtime.holding import Holding
-from runtime.intake import Unit
+from runtime.intake import Refused, Unit
 from runtime.keys import Keyring
 from runtime.node_settings import NodeSettings
 from runtime.orders import Operator
@@ -92,6 +92,7 @@ class Node:
         self._log = structlog.get_logger().bind(participant=str(program.participant))
         self._stopping = asyncio.Event()
         self._again: list[Unit] = []
+        self._dead: list[Refused] = []
         self._resume: set[Actor] = set()
         self._loaded = False
         self._emptied = False
@@ -154,6 +155,7 @@ class Node:
             self._again = []
             await self._work(units)
             await self.broker.acknowledge(self._holding.copies())
+            await self._put_aside()
             self._peers.ask_for_missing()
         except Unavailable as error:
             self._loaded = False
@@ -258,18 +260,29 @@ class Node:
     async def _acknowledge(self, work: Work, done: Done) -> None:
         taken = [a.unit.arrival for a in (*work.sequenced, *work.control)]
         dead = {id(refused.unit.arrival) for refused in done.refused}
+        for refused in done.refused:
+            self._log.warning(
+                events.ENVELOPE_DEAD, claimed=refused.claimed, finding=str(refused.finding)
+            )
+        self._dead += [refused for refused in done.refused if refused.unit.arrival is not None]
         try:
             await self.broker.acknowledge([a for a in taken if a and id(a) not in dead])
-            for refused in done.refused:
-                self._log.warning(
-                    events.ENVELOPE_DEAD, claimed=refused.claimed, finding=str(refused.finding)
-                )
-                if refused.unit.arrival is not None:
-                    await self.broker.dead_letter(
-                        refused.unit.arrival, str(refused.finding.reason), refused.finding.detail
-                    )
         except Unavailable:  # the broker hands it out again, and it is recognised
             return
+        await self._put_aside()
+
+    async def _put_aside(self) -> None:
+        """Have the broker put the dead letters into their queue. One that it does not confirm is
+        handed out again; the others wait for the next turn, since each try may take long.
+        """
+        while self._dead and self.broker.state is LinkState.UP:
+            refused = self._dead.pop(0)
+            assert refused.unit.arrival is not None
+            reason, detail = str(refused.finding.reason), refused.finding.detail
+            try:
+                await self.broker.dead_letter(refused.unit.arrival, reason, detail)
+            except Unavailable:
+                return
 
     def _halt(self, why: str) -> None:
         self.halted = why

@@ -652,7 +652,7 @@ async def test_who_is_not_admitted_is_put_aside_after_its_time_and_the_rest_goes
     assert asyncio.get_running_loop().time() - began >= NodeSettings().hold_seconds
     assert (letter.reason, letter.claimed_sender, bytes(letter.body), letter.state) == (
         "sender-unknown",
-        "ROG01",
+        "ROG01/TGO",
         envelope,
         "open",
     )
