@@ -84,10 +84,9 @@ async def test_a_dead_letter_that_is_not_confirmed_holds_up_no_other(tmp_path: P
     url = f"sqlite:///{tmp_path / 'gha.db'}"
     await make_database(url)
     exchange = empty_exchange()
-    for number in range(3):
-        exchange.route(
-            "HUB", Parcel(str(REGISTRY), b"rubbish %d" % number, str(number), "envelope")
-        )
+    bodies = [b"rubbish %d" % number for number in range(3)]
+    for body in bodies:
+        exchange.route("HUB", Parcel(str(REGISTRY), body, body.decode(), "envelope"))
     running = node(url, ForgetfulBroker, exchange)
     task = asyncio.create_task(running.run())
     mailbox = exchange.mailbox(str(REGISTRY))
