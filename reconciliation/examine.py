@@ -260,6 +260,8 @@ class Examination(NamedTuple):
             return
         standing = await self._advance(actor, size)
         if standing.expected == answer.holdings:
+            why = "the answer agrees with the log, as the statement before did not"
+            self.batch.log(events.DRILL_BROKEN, actor=actor, why=why, false=False)
             self._agreed(actor)
             return
         ours = await self._ours(drill, standing.expected)

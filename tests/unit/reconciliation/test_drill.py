@@ -112,6 +112,7 @@ async def test_an_answer_that_agrees_ends_the_drill_down(world: World) -> None:
     await world.nodes[GHANA].sql("update blocks set last = 100")
     assert await world.feed(await world.nodes[GHANA].answer(asked)) == []
     assert not world.rec.kept.drills
+    assert world.events.count("drill_broken") == 1
 
 
 async def test_an_error_made_during_the_descent_is_found_by_the_next_statement(
