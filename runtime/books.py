@@ -13,7 +13,20 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, and_, bindparam, cast, delete, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 
@@ -55,45 +68,68 @@ def _member(value: ColumnElement[Any], name: str) -> ColumnElement[Any]:
     return value.op("->>")(name)
 
 
-_wanted = each(bindparam("spans", type_=Text)).table_valued("value").alias("wanted")
-_series = cast(_member(_wanted.c.value, "s"), Text)
-_first = cast(_member(_wanted.c.value, "f"), BigInteger)
-_last = cast(_member(_wanted.c.value, "l"), BigInteger)
-_inner = blocks.alias("inner_blocks")
-_start = (
-    select(func.max(_inner.c.first))
-    .where(
-        _inner.c.book == bindparam("book"),
-        _inner.c.series == _series,
-        _inner.c.first <= _first,
+_each = each(bindparam("spans", type_=Text)).table_valued("value").alias("span")
+_wanted = (
+    select(
+        cast(_member(_each.c.value, "s"), Text).label("series"),
+        cast(_member(_each.c.value, "f"), BigInteger).label("first"),
+        cast(_member(_each.c.value, "l"), BigInteger).label("last"),
     )
-    .scalar_subquery()
+    .cte("wanted")
+    .prefix_with("MATERIALIZED")  # or else JSON is taken apart again for each pair of rows
 )
-_LOAD_BLOCKS = (
-    select(blocks)
-    .select_from(_wanted)
-    .join(
+"""The spans asked for."""
+
+
+def _in_book(table: FromClause, *more: ColumnElement[bool]) -> ColumnElement[bool]:
+    """What rows of a table are of the book and of a span's series."""
+    return and_(table.c.book == bindparam("book"), table.c.series == _wanted.c.series, *more)
+
+
+def _load_blocks_sqlite() -> Select[Any]:
+    """The row that a span begins in is found by one look into the index, and the others follow."""
+    inner = blocks.alias("inner_blocks")
+    start = (
+        select(func.max(inner.c.first))
+        .where(_in_book(inner, inner.c.first <= _wanted.c.first))
+        .scalar_subquery()
+    )
+    found = _in_book(
         blocks,
-        and_(
-            blocks.c.book == bindparam("book"),
-            blocks.c.series == _series,
-            blocks.c.first >= func.coalesce(_start, _first),
-            blocks.c.first <= _last,
-            blocks.c.last >= _first,
-        ),
+        blocks.c.first >= func.coalesce(start, _wanted.c.first),
+        blocks.c.first <= _wanted.c.last,
+        blocks.c.last >= _wanted.c.first,
     )
-)
+    return select(blocks).select_from(_wanted).join(blocks, found)
+
+
+def _load_blocks_postgresql() -> Select[Any]:
+    """The same, in a form that leaves the planner no other way, however little it knows of a table
+    that has grown since it was last analysed.
+    """
+    at, after = blocks.alias("at_first"), blocks.alias("after_first")
+    begin = (
+        select(at)
+        .where(_in_book(at, at.c.first <= _wanted.c.first))
+        .order_by(at.c.first.desc())
+        .limit(1)
+        .correlate(_wanted)
+        .subquery("begin")
+    )
+    inside = and_(after.c.first > _wanted.c.first, after.c.first <= _wanted.c.last)
+    follow = select(after).where(_in_book(after, inside)).correlate(_wanted)
+    found = union_all(select(begin), follow).lateral("found")
+    rows = _wanted.join(found, found.c.last >= _wanted.c.first)
+    return select(found).select_from(rows)
+
+
+_LOAD_BLOCKS = {"sqlite": _load_blocks_sqlite(), "postgresql": _load_blocks_postgresql()}
 _LOAD_OVERLAYS = (
     select(overlays)
     .select_from(_wanted)
     .join(
         overlays,
-        and_(
-            overlays.c.book == bindparam("book"),
-            overlays.c.series == _series,
-            overlays.c.first <= _last,
-            overlays.c.last >= _first,
-        ),
+        _in_book(overlays, overlays.c.first <= _wanted.c.last, overlays.c.last >= _wanted.c.first),
     )
 )
 
@@ -107,9 +143,9 @@ async def load_holdings(session: Session, book: str, spans: Spans) -> Holdings:
         "book": book,
         "spans": json.dumps([{"s": s, "f": f, "l": x} for s, f, x in wanted]),
     }
-    rows = {read_block(row) for row in (await session.execute(_LOAD_BLOCKS, parameters)).mappings()}
-    laid = {read_overlay(r) for r in (await session.execute(_LOAD_OVERLAYS, parameters)).mappings()}
-    return Holdings(rows, laid)
+    found = await session.execute(_LOAD_BLOCKS[session.dialect], parameters)
+    laid = await session.execute(_LOAD_OVERLAYS, parameters)
+    return Holdings(set(map(read_block, found.mappings())), set(map(read_overlay, laid.mappings())))
 
 
 async def save_holdings(session: Session, book: str, changes: Changes) -> None:
