@@ -6,7 +6,6 @@ Elsewhere: reading (`storage`), tables (`tables`), ledger rows (`runtime.books`)
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from ledger.growth import Growth
@@ -55,8 +54,11 @@ async def _save_delivered(session: Session, facts: RegistryFacts) -> None:
                 for p, s in facts.new_acts
             ],
         ),
-        (tables.deliveries, [{**asdict(d), "applied_at": facts.now} for d in facts.new_deliveries]),
-        (tables.movements, [asdict(m) for m in facts.new_movements]),
+        (
+            tables.deliveries,
+            [{**d._asdict(), "applied_at": facts.now} for d in facts.new_deliveries],
+        ),
+        (tables.movements, [m._asdict() for m in facts.new_movements]),
     ):
         if rows:
             await session.execute(table.insert(), rows)

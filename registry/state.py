@@ -6,6 +6,7 @@ Elsewhere: loading and writing (`storage`, `saving`), what happens to them (`app
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ledger.asking import Approval, Authorization, Facts
 from ledger.directory import Directory
@@ -61,8 +62,7 @@ class Account:
     opened_at: Instant
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """An entry applied for an actor."""
 
     actor: Actor
@@ -72,8 +72,7 @@ class Delivery:
     conversation: str
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(NamedTuple):
     """An effect on this registry's rows; accounts are absent where units come or go."""
 
     actor: Actor

@@ -44,25 +44,42 @@ _REGISTRY = r"(?:[A-Z]{3}[0-9]{2}|UN[0-9]{2})"
 _ACTOR = rf"(?:{_REGISTRY}/[A-Z]{{3}}|HUB|REC)"
 
 
+KNOWN_MAX: Final = 4096
+"""Identifiers of a kind that are remembered; a federation has some hundreds of each."""
+
+
 class Identifier(str):
-    """Text that matches its class's `pattern`; anything else is refused with `ValueError`."""
+    """Text that matches its class's `pattern`; anything else is refused with `ValueError`.
+
+    Where `few` is set the same few texts come again and again: each is looked at once.
+    """
 
     __slots__ = ()
     pattern: ClassVar[str] = r".*"
     form: ClassVar[str] = "text"
+    few: ClassVar[bool] = False
     _regex: ClassVar[re.Pattern[str]]
+    _known: ClassVar[dict[str, Any]]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls._regex = re.compile(cls.pattern, re.ASCII)
+        cls._known = {}
 
     def __new__(cls, text: str) -> Self:
         if type(text) is cls:
             return text
+        known: Self | None = cls._known.get(text)
+        if known is not None:
+            return known
         if cls._regex.fullmatch(text) is None:
             raise ValueError(f"{text!r:.80} is not {cls.form}")
         value = super().__new__(cls, text)
         value.check()
+        if cls.few:
+            if len(cls._known) == KNOWN_MAX:
+                cls._known.clear()
+            cls._known[str(value)] = value
         return value
 
     def check(self) -> None:
@@ -84,6 +101,7 @@ class RegistryId(Identifier):
     """A registry: alpha-3 and two digits (`GHA01`), or `UN` and two digits (`UN01`)."""
 
     pattern = _REGISTRY
+    few = True
     form = "a registry id such as GHA01 or UN01"
 
 
@@ -91,6 +109,7 @@ class Participant(Identifier):
     """A program admitted to the hub: a registry, the hub itself or the reconciliation service."""
 
     pattern = rf"(?:{_REGISTRY}|HUB|REC)"
+    few = True
     form = "a participant such as GHA01, UN01, HUB or REC"
 
 
@@ -103,6 +122,7 @@ class PartyCode(Identifier):
     """An ISO 3166-1 alpha-3 code, reserved codes such as `EUE` included."""
 
     pattern = r"[A-Z]{3}"
+    few = True
     form = "a Party code of three capital letters"
 
 
@@ -113,6 +133,7 @@ class Actor(Identifier):
     """
 
     pattern = _ACTOR
+    few = True
     form = "an actor such as GHA01/GHA, UN01/ADM, HUB or REC"
 
     @property
@@ -195,7 +216,8 @@ class Instant(Identifier):
     @classmethod
     def of(cls, moment: datetime) -> "Instant":
         """The instant of an aware `datetime`."""
-        return cls(moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27))
+        text = moment.astimezone(UTC).isoformat(timespec="microseconds")
+        return cls(text.removesuffix("+00:00") + "Z")
 
     def moment(self) -> datetime:
         """The aware `datetime` of this instant."""
@@ -212,6 +234,7 @@ class AccountNumber(Identifier):
     """
 
     pattern = rf"{_REGISTRY}-[A-Z]{{3}}-[A-Z]{{3}}-[1-9][0-9]{{0,9}}-(?:0[2-9]|[1-8][0-9]|9[0-8])"
+    few = True
     form = "an account number such as GHA01-GHA-HLD-1-51"
 
     def check(self) -> None:

@@ -20,14 +20,10 @@ __all__ = ["no_boolean", "only_boolean", "strict_json"]
 def strict_json(text: bytes | str) -> Any:
     """Parse strict JSON in time linear in its length; `ValueError` for anything else."""
     given = text.decode("utf-8") if isinstance(text, bytes) else text
+    if given.startswith("\ufeff"):
+        raise ValueError("a byte order mark (BOM) stands before it")
     try:
-        value = json.loads(
-            given,
-            object_pairs_hook=_unique,
-            parse_int=_bounded,
-            parse_float=_no_float,
-            parse_constant=_no_float,
-        )
+        value = _DECODER.decode(given)
     except RecursionError:
         raise _too_deep() from None
     _check_depth(value, limits.NESTING_MAX)
@@ -68,13 +64,30 @@ def _no_float(text: str) -> NoReturn:
     raise ValueError(f"{text[:20]} is not an integer")
 
 
-def _check_depth(value: Any, left: int) -> None:
-    if not isinstance(value, dict | list):
-        return
-    if left == 0:
-        raise _too_deep()
-    for member in value.values() if isinstance(value, dict) else value:
-        _check_depth(member, left - 1)
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique,
+    parse_int=_bounded,
+    parse_float=_no_float,
+    parse_constant=_no_float,
+)
+
+
+def _check_depth(value: Any, most: int) -> None:
+    level = [value] if type(value) in _NESTS else []
+    while level:
+        if most == 0:
+            raise _too_deep()
+        most -= 1
+        level = [
+            member
+            for one in level
+            for member in (one.values() if type(one) is dict else one)
+            if type(member) in _NESTS
+        ]
+
+
+_NESTS = (dict, list)
+"""The values of the decoder that have others in them."""
 
 
 def _check_texts(value: Any) -> None:
