@@ -13,7 +13,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test simulate lock format clean
+.PHONY: help venv demo check test simulate bench lock format clean
 
 help: ## Show what can be done here
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ test: venv ## Run all tests on private services; ARGS="-k word" and the like go 
 simulate: venv ## Simulate the federation under faults: RUNS=1000 seeds, ARGS go to a6hub simulate
 	$(BIN)/a6hub simulate --runs $(RUNS) --steps 100 $(ARGS)
 
+bench: venv ## Measure speed against a floor taken in the same run; ARGS go to a6hub bench
+	$(BIN)/python -m harness.install
+	$(BIN)/a6hub bench --json bench.json $(ARGS)
+
 lock: venv ## Resolve the dependencies again (ARGS=--upgrade for new versions)
 	$(LOCK) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
 	$(LOCK) $(ARGS) pyproject.toml --group dev --constraint requirements/runtime.txt \
@@ -47,7 +51,7 @@ format: venv ## Format the code and apply the safe fixes
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove the environment and everything generated
-	rm -rf $(VENV) dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist demo-output bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache
 	find . -type d -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 

@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,12 +37,27 @@ from runtime.program import Program
 from runtime.schema import migrate
 from runtime.store import open_store
 from schemas.identifiers import HUB, Participant
+from schemas.limits import MESSAGES_MAX
 
-__all__ = ["EmbeddedFleet", "Fleet", "ProcessFleet", "build_program", "embedded_fleet"]
+__all__ = ["EmbeddedFleet", "Fleet", "Pace", "ProcessFleet", "build_program", "embedded_fleet"]
 
-CHECKPOINT_SECONDS = 0.25
-HEARTBEAT_SECONDS = 1.0
-TICK_SECONDS = 0.05
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How the programs of a fleet run; the defaults are the quick pace of a demonstration.
+
+    Durations in seconds.
+    """
+
+    checkpoint_seconds: float = 0.25
+    heartbeat_seconds: float = 1.0
+    tick_seconds: float = 0.05
+    sweep_seconds: float = 1.0
+    batch_max: int = 200
+    bundle_max: int = MESSAGES_MAX
+
+
+QUICK = Pace()
 
 
 class Fleet(Protocol):
@@ -62,13 +78,13 @@ class Fleet(Protocol):
         ...
 
 
-def build_program(estate: Estate, member: Member) -> Program:
-    """The program of a member, with the quick pace of a demonstration."""
+def build_program(estate: Estate, member: Member, pace: Pace = QUICK) -> Program:
+    """The program of a member."""
     if member.program == "hub":
-        pace = HubSettings(
-            checkpoint_seconds=CHECKPOINT_SECONDS, heartbeat_seconds=HEARTBEAT_SECONDS
+        settings = HubSettings(
+            checkpoint_seconds=pace.checkpoint_seconds, heartbeat_seconds=pace.heartbeat_seconds
         )
-        return Hub(member.keyring, pace)
+        return Hub(member.keyring, settings)
     if member.program == "reconcile":
         return Reconciler(estate.genesis, member.keyring)
     kind = MechanismRegistry if member.program == "mechanism" else Registry
@@ -84,7 +100,8 @@ def build_program(estate: Estate, member: Member) -> Program:
 class EmbeddedFleet:
     """Everything in this process."""
 
-    def __init__(self, estate: Estate) -> None:
+    def __init__(self, estate: Estate, pace: Pace = QUICK) -> None:
+        self._pace = pace
         self.databases = {p: f"sqlite:///{estate.folder / f'{p}.db'}" for p in estate.members}
         self._estate = estate
         self._exchange = MemoryExchange(
@@ -98,7 +115,7 @@ class EmbeddedFleet:
         clock = SystemClock()
         operator, _ = self._estate.order
         for participant, member in self._estate.members.items():
-            program = build_program(self._estate, member)
+            program = build_program(self._estate, member, self._pace)
             url = self.databases[participant]
             await migrate(url, program.packages)
             store = open_store(url)
@@ -111,7 +128,11 @@ class EmbeddedFleet:
                 clock,
                 member.keyring,
                 operators=[operator],
-                settings=NodeSettings(tick_seconds=TICK_SECONDS),
+                settings=NodeSettings(
+                    tick_seconds=self._pace.tick_seconds,
+                    batch_max=self._pace.batch_max,
+                    bundle_max=self._pace.bundle_max,
+                ),
             )
             self._nodes[participant] = node
             self._tasks[participant] = asyncio.create_task(node.run())
@@ -146,12 +167,18 @@ class ProcessFleet:
     """
 
     def __init__(
-        self, estate: Estate, databases: dict[Participant, str], broker: str, admin: str
+        self,
+        estate: Estate,
+        databases: dict[Participant, str],
+        broker: str,
+        admin: str,
+        pace: Pace = QUICK,
     ) -> None:
         self.databases = databases
         self._estate = estate
         self._broker = make_url(broker)
         self._admin = admin
+        self._pace = pace
         self._processes: dict[Participant, subprocess.Popen[bytes]] = {}
 
     async def start(self) -> None:
@@ -161,7 +188,7 @@ class ProcessFleet:
         document = definitions(sorted(credentials), [], hashes, vhost=vhost)
         await apply_definitions(self._admin, document)
         for participant, member in self._estate.members.items():
-            program = build_program(self._estate, member)
+            program = build_program(self._estate, member, self._pace)
             await migrate(self.databases[participant], program.packages)
             if participant == HUB:
                 store = open_store(self.databases[participant])
@@ -186,12 +213,14 @@ class ProcessFleet:
             "database_file": str(folder / f"{name}.database"),
             "broker_file": str(folder / f"{name}.broker"),
             "keys": str(self._estate.folder / "keys" / name),
-            "tick_seconds": TICK_SECONDS,
-            "sweep_seconds": 1.0,
+            "tick_seconds": self._pace.tick_seconds,
+            "sweep_seconds": self._pace.sweep_seconds,
+            "batch_max": self._pace.batch_max,
+            "bundle_max": self._pace.bundle_max,
         }
         if member.program == "hub":
-            members["checkpoint_seconds"] = CHECKPOINT_SECONDS
-            members["heartbeat_seconds"] = HEARTBEAT_SECONDS
+            members["checkpoint_seconds"] = self._pace.checkpoint_seconds
+            members["heartbeat_seconds"] = self._pace.heartbeat_seconds
         else:
             members["genesis"] = str(self._estate.folder / "genesis.json")
         if member.program in {"party", "international", "mechanism"}:
@@ -216,6 +245,11 @@ class ProcessFleet:
                 env={k: v for k, v in os.environ.items() if not k.startswith("A6HUB_")},  # noqa: TID251 - what a child process inherits
                 cwd=Path(__file__).resolve().parent.parent,
             )
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The number of each program's process."""
+        return {str(p): process.pid for p, process in self._processes.items()}
 
     def kill(self, participant: Participant) -> None:
         """SIGKILL, and wait for the end."""

@@ -23,7 +23,7 @@ from schemas.identifiers import HUB, REC
 from schemas.messages import Entry, parse_message
 from schemas.units import parse_itmo_block
 
-__all__ = ["Record", "Run", "Watcher", "run_scenario"]
+__all__ = ["Record", "Run", "Watcher", "admit", "run_scenario", "take"]
 
 COMMAND_SECONDS = 60.0
 STEP_SECONDS = 60.0
@@ -72,11 +72,11 @@ async def run_scenario(
     """Run it all. `disturb` is called with each step's name before the step, for crash tests."""
     await fleet.start()
     run = Run(scenario, estate, Remote(estate, fleet.databases), watcher)
-    await _admit(run)
+    await admit(run)
     for step in scenario.steps:
         if disturb is not None:
             await disturb(step.name)
-        await _take(run, step)
+        await take(run, step)
         for plant in scenario.plants:
             if plant.after == step.name:
                 await _plant(run, plant)
@@ -84,12 +84,12 @@ async def run_scenario(
     watcher.step("reconciliation", "The reconciliation service compares statements with the log")
     await _named(run)
     for step in scenario.after.steps:
-        await _take(run, step)
+        await take(run, step)
     run.settled = await run.remote.wait_settled(SETTLE_SECONDS)
     return run
 
 
-async def _admit(run: Run) -> None:
+async def admit(run: Run) -> None:
     """The acts of the directory, then the accounts of every registry."""
     run.watcher.step("admission", "Participants are admitted by signed acts, entry by entry")
     for act in run.estate.acts:
@@ -112,7 +112,7 @@ async def _admit(run: Run) -> None:
             run.failed.append(f"account {account.account}: {result}")
 
 
-async def _take(run: Run, step: Step) -> None:
+async def take(run: Run, step: Step) -> None:
     """Propose, wait for the end, compare with what the step expects."""
     run.watcher.step(step.name, step.story or f"{step.by}: {step.action}")
     command, arguments = "propose", step.arguments()

@@ -48,6 +48,12 @@ class Server:
     kill_signal: signal.Signals = signal.SIGKILL
     _process: "subprocess.Popen[bytes] | None" = None
 
+    @property
+    def pid(self) -> int:
+        """The number of the running process."""
+        assert self._process is not None, "the server does not run"
+        return self._process.pid
+
     def start(self) -> None:
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
         with self.log.open("ab") as log:

@@ -105,6 +105,11 @@ class PrivatePostgres(Postgres):
 
     _server: Server = field(repr=False)
 
+    @property
+    def pid(self) -> int:
+        """The process whose descendants are the whole server."""
+        return self._server.pid
+
     def stop(self, *, kill: bool = False) -> None:
         """Stops the server: cleanly, or as a power cut would."""
         self._server.stop(kill=kill)
@@ -121,6 +126,11 @@ class PrivateRabbitMQ(RabbitMQ):
 
     _mapper: Server = field(kw_only=True, repr=False)
     _broker: Server = field(kw_only=True, repr=False)
+
+    @property
+    def pid(self) -> int:
+        """The process whose descendants are the whole broker."""
+        return self._broker.pid
 
     def stop(self, *, kill: bool = False) -> None:
         """Stops the broker: cleanly, or as a power cut would."""

@@ -114,6 +114,7 @@ async def _run(settings: DaemonSettings, program: Program, keyring: Keyring) -> 
         operators=settings.operators,
         settings=NodeSettings(
             batch_max=settings.batch_max,
+            bundle_max=settings.bundle_max,
             tick_seconds=settings.tick_seconds,
             sweep_seconds=settings.sweep_seconds,
             hold_seconds=settings.hold_seconds,

@@ -36,6 +36,7 @@ from runtime.store import Session, Store
 from runtime.work import Culprit, Done, Halting, Work
 from schemas.envelope import EnvelopeError, Opened
 from schemas.identifiers import Actor, Instant
+from schemas.limits import MESSAGES_MAX
 from schemas.messages import CONTROL_TYPES, Malformed, parse_message
 
 __all__ = ["Handler"]
@@ -51,11 +52,12 @@ class Handler:
         keyring: Keyring,
         ids: Ids,
         operators: dict[str, Operator],
+        bundle_max: int = MESSAGES_MAX,
     ) -> None:
         self.program = program
         self.journal = Journal(program.participant)
         self.control = Control(program.participant, program.actors, program.greets, self.journal)
-        self.sealer = Sealer(program, keyring, self.journal)
+        self.sealer = Sealer(program, keyring, self.journal, bundle_max)
         self._hearing = Hearing(program)
         self._desk = Desk(program, self.sealer, operators)
         self._store = store

@@ -73,7 +73,14 @@ class Node:
         self.relay = Relay(broker)
         self._clock = clock
         self._ids = ids or Ids()
-        self._handler = Handler(program, store, keyring, self._ids, {o.name: o for o in operators})
+        self._handler = Handler(
+            program,
+            store,
+            keyring,
+            self._ids,
+            {operator.name: operator for operator in operators},
+            chosen.bundle_max,
+        )
         self._control = self._handler.control
         self._holding = Holding(chosen.held_max, chosen.held_of_one_max)
         self._reception = Reception(program, self._holding, chosen.hold_seconds)

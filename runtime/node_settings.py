@@ -6,6 +6,8 @@ Elsewhere: what an operator sets in a file (`settings`), limits of the wire (`sc
 
 from dataclasses import dataclass
 
+from schemas.limits import MESSAGES_MAX
+
 __all__ = ["NodeSettings"]
 
 
@@ -15,6 +17,8 @@ class NodeSettings:
 
     batch_max: int = 200
     """Envelopes in one batch: beyond some 250 nothing is gained."""
+    bundle_max: int = MESSAGES_MAX
+    """Messages in one envelope of ours."""
     tick_seconds: float = 0.25
     """How often deadlines, checkpoints and the desk are looked at."""
     greet_seconds: float = 2.0

@@ -30,10 +30,17 @@ Way = tuple[Actor, Participant]
 class Sealer:
     """Seals for the actors of one program."""
 
-    def __init__(self, program: Program, keyring: Keyring, journal: Journal) -> None:
+    def __init__(
+        self,
+        program: Program,
+        keyring: Keyring,
+        journal: Journal,
+        bundle_max: int = limits.MESSAGES_MAX,
+    ) -> None:
         self._program = program
         self._keyring = keyring
         self._journal = journal
+        self._bundle_max = bundle_max
 
     async def load(self, session: Session) -> None:
         """Which key of each actor is in use, after a rotation of our own."""
@@ -75,7 +82,7 @@ class Sealer:
         sealed: list[Sealed] = []
         kept: list[Kept] = []
         for way, messages in ways.items():
-            for bundle in _bundles(messages):
+            for bundle in _bundles(messages, self._bundle_max):
                 number = self._journal.following(
                     way, changed.get(way, self._journal.last.get(way, 0))
                 )
@@ -189,13 +196,13 @@ async def _again(
     return again
 
 
-def _bundles(messages: list[Said]) -> list[list[Said]]:
+def _bundles(messages: list[Said], most: int) -> list[list[Said]]:
     """Messages in envelopes: up to a number, and closed once over a size."""
     bundles: list[list[Said]] = []
     size = limits.BUNDLE_BYTES_MAX
     for said in messages:
         full = size + len(said.line) > limits.BUNDLE_BYTES_MAX
-        if not bundles or full or len(bundles[-1]) == limits.MESSAGES_MAX:
+        if not bundles or full or len(bundles[-1]) == most:
             bundles.append([])
             size = 0
         bundles[-1].append(said)

@@ -23,6 +23,7 @@ from runtime.errors import LocalProtocolError, in_one_line
 from runtime.orders import Operator
 from runtime.program import Program
 from schemas.identifiers import Actor, Participant
+from schemas.limits import MESSAGES_MAX
 
 __all__ = ["DaemonSettings", "load_settings", "secret"]
 
@@ -59,6 +60,8 @@ class DaemonSettings(BaseSettings):
     """What is logged at least."""
     batch_max: Annotated[int, Field(ge=1, le=1000)] = 200
     """Envelopes in one batch."""
+    bundle_max: Annotated[int, Field(ge=1, le=MESSAGES_MAX)] = MESSAGES_MAX
+    """Messages in one envelope that is sent."""
     tick_seconds: Annotated[float, Field(gt=0, le=10)] = 0.25
     """How often deadlines, checkpoints and the desk are looked at."""
     sweep_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0

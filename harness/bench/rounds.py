@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rounds of a benchmark: every variant in turn, on the same servers, each from nothing.
+
+A variant is run up to its saturation, with `WINDOW` transfers in flight, and then one transfer at
+a time. Each gets databases and a virtual host of its own, which are gone after it; the order turns
+from round to round. In a round of ours everything that was said before the clock runs arrives once
+more, and a round that does not verify fails the run.
+
+Elsewhere: what a variant is made of (`ours`, `floors`), what the figures mean (`figures`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import asyncpg
+from sqlalchemy.engine import make_url
+
+from harness.bench.figures import Measured, Taken, measured
+from harness.bench.floors import MESSAGES, Weight, floor
+from harness.bench.load import Load
+from harness.bench.ours import Ours, ours
+from harness.bench.usage import cpu_seconds
+from harness.bench.verify import verify
+from harness.fleet import Pace
+from harness.services import PrivatePostgres, PrivateRabbitMQ, RabbitMQ
+from schemas.identifiers import HUB, Participant
+from schemas.limits import MESSAGES_MAX
+
+__all__ = ["VARIANTS", "Bench", "Sizes"]
+
+WINDOW = 512
+NAIVE_WINDOW = 64
+"""With one transaction for each message more in flight only wait longer."""
+
+PACE = Pace(checkpoint_seconds=1.0, heartbeat_seconds=60.0, tick_seconds=0.02, sweep_seconds=5.0)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many transfers a phase takes. Before each phase some are done that do not count."""
+
+    saturation: int
+    naive: int
+    single: int
+    warm: int
+
+
+class _Runner(Protocol):
+    """What both kinds of variants can do."""
+
+    async def run(self, number: int, window: int) -> tuple[float, list[float]]:
+        """So many transfers: the seconds of all, and of each."""
+        ...
+
+
+class Bench:
+    """Rounds on one pair of private servers, in a folder of their own."""
+
+    def __init__(
+        self, folder: Path, postgres: PrivatePostgres, rabbitmq: PrivateRabbitMQ, sizes: Sizes
+    ) -> None:
+        self._folder = folder
+        self._postgres = postgres
+        self._rabbitmq = rabbitmq
+        self._sizes = sizes
+        self._number = 0
+        self._weight: Weight | None = None
+
+    async def weigh(self) -> Weight:
+        """What a transfer of ours weighs, from a run that does not count."""
+        weighed: list[Weight] = []
+
+        async def weigh(programs: Ours, load: Load) -> None:
+            before = await _sealed(programs)
+            taken = await self._phase(
+                programs.fleet.pids, _OursRunner(load), self._sizes.saturation, WINDOW
+            )
+            after = await _sealed(programs)
+            ways = {way: (after[way] - before.get(way, 0)) / taken.transfers for way in MESSAGES}
+            weighed.append(Weight(ways, taken.durable / taken.transfers))
+
+        await self._ours(PACE, self._sizes.warm + self._sizes.saturation, self._sizes.warm, weigh)
+        self._weight = weighed[0]
+        return weighed[0]
+
+    # --- variants -------------------------------------------------------------------------------
+
+    async def ours(self) -> dict[str, Measured]:
+        """The programs as they are."""
+        return await self._both(PACE, self._sizes.saturation, WINDOW)
+
+    async def naive(self) -> dict[str, Measured]:
+        """The same programs, with one envelope in a batch and one message in an envelope."""
+        pace = replace(PACE, batch_max=1, bundle_max=1)
+        return await self._both(pace, self._sizes.naive, NAIVE_WINDOW)
+
+    async def floor(self) -> dict[str, Measured]:
+        """The floor, with as many messages in an envelope as ours."""
+        return await self._floor(MESSAGES_MAX)
+
+    async def unbundled_floor(self) -> dict[str, Measured]:
+        """The floor, with one message in an envelope."""
+        return await self._floor(1)
+
+    async def _both(self, pace: Pace, number: int, window: int) -> dict[str, Measured]:
+        found: dict[str, Measured] = {}
+        sizes = self._sizes
+
+        async def phases(programs: Ours, load: Load) -> None:
+            runner, pids = _OursRunner(load), programs.fleet.pids
+            found["saturation"] = measured(await self._phase(pids, runner, number, window))
+            await runner.run(min(sizes.warm, 20), 1)
+            found["single"] = measured(await self._phase(pids, runner, sizes.single, 1))
+
+        total = sizes.warm + number + min(sizes.warm, 20) + sizes.single
+        await self._ours(pace, total, sizes.warm, phases)
+        return found
+
+    async def _ours(
+        self,
+        pace: Pace,
+        total: int,
+        warm: int,
+        phases: Callable[[Ours, Load], Awaitable[None]],
+    ) -> None:
+        async with (
+            self._place() as (folder, rabbitmq),
+            ours(folder, self._postgres, rabbitmq, total, pace) as programs,
+        ):
+            (log,) = await programs.remote.rows(HUB, "select count(*) as n from log_entries")
+            load = Load(programs.estate, programs.fleet.databases, total)
+            try:
+                await load.run(warm, WINDOW)
+                await programs.repeat_everything()
+                await phases(programs, load)
+                await programs.fleet.check()
+                await verify(programs.remote, total, log.n)
+            finally:
+                await load.close()
+
+    async def _floor(self, bundle: int) -> dict[str, Measured]:
+        assert self._weight is not None, "weigh first"
+        found: dict[str, Measured] = {}
+        sizes = self._sizes
+        batch = PACE.batch_max
+        async with (
+            self._place() as (folder, rabbitmq),
+            floor(
+                folder, self._postgres, rabbitmq, self._weight, bundle=bundle, batch=batch
+            ) as processes,
+        ):
+            pids = processes.pids
+            await processes.run(sizes.warm, WINDOW)
+            taken = await self._phase(pids, processes, sizes.saturation, WINDOW)
+            found["saturation"] = measured(taken)
+            await processes.run(min(sizes.warm, 20), 1)
+            found["single"] = measured(await self._phase(pids, processes, sizes.single, 1))
+        return found
+
+    # --- measuring ------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[tuple[Path, RabbitMQ]]:
+        """A folder and a virtual host for one variant."""
+        self._number += 1
+        name = f"bench{self._number}"
+        url = make_url(self._rabbitmq.amqp_url).set(database=name)
+        broker = RabbitMQ(
+            url.render_as_string(hide_password=False), self._rabbitmq.admin_url, vhost=name
+        )
+        try:
+            yield self._folder / name, broker
+        finally:
+            await asyncio.to_thread(self._rabbitmq.admin, "DELETE", f"/api/vhosts/{name}")
+
+    async def _phase(
+        self, pids: Mapping[str, int], runner: _Runner, number: int, window: int
+    ) -> Taken:
+        roots = {**pids, "RabbitMQ": self._rabbitmq.pid, "PostgreSQL": self._postgres.pid}
+        wal = await self._written()
+        before = cpu_seconds(roots)
+        seconds, each = await runner.run(number, window)
+        after = cpu_seconds(roots)
+        return Taken(
+            transfers=number,
+            window=window,
+            seconds=seconds,
+            latencies=each,
+            cpu={part: after[part] - before[part] for part in roots},
+            durable=await self._written() - wal,
+        )
+
+    async def _written(self) -> int:
+        """Where the server's write-ahead log is."""
+        connection = await asyncpg.connect(self._postgres.url.replace("+asyncpg", ""))
+        try:
+            return int(
+                await connection.fetchval("select pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
+            )
+        finally:
+            await connection.close()
+
+
+class _OursRunner:
+    """A load as a runner."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+
+    async def run(self, number: int, window: int) -> tuple[float, list[float]]:
+        first = len(self._load.ended)
+        seconds = await self._load.run(number, window)
+        ended, began = self._load.ended, self._load.began
+        return seconds, [ended[n] - began[n] for n in range(first, first + number)]
+
+
+async def _sealed(programs: Ours) -> dict[tuple[Participant, Participant], int]:
+    """The bytes of the envelopes sealed so far, by sender and recipient."""
+    found: dict[tuple[Participant, Participant], int] = {}
+    sql = "select recipient, sum(length(body)) as n from outbox group by recipient"
+    for participant in programs.estate.members:
+        for row in await programs.remote.rows(participant, sql):
+            found[participant, Participant(row.recipient)] = int(row.n)
+    return found
+
+
+VARIANTS: dict[str, Callable[[Bench], Awaitable[dict[str, Measured]]]] = {
+    "floor": Bench.floor,
+    "unbundled-floor": Bench.unbundled_floor,
+    "ours": Bench.ours,
+    "naive": Bench.naive,
+}
+"""By the names that the figures use."""
