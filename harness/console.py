@@ -29,7 +29,7 @@ from harness.outcome import DiscrepancyLine, Outcome, TransactionLine
 from harness.pictures import LAYER_WORDS, printable
 from harness.report import STATES, duration
 
-__all__ = ["Progress", "show"]
+__all__ = ["Progress", "open_console", "show"]
 
 PLAIN_COLUMNS = 160
 """Where there is no terminal, lines are this long at most."""

@@ -28,6 +28,7 @@ from harness.bench.figures import Measured, Round, Spread, document, ratios
 from harness.bench.load import Overdue
 from harness.bench.rounds import VARIANTS, Bench, Sizes
 from harness.bench.verify import RoundFailed
+from harness.console import open_console
 from harness.services import ServiceError, service_folder, start_postgres, start_rabbitmq
 
 __all__ = ["app"]
@@ -64,7 +65,7 @@ def bench(
         single=max(50, transfers // 20),
         warm=max(50, transfers // 8),
     )
-    console = Console()
+    console = open_console()
     try:
         found = asyncio.run(_run(console, sizes, rounds, chosen))
     except ServiceError as error:

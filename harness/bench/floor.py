@@ -73,6 +73,7 @@ class Process:
         self._outgoing: deque[Parcel] = deque()
         self._sending = asyncio.Event()
         self._done = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._number = 0
         self._begun: deque[float] = deque()
         self._seconds: list[float] = []
@@ -128,7 +129,8 @@ class Process:
 
     async def _store(self, messages: int) -> None:
         rows = [(self._bytes(self._part.durable),) for _ in range(messages)]
-        await self._connection.copy_records_to_table("kept", records=rows, columns=["body"])
+        async with self._turn:  # what begins and what arrives are stored one after the other
+            await self._connection.copy_records_to_table("kept", records=rows, columns=["body"])
 
     def _send(self, kind: str, to: str, count: int) -> None:
         size = self._part.sizes.get(f"{kind} {to}", 0)
