@@ -25,15 +25,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from harness.bench.figures import Measured, Round, Spread, document, ratios
-from harness.bench.load import Overdue
 from harness.bench.rounds import VARIANTS, Bench, Sizes
-from harness.bench.verify import RoundFailed
 from harness.console import open_console
 from harness.services import ServiceError, service_folder, start_postgres, start_rabbitmq
 
 __all__ = ["app"]
 
 app = typer.Typer()
+
+TRANSFERS_MAX = 1_000_000
+"""Their commands are signed beforehand and wait in memory."""
+ROUNDS_MAX = 100
 
 
 @app.command()
@@ -52,12 +54,15 @@ def bench(
     unknown = sorted(set(chosen) - set(VARIANTS))
     if unknown:
         _refuse(f"--variants: {', '.join(unknown)}; there are {', '.join(VARIANTS)}")
-    if transfers < 100:
-        _refuse(f"--transfers is {transfers}; fewer than 100 say nothing")
-    if rounds < 1:
-        _refuse(f"--rounds is {rounds}; give at least 1")
-    if json_file is not None and not json_file.parent.is_dir():
-        _refuse(f"--json: {json_file.parent} is no folder")
+    if not 100 <= transfers <= TRANSFERS_MAX:
+        _refuse(f"--transfers is {transfers}; give 100 to {TRANSFERS_MAX}")
+    if not 1 <= rounds <= ROUNDS_MAX:
+        _refuse(f"--rounds is {rounds}; give 1 to {ROUNDS_MAX}")
+    if json_file is not None:
+        try:  # before the work, not after it
+            json_file.open("a", encoding="utf-8").close()
+        except OSError as error:
+            _refuse(f"--json: {json_file} cannot be written: {error.strerror}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     sizes = Sizes(
         saturation=transfers,
@@ -70,7 +75,7 @@ def bench(
         found = asyncio.run(_run(console, sizes, rounds, chosen))
     except ServiceError as error:
         _refuse(str(error))
-    except (RoundFailed, Overdue) as error:
+    except RuntimeError as error:  # what failed says so: a round, the load, a program that ended
         typer.echo(f"a6hub: a round does not count: {error}", err=True)
         raise typer.Exit(1) from None
     _show(console, found)

@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 
 from harness.bench.course import ACQUIRER, SENDER
 from harness.bench.floor import TABLE, Part
+from harness.bench.verify import RoundFailed
 from harness.services import Postgres, RabbitMQ
 from runtime.definitions import apply_definitions, definitions, hash_password
 from schemas.identifiers import HUB, REC, Participant
@@ -78,8 +79,9 @@ class Weight:
 class Floor:
     """Processes of the floor, ready for transfers."""
 
-    def __init__(self, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    def __init__(self, processes: dict[str, subprocess.Popen[bytes]], folder: Path) -> None:
         self._processes = processes
+        self._folder = folder
 
     @property
     def pids(self) -> dict[str, int]:
@@ -87,7 +89,9 @@ class Floor:
         return {name: process.pid for name, process in self._processes.items()}
 
     async def run(self, number: int, window: int) -> tuple[float, list[float]]:
-        """So many transfers, so many in flight: the seconds of all, and of each."""
+        """So many transfers, so many in flight: the seconds of all, and of each; `RoundFailed` when
+        the sending process has ended.
+        """
         process = self._processes[SENDER.participant]
         assert process.stdin is not None
         assert process.stdout is not None
@@ -95,7 +99,9 @@ class Floor:
         process.stdin.flush()
         line = await asyncio.to_thread(process.stdout.readline)
         if not line:
-            raise RuntimeError(f"the floor has ended with {process.wait()}")
+            log = (self._folder / f"{SENDER.participant}.log").read_text(errors="replace")
+            why = "\n".join(log.splitlines()[-3:])
+            raise RoundFailed(f"the floor has ended with {process.wait()}: {why}")
         answer = json.loads(line)
         return answer["all"], answer["each"]
 
@@ -127,11 +133,11 @@ async def floor(
     try:
         for part in weight.parts(links, bundle=bundle, batch=batch):
             processes[part.participant] = _launch(part, folder)
-        yield Floor(processes)
+        yield Floor(processes, folder)
     finally:
         for process in processes.values():
             process.kill()
-            process.wait()
+            process.communicate()  # which closes the pipes, too
         for name in names.values():
             postgres.drop_database(name)
 

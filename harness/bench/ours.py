@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from harness.bench.course import ACQUIRER, SENDER, course
+from harness.bench.verify import RoundFailed
 from harness.fleet import Pace, ProcessFleet
 from harness.prepare import Estate, prepare
 from harness.remote import Remote
@@ -49,7 +50,7 @@ class Ours:
                     for row in await self.remote.rows(participant, sql)
                 ]
                 if not all(await broker.publish(parcels)):
-                    raise RuntimeError(f"{participant}: the broker has not taken all repetitions")
+                    raise RoundFailed(f"{participant}: the broker has not taken all repetitions")
             finally:
                 await broker.close()
 
@@ -74,7 +75,7 @@ async def ours(
         for step in scenario.steps:
             await take(run, step)
         if run.failed:
-            raise RuntimeError("; ".join(run.failed))
+            raise RoundFailed("; ".join(run.failed))
         yield Ours(estate, fleet, remote)
     finally:
         await fleet.stop()

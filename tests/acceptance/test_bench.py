@@ -2,32 +2,21 @@
 """`a6hub bench` on servers of its own, small: its figures are there, and wrong use is refused."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = "import sys; from harness.cli import main; sys.argv[0] = 'a6hub'; main()"
-    return subprocess.run(
-        [sys.executable, "-c", command, "bench", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
+from harness.bench import floor as floors
+from harness.bench.cli import app
 
 
 def test_a_small_round_has_every_figure(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
     # More than are in flight at a time: some begin while others arrive.
     small = ("--transfers", "700", "--rounds", "1", "--variants", "floor,ours")
-    done = bench(*small, "--json", str(file))
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = CliRunner().invoke(app, [*small, "--json", str(file)])
+    assert done.exit_code == 0, done.output
     assert "saturation_vs_floor" in done.stdout
     found = json.loads(file.read_text())
     assert set(found["ratios"]) == {
@@ -53,14 +42,27 @@ def test_a_small_round_has_every_figure(tmp_path: Path) -> None:
 WRONG = {
     "a variant that there is not": ("--variants", "ours,gremlins"),
     "too few transfers": ("--transfers", "99"),
+    "too many transfers": ("--transfers", "1000001"),
     "no rounds": ("--rounds", "0"),
+    "too many rounds": ("--rounds", "101"),
     "a folder that is not there": ("--json", "/nowhere/bench.json"),
+    "a folder for a file": ("--json", "."),
 }
 
 
 @pytest.mark.parametrize("name", WRONG, ids=lambda name: name.replace(" ", "-"))
 def test_wrong_arguments_are_refused(name: str) -> None:
-    done = bench(*WRONG[name])
-    assert done.returncode == 2
+    done = CliRunner().invoke(app, WRONG[name])
+    assert done.exit_code == 2
     assert done.stderr.startswith(f"a6hub: {WRONG[name][0]}")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_floor_that_breaks_ends_the_run_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its processes cannot store anything: the run does not wait for them for ever."""
+    monkeypatch.setattr("harness.bench.floors.TABLE", floors.TABLE.replace("kept", "elsewhere"))
+    small = ("--transfers", "100", "--rounds", "1", "--variants", "floor")
+    done = CliRunner().invoke(app, small)
+    assert done.exit_code == 1
+    assert "a round does not count: the floor has ended with 1" in done.stderr
+    assert 'relation "kept" does not exist' in done.stderr
