@@ -8,10 +8,12 @@ in them is taken for markup, an emoji or a control sequence.
 Elsewhere: the same figures as a page (`report`) and for programs (`summary.json`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
+import structlog
 from rich import box
 from rich.console import Console
 from rich.progress import (
@@ -29,7 +31,7 @@ from harness.outcome import DiscrepancyLine, Outcome, TransactionLine
 from harness.pictures import LAYER_WORDS, printable
 from harness.report import STATES, duration
 
-__all__ = ["Progress", "open_console", "show"]
+__all__ = ["Progress", "logging_from", "open_console", "show"]
 
 PLAIN_COLUMNS = 160
 """Where there is no terminal, lines are this long at most."""
@@ -50,6 +52,17 @@ def open_console() -> Console:
     if not console.is_terminal:
         console = Console(highlight=False, emoji=False, width=PLAIN_COLUMNS)
     return console
+
+
+@contextmanager
+def logging_from(level: int) -> Iterator[None]:
+    """Show what programs of this process log from a level of `logging` on, as long as it lasts."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 class Progress:

@@ -16,7 +16,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -60,8 +59,6 @@ def demo(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the programs' logs.")] = False,
 ) -> None:
     """Run a fleet of registries and show what it does."""
-    level = logging.INFO if verbose else logging.CRITICAL
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
     loaded = guarded(lambda: load_scenario(scenario))
     if processes and not (broker and broker_admin and database):
         typer.echo("a6hub: --processes needs --broker, --broker-admin and --database", err=True)
@@ -69,7 +66,8 @@ def demo(
 
     guarded(lambda: check_output(output))
     make = process_fleets(broker, broker_admin, database) if processes else embedded_fleet
-    outcome = guarded(lambda: asyncio.run(run_demo(loaded, output, make)))
+    with console.logging_from(logging.INFO if verbose else logging.CRITICAL):
+        outcome = guarded(lambda: asyncio.run(run_demo(loaded, output, make)))
     console.show(outcome)
     typer.echo(f"\nReport: {output / 'report.html'}, messages: {output / 'messages'}")
     if outcome.summary.expectations_failed:

@@ -16,8 +16,7 @@ import re
 import tempfile
 from pathlib import Path
 
-import structlog
-
+from harness.console import logging_from
 from harness.demo import SCENARIOS, run_demo
 from harness.fleet import embedded_fleet
 from harness.outcome import Outcome
@@ -37,9 +36,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m harness.gallery")
     parser.add_argument("folder", type=Path, help="where the pictures go")
     folder: Path = parser.parse_args().folder
-    quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
-    structlog.configure(wrapper_class=quiet)
-    with tempfile.TemporaryDirectory(prefix="a6hub-") as output:
+    quiet = logging_from(logging.CRITICAL)
+    with quiet, tempfile.TemporaryDirectory(prefix="a6hub-") as output:
         scenario = load_scenario(SCENARIOS / "article6.toml")
         outcome = asyncio.run(run_demo(scenario, Path(output) / "output", embedded_fleet))
     if outcome.summary.expectations_failed:

@@ -6,9 +6,11 @@ Fixtures of one folder alone stand in a conftest.py of that folder.
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.services import (
     count_services,
@@ -50,6 +52,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     chosen = config.option.basetemp
     if chosen is not None and Path(chosen).parent == MEMORY:
         shutil.rmtree(chosen, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A test that leaves the process's logging changed fails itself, and no other after it."""
+    before = structlog.get_config()
+    yield
+    after = structlog.get_config()
+    structlog.configure(**before)
+    assert after == before
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -17,7 +17,6 @@ import platform
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import structlog
 import typer
 from rich import box
 from rich.console import Console
@@ -26,7 +25,7 @@ from rich.table import Table
 
 from harness.bench.figures import Measured, Round, Spread, document, ratios
 from harness.bench.rounds import VARIANTS, Bench, Sizes
-from harness.console import open_console
+from harness.console import logging_from, open_console
 from harness.services import ServiceError, service_folder, start_postgres, start_rabbitmq
 
 __all__ = ["app"]
@@ -63,7 +62,6 @@ def bench(
             json_file.open("a", encoding="utf-8").close()
         except OSError as error:
             _refuse(f"--json: {json_file} cannot be written: {error.strerror}")
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     sizes = Sizes(
         saturation=transfers,
         naive=max(50, transfers // 20),
@@ -72,7 +70,8 @@ def bench(
     )
     console = open_console()
     try:
-        found = asyncio.run(_run(console, sizes, rounds, chosen))
+        with logging_from(logging.CRITICAL):
+            found = asyncio.run(_run(console, sizes, rounds, chosen))
     except ServiceError as error:
         _refuse(str(error))
     except RuntimeError as error:  # what failed says so: a round, the load, a program that ended

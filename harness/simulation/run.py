@@ -9,6 +9,7 @@ Elsewhere: the steps of a run (`steps`), making one that failed shorter (`shrink
 """
 
 import asyncio
+import logging
 import shutil
 import traceback
 from collections.abc import Iterator
@@ -158,9 +159,15 @@ class Simulator:
 
 @contextmanager
 def logging_to(processor: Processor) -> Iterator[None]:
-    """Have what programs log go to one processor, which drops it."""
+    """Have all that programs log go to one processor, which drops it; how much of it is shown
+    elsewhere does not count.
+    """
     before = structlog.get_config()
-    structlog.configure(processors=[processor], cache_logger_on_first_use=False)
+    structlog.configure(
+        processors=[processor],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
+        cache_logger_on_first_use=False,
+    )
     try:
         yield
     finally:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A simulator for the tests of one module, and logging set back to what it was after each test."""
+"""A simulator for the tests of one module."""
 
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from harness.simulation.campaign import simulating
 from harness.simulation.run import Plan, Simulator
@@ -18,11 +17,3 @@ def simulator() -> Iterator[Simulator]:
     with simulating() as one:
         one.run(Plan(0, 1, frozenset()))
         yield one
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """A simulator takes all that programs log for itself."""
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
