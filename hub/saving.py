@@ -11,23 +11,16 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam
-
 from hub import tables
 from hub.state import HubFacts, Kept, NewEntry, Transaction
 from runtime.journal import set_mark
+from runtime.many import add, change, write_over
 from runtime.rows import approval_rows
-from runtime.store import Session, write_over
+from runtime.store import Session
 from schemas.effects import DirectoryEffect
 from schemas.identifiers import Instant
 
 __all__ = ["save_checkpoint", "save_facts"]
-
-_MOVE_DEADLINE = (
-    tables.transactions.update()
-    .where(tables.transactions.c.id == bindparam("i"))
-    .values(deadline=bindparam("d"))
-)
 
 
 async def save_facts(session: Session, facts: HubFacts, kept: Kept) -> None:
@@ -37,9 +30,8 @@ async def save_facts(session: Session, facts: HubFacts, kept: Kept) -> None:
         await _save_deliveries(session, facts)
     changed = [_transaction(facts.transactions[id_]) for id_ in sorted(facts.changed)]
     await write_over(session, tables.transactions, changed)
-    moved = [{"i": id_, "d": deadline} for id_, deadline in facts.moved.items()]
-    if moved:
-        await session.execute(_MOVE_DEADLINE, moved)
+    moved = [{"id": id_, "deadline": deadline} for id_, deadline in facts.moved.items()]
+    await change(session, tables.transactions, ["id"], moved)
     await _save_authorizations(session, facts)
     await _save_approvals(session, facts)
     await _save_cases(session, facts)
@@ -59,9 +51,9 @@ async def save_checkpoint(
 
 
 async def _save_log(session: Session, facts: HubFacts) -> None:
-    await session.execute(tables.log_entries.insert(), [_entry(new) for new in facts.entries])
+    await add(session, tables.log_entries, [_entry(new) for new in facts.entries])
     nodes = [{"level": v, "node": n, "hash": h} for (v, n), h in facts.log.fresh.items()]
-    await session.execute(tables.log_nodes.insert(), nodes)
+    await add(session, tables.log_nodes, nodes)
     acts = [
         {
             "position": new.message.body.position,
@@ -72,8 +64,7 @@ async def _save_log(session: Session, facts: HubFacts) -> None:
         for effect in new.message.body.effects
         if isinstance(effect, DirectoryEffect)
     ]
-    if acts:
-        await session.execute(tables.acts.insert(), acts)
+    await add(session, tables.acts, acts)
 
 
 async def _save_deliveries(session: Session, facts: HubFacts) -> None:
@@ -82,15 +73,13 @@ async def _save_deliveries(session: Session, facts: HubFacts) -> None:
         for new in facts.entries
         for actor, number, root in new.addressed
     ]
-    if delivered:
-        await session.execute(tables.deliveries.insert(), delivered)
+    await add(session, tables.deliveries, delivered)
     grown = [
         {"actor": actor, "level": v, "node": n, "hash": h}
         for actor, growth in facts.deliveries.items()
         for (v, n), h in growth.fresh.items()
     ]
-    if grown:
-        await session.execute(tables.delivery_nodes.insert(), grown)
+    await add(session, tables.delivery_nodes, grown)
 
 
 async def _save_authorizations(session: Session, facts: HubFacts) -> None:
@@ -103,8 +92,7 @@ async def _save_authorizations(session: Session, facts: HubFacts) -> None:
         }
         for party, id_, version in facts.versions
     ]
-    if versions:
-        await session.execute(tables.authorizations.insert(), versions)
+    await add(session, tables.authorizations, versions)
     used = [
         {"party": party, "id": id_, "used": known.used}
         for (party, id_), known in facts.authorizations.items()

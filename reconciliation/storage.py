@@ -7,10 +7,10 @@ Elsewhere: tables (`tables`), what the facts mean (`state`), questions about the
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Table, delete, func, select
+from sqlalchemy import delete, func, select
 
 from ledger.directory import Directory
 from ledger.growth import Growth
@@ -18,7 +18,8 @@ from reconciliation import tables
 from reconciliation.drill import Drill, Held
 from reconciliation.known import Known
 from reconciliation.state import Alarm, Case, Facts, Kept, NewEntry, Standing
-from runtime.store import Session, write_over
+from runtime.many import add, write_over
+from runtime.store import Session
 from schemas.directory import SignedAct
 from schemas.effects import Move, Restate
 from schemas.identifiers import Actor, Digest, Instant
@@ -99,24 +100,19 @@ def _case(row: Any) -> Case:
 # --- writing ------------------------------------------------------------------------------------
 
 
-async def _add(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        await session.execute(table.insert(), rows)
-
-
 async def save_log(session: Session, facts: Facts, before: Kept) -> None:
     """Write the entries that a batch has taken; replicas are brought forward from them."""
     entries, kept = facts.entries, facts.kept
     if not entries:
         return
-    await _add(session, tables.entries, [_entry_row(new) for new in entries])
+    await add(session, tables.entries, [_entry_row(new) for new in entries])
     delivered = [
         {"actor": actor, "number": number, "position": new.body.position, "root": root}
         for new in entries
         for actor, number, root in new.delivered
     ]
-    await _add(session, tables.deliveries, delivered)
-    await _add(session, tables.movements, [row for n in entries for row in _movement_rows(n)])
+    await add(session, tables.deliveries, delivered)
+    await add(session, tables.movements, [row for n in entries for row in _movement_rows(n)])
     acts = [
         {
             "position": new.body.position,
@@ -127,7 +123,7 @@ async def save_log(session: Session, facts: Facts, before: Kept) -> None:
         for new in entries
         for number, signed in enumerate(new.acts)
     ]
-    await _add(session, tables.acts, acts)
+    await add(session, tables.acts, acts)
     grown = {str(a): g for a, g in kept.deliveries.items() if g is not before.deliveries.get(a)}
     grown[LOG] = kept.log
     rows = [
@@ -183,12 +179,10 @@ async def save_kept(session: Session, facts: Facts, before: Kept, now: Instant) 
     await write_over(session, tables.cases, opened + closed)
     for actor, totals in facts.totals.items():
         await session.execute(delete(tables.totals).where(tables.totals.c.actor == actor))
-        await _add(
-            session, tables.totals, [{"actor": str(actor), **t.model_dump()} for t in totals]
-        )
-    await _add(session, tables.case_notes, [note._asdict() for note in facts.noted])
+        await add(session, tables.totals, [{"actor": str(actor), **t.model_dump()} for t in totals])
+    await add(session, tables.case_notes, [note._asdict() for note in facts.noted])
     alarms = [_alarm_row(alarm, now) for alarm in facts.alarms]
-    await _add(session, tables.alarms, alarms)
+    await add(session, tables.alarms, alarms)
 
 
 async def _save_bodies(

@@ -13,8 +13,9 @@ from registry import tables
 from registry.state import Account, Kept, RegistryFacts, Transaction
 from registry.storage import LOG
 from runtime.journal import bury, set_mark
+from runtime.many import add, write_over
 from runtime.rows import approval_rows
-from runtime.store import Session, write_over
+from runtime.store import Session
 from schemas.identifiers import TransactionId
 from schemas.units import KIND_CODES
 
@@ -60,8 +61,7 @@ async def _save_delivered(session: Session, facts: RegistryFacts) -> None:
         ),
         (tables.movements, [m._asdict() for m in facts.new_movements]),
     ):
-        if rows:
-            await session.execute(table.insert(), rows)
+        await add(session, table, rows)
     versions = [
         {
             "party": terms.party,

@@ -10,7 +10,7 @@ are used together.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -21,13 +21,11 @@ from sqlalchemy import (
     and_,
     bindparam,
     cast,
-    delete,
     func,
     or_,
     select,
     union_all,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 
 from ledger.holdings import Changes, Holdings
@@ -41,6 +39,7 @@ from runtime.digests import (
     mark_everything_dirty,
     scrub,
 )
+from runtime.many import add, add_new, remove
 from runtime.rows import block_row, overlay_row, read_block, read_overlay
 from runtime.store import Session, each
 from runtime.tables import blocks, keys, overlays
@@ -150,62 +149,24 @@ async def load_holdings(session: Session, book: str, spans: Spans) -> Holdings:
 
 async def save_holdings(session: Session, book: str, changes: Changes) -> None:
     """Write the difference: deletions first, so that the database never sees an overlap of ours."""
-    if changes.removed:
-        await session.execute(
-            _DELETE_BLOCKS,
-            [{"b": book, "s": b.key.series, "f": b.first} for b in changes.removed],
-        )
-    if changes.added:
-        await _save_keys(session, {b.key for b in changes.added})
-        await session.execute(blocks.insert(), [block_row(book, b) for b in changes.added])
-    if changes.lifted:
-        await session.execute(
-            _DELETE_OVERLAYS, [_named(overlay_row(book, x)) for x in changes.lifted]
-        )
-    if changes.laid:
-        await session.execute(overlays.insert(), [overlay_row(book, x) for x in changes.laid])
+    gone = [{"book": book, "series": b.key.series, "first": b.first} for b in changes.removed]
+    await remove(session, blocks, gone)
+    await _save_keys(session, {b.key for b in changes.added})
+    await add(session, blocks, [block_row(book, b) for b in changes.added])
+    lifted = [overlay_row(book, x) for x in changes.lifted]
+    await remove(session, overlays, [{n: row[n] for n in _OVERLAY_KEY} for row in lifted])
+    await add(session, overlays, [overlay_row(book, x) for x in changes.laid])
 
 
-_DELETE_BLOCKS = delete(blocks).where(
-    blocks.c.book == bindparam("b"),
-    blocks.c.series == bindparam("s"),
-    blocks.c.first == bindparam("f"),
-)
-_DELETE_OVERLAYS = delete(overlays).where(
-    *(
-        overlays.c[n] == bindparam(f"x_{n}")
-        for n in ("book", "kind", "actor", "key", "first", "reference")
-    )
-)
-
-
-def _named(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"x_{name}": value for name, value in row.items()}
-
-
-_KEY_ROWS = each(bindparam("rows", type_=Text)).table_valued("value").alias("wanted")
-_KEY_SELECT = select(
-    cast(_member(_KEY_ROWS.c.value, "k"), Text),
-    cast(_member(_KEY_ROWS.c.value, "s"), Text),
-    cast(_member(_KEY_ROWS.c.value, "n"), BigInteger),
-).where(cast(_member(_KEY_ROWS.c.value, "k"), Text) != "")
-_INSERT_KEYS = {
-    "postgresql": postgresql.insert(keys)
-    .from_select(["key", "series", "slot"], _KEY_SELECT)
-    .on_conflict_do_nothing(),
-    "sqlite": sqlite.insert(keys)
-    .from_select(["key", "series", "slot"], _KEY_SELECT)
-    .on_conflict_do_nothing(),
-}
+_OVERLAY_KEY = [column.name for column in overlays.primary_key]
 
 
 async def _save_keys(session: Session, wanted: set[Key]) -> None:
     rows = [
-        {"k": k.text, "s": k.series, "n": slot(k.text)}
+        {"key": k.text, "series": k.series, "slot": slot(k.text)}
         for k in sorted(wanted, key=lambda k: k.text)
     ]
-    statement = _INSERT_KEYS[session.dialect]
-    await session.execute(statement, {"rows": json.dumps(rows)})
+    await add_new(session, keys, rows)
 
 
 async def totals(

@@ -7,13 +7,14 @@ here: replaying and discarding dead letters, changing a key. The rest is the pro
 Elsewhere: the form of a command and its signature (`orders`), the tool that writes one (`verbs`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Integer, bindparam, literal_column, select, update
 
 from runtime import events
 from runtime.intake import Unit
+from runtime.many import change
 from runtime.orders import Operator, check_order
 from runtime.program import Batch, Order, Program
 from runtime.sealing import Sealer
@@ -23,7 +24,7 @@ from runtime.work import Done
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import HUB, Actor
 
-__all__ = ["COMMANDS_MAX", "OWN_COMMANDS", "Desk", "close_command", "open_commands", "roles_of"]
+__all__ = ["COMMANDS_MAX", "OWN_COMMANDS", "Desk", "close_commands", "open_commands", "roles_of"]
 
 OWN_COMMANDS = ("replay", "discard", "rotate-key")
 """Commands that every node has."""
@@ -55,7 +56,7 @@ class Desk:
                 order = finding(Reason.INTERNAL)
             if isinstance(order, Finding):
                 done.batch.log(events.COMMAND_REFUSED, command=row.id, finding=str(order))
-                await close_command(session, row.id, done=False, result=str(order))
+                await close_commands(session, [(row.id, "refused", str(order))])
             elif order.command == "rotate-key":
                 await self._rotate(session, order, done)
             elif order.command in OWN_COMMANDS:
@@ -66,12 +67,12 @@ class Desk:
 
     async def close(self, session: Session, done: Done) -> None:
         """Record what became of the commands in a batch."""
-        for number, result in done.batch.results.items():
-            await close_command(session, number, done=True, result=result)
+        ends = [(number, "done", result) for number, result in done.batch.results.items()]
         for number, found in done.batch.refusals.items():
             text = "; ".join(str(one) for one in found)
-            await close_command(session, number, done=False, result=text)
+            ends.append((number, "refused", text))
             done.batch.log(events.COMMAND_REFUSED, command=number, finding=text)
+        await close_commands(session, ends)
 
     async def _rotate(self, session: Session, order: Order, done: Done) -> None:
         batch = done.batch
@@ -82,7 +83,7 @@ class Desk:
             batch.rotations.append(actor)
             batch.results[order.id] = f"the key of {actor} changes with the next envelope"
         else:
-            await close_command(session, order.id, done=False, result=problem)
+            await close_commands(session, [(order.id, "refused", problem)])
 
     def _objection(self, named: object, batch: Batch) -> str | None:
         """Why an actor's key must not be changed now. A change that the hub refuses would leave the
@@ -127,7 +128,7 @@ async def _settle_letter(session: Session, order: Order, done: Done) -> None:
     body = await _settled(session, number, state)
     if body is None:
         result = f"no open dead letter {number}"
-        await close_command(session, order.id, done=False, result=result)
+        await close_commands(session, [(order.id, "refused", result)])
         return
     if order.command == "replay":
         done.again.append(Unit(body, None))
@@ -162,7 +163,7 @@ _OPEN = (
 )
 
 
-async def close_command(session: Session, id_: int, *, done: bool, result: str) -> None:
-    """Record what became of a command."""
-    state = "done" if done else "refused"
-    await session.execute(update(desk).where(desk.c.id == id_).values(state=state, result=result))
+async def close_commands(session: Session, ends: Iterable[tuple[int, str, str]]) -> None:
+    """Record what became of commands: number, state and result."""
+    rows = [{"id": number, "state": state, "result": result} for number, state, result in ends]
+    await change(session, desk, ["id"], rows)

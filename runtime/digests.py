@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ledger import tree as holdings_tree
 from ledger.blocks import Block
 from ledger.tree import Point
+from runtime.many import add, remove
 from runtime.rows import read_block
 from runtime.store import Session, each
 from runtime.tables import blocks, dirty, tree
@@ -87,21 +88,16 @@ async def _store(
     session: Session, actor: Actor, levels: Mapping[int, Mapping[int, bytes | None]]
 ) -> None:
     nodes = [(level, *pair) for level in sorted(levels) for pair in sorted(levels[level].items())]
-    await session.execute(
-        _DELETE_NODES, [{"a": actor, "v": level, "n": node} for level, node, _ in nodes]
-    )
+    places = [{"actor": actor, "level": level, "node": node} for level, node, _ in nodes]
+    await remove(session, tree, places)
     rows = [
         {"actor": actor, "level": level, "node": node, "digest": digest}
         for level, node, digest in nodes
         if digest is not None
     ]
-    if rows:
-        await session.execute(tree.insert(), rows)
+    await add(session, tree, rows)
 
 
-_DELETE_NODES = delete(tree).where(
-    tree.c.actor == bindparam("a"), tree.c.level == bindparam("v"), tree.c.node == bindparam("n")
-)
 _nodes = each(bindparam("nodes", type_=Text)).table_valued("value").alias("wanted")
 _node = cast(_nodes.c.value.op("->>")("n"), BigInteger)
 _CHILDREN = (

@@ -25,8 +25,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
+from runtime.many import add, add_new, write_over
 from runtime.store import Session, each
 from runtime.tables import dead_letters, inbox, marks, messages, outbox, sequences
 from schemas import limits
@@ -135,30 +135,15 @@ _AHEAD = select(outbox.c.sender, outbox.c.recipient, outbox.c.sequence).join(
 )
 
 
-_UPSERT = {
-    name: dialect.insert(sequences)
-    .values(sender=bindparam("sender"), recipient=bindparam("recipient"), last=bindparam("last"))
-    .on_conflict_do_update(index_elements=["sender", "recipient"], set_={"last": bindparam("last")})
-    for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
-}
-_MARK = {
-    name: dialect.insert(marks)
-    .values(name=bindparam("name"), value=bindparam("value"))
-    .on_conflict_do_update(index_elements=["name"], set_={"value": bindparam("value")})
-    for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
-}
-
-
 async def save_sequences(session: Session, changed: dict[tuple[Actor, Participant], int]) -> None:
     """Write the sequences that a batch has moved."""
-    if changed:
-        rows = [{"sender": a, "recipient": b, "last": n} for (a, b), n in sorted(changed.items())]
-        await session.execute(_UPSERT[session.dialect], rows)
+    rows = [{"sender": a, "recipient": b, "last": n} for (a, b), n in sorted(changed.items())]
+    await write_over(session, sequences, rows)
 
 
 async def set_mark(session: Session, name: str, value: int) -> None:
     """Remember a number by name."""
-    await session.execute(_MARK[session.dialect], {"name": name, "value": value})
+    await write_over(session, marks, [{"name": name, "value": value}])
 
 
 async def get_mark(session: Session, name: str, default: int = 0) -> int:
@@ -183,8 +168,7 @@ async def keep_received(
         }
         for o in opened
     ]
-    if rows:
-        await session.execute(inbox.insert(), rows)
+    await add(session, inbox, rows)
 
 
 async def mark_applied(session: Session, sender: Actor, first: int, last: int) -> None:
@@ -204,15 +188,10 @@ async def signed_of(session: Session, sender: Actor, sequence: int) -> Digest | 
 
 async def keep_messages(session: Session, rows: Iterable[Kept]) -> None:
     """Store where messages stand; what is said to several recipients is stored once."""
-    values = [row._asdict() for row in rows]
-    if values:
-        await session.execute(_KEEP[session.dialect], values)
-
-
-_KEEP = {
-    "postgresql": postgresql.insert(messages).on_conflict_do_nothing(),
-    "sqlite": sqlite.insert(messages).on_conflict_do_nothing(),
-}
+    first: dict[tuple[Actor, str], Kept] = {}
+    for row in rows:
+        first.setdefault((row.author, row.id), row)
+    await add_new(session, messages, [row._asdict() for row in first.values()])
 
 
 _asked = each(bindparam("asked", type_=Text)).table_valued("value").alias("asked")

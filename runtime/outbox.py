@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Integer, and_, bindparam, literal_column, select, update
 
 from runtime.journal import Sealed, part_end
+from runtime.many import add, change
 from runtime.store import Session
 from runtime.tables import messages, outbox
 from schemas.identifiers import Actor, Digest, Instant, Participant
@@ -29,28 +30,16 @@ __all__ = [
 
 async def keep_sealed(session: Session, sealed: Sequence[Sealed], now: Instant) -> None:
     """Store envelopes of ours, not yet confirmed by the broker."""
-    if sealed:
-        await session.execute(
-            outbox.insert(), [{**envelope._asdict(), "sealed_at": now} for envelope in sealed]
-        )
+    await add(session, outbox, [{**envelope._asdict(), "sealed_at": now} for envelope in sealed])
 
 
 async def mark_confirmed(session: Session, sealed: Iterable[Sealed]) -> None:
     """Remember that the broker has these."""
-    rows = [{"s": e.sender, "r": e.recipient, "q": e.sequence} for e in sealed]
-    if rows:
-        await session.execute(_CONFIRM, rows)
-
-
-_CONFIRM = (
-    update(outbox)
-    .where(
-        outbox.c.sender == bindparam("s"),
-        outbox.c.recipient == bindparam("r"),
-        outbox.c.sequence == bindparam("q"),
-    )
-    .values(confirmed=1)
-)
+    rows = [
+        {"sender": e.sender, "recipient": e.recipient, "sequence": e.sequence, "confirmed": 1}
+        for e in sealed
+    ]
+    await change(session, outbox, ["sender", "recipient", "sequence"], rows)
 
 
 async def unconfirmed(session: Session, before: Instant, most: int) -> list[Sealed]:

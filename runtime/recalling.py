@@ -50,5 +50,5 @@ async def recall(
         await journals.keep_messages(session, [kept_as(h, way[1]) for h in heard])
         said += heard
     await program.recall(session, said, done.batch)
-    for row in await desk.open_commands(session, 1000):
-        await desk.close_command(session, row.id, done=False, result=RESTORED)
+    waiting = await desk.open_commands(session, 1000)
+    await desk.close_commands(session, [(row.id, "refused", RESTORED) for row in waiting])

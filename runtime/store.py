@@ -21,11 +21,9 @@ synchronous commits), which is the embedded default and what simulations use.
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import cache
 from typing import Any, Protocol
 
-from sqlalchemy import Executable, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Executable
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -34,7 +32,7 @@ from runtime.database import database_url
 from runtime.postgres import PostgresStore
 from runtime.sqlite import SqliteStore
 
-__all__ = ["Session", "Store", "each", "open_store", "write_over"]
+__all__ = ["Session", "Store", "each", "open_store"]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -97,19 +95,3 @@ def _each_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
 def open_store(url: str) -> Store:
     """A store by SQLAlchemy URL: `sqlite:///path` or `postgresql+asyncpg://…`."""
     return SqliteStore(url) if database_url(url).drivername == "sqlite" else PostgresStore(url)
-
-
-async def write_over(session: Session, table: Table, rows: Rows) -> None:
-    """Insert rows; where one of the same primary key is there, it takes the other columns."""
-    if rows:
-        await session.execute(_over(table, session.dialect), rows)
-
-
-@cache
-def _over(table: Table, dialect: str) -> Executable:
-    """One statement for each table and dialect, so that it is compiled once."""
-    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-    return insert.on_conflict_do_update(
-        index_elements=[column.name for column in table.primary_key],
-        set_={c.name: insert.excluded[c.name] for c in table.columns if not c.primary_key},
-    )

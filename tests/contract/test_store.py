@@ -25,13 +25,13 @@ from harness.services import Postgres, PrivatePostgres
 from ledger import tree
 from ledger.blocks import Block
 from ledger.holdings import Holdings, Overlay, OverlayKind
-from runtime import books
+from runtime import books, many
 from runtime.errors import LocalProtocolError, Unavailable
 from runtime.rows import block_row
 from runtime.schema import check_schema, migrate
-from runtime.store import Session, Store, open_store, write_over
+from runtime.store import Session, Store, open_store
 from runtime.tables import blocks as rows_table
-from runtime.tables import keys, metadata, sequences
+from runtime.tables import dead_letters, keys, marks, metadata, outbox, sequences
 from schemas.identifiers import Actor, account_number
 from schemas.limits import SERIAL_MAX
 from schemas.units import Attributes, ItmoIdentifier, Key, Layer, Position
@@ -208,12 +208,59 @@ async def test_rows_are_written_over_by_their_key_and_others_are_left(store: Sto
         {"sender": "a", "recipient": "c", "last": 2},
     ]
     async with store.transaction() as session:
-        await write_over(session, sequences, rows)
-        await write_over(session, sequences, [{**rows[0], "last": 7}])
-        await write_over(session, sequences, [])
+        await many.write_over(session, sequences, rows)
+        await many.write_over(session, sequences, [{**rows[0], "last": 7}])
+        await many.write_over(session, sequences, [])
     async with store.snapshot() as session:
         found = await session.execute(select(sequences).order_by(sequences.c.recipient))
         assert [tuple(row) for row in found] == [("a", "b", 7), ("a", "c", 2)]
+
+
+async def test_many_rows_are_added_changed_and_removed_in_one_call(store: Store) -> None:
+    way = {"sender": "a", "recipient": "b"}
+    sealed = [
+        {**way, "sequence": n, "body": bytes([0, n, 255]), "sealed_at": "now"} for n in (1, 2, 3)
+    ]
+    async with store.transaction() as session:
+        await many.add(session, outbox, sealed)
+        done = [{**way, "sequence": n, "confirmed": n} for n in (1, 3, 4)]
+        await many.change(session, outbox, ["sender", "recipient", "sequence"], done)
+        await many.remove(session, outbox, [{**way, "sequence": n} for n in (2, 5)])
+        for without in (many.add, many.add_new, many.remove):
+            await without(session, outbox, [])
+        await many.change(session, outbox, ["sequence"], [])
+    async with store.snapshot() as session:
+        rows = await session.execute(select(outbox).order_by(outbox.c.sequence))
+        found = [(row.sequence, bytes(row.body), row.confirmed) for row in rows]
+    assert found == [(1, b"\0\1\377", 1), (3, b"\0\3\377", 3)]
+
+
+async def test_many_rows_leave_alone_what_is_there(store: Store) -> None:
+    def marked(value: int) -> list[dict[str, object]]:
+        return [{"name": name, "value": value} for name in ("one", "two")]
+
+    async with store.transaction() as session:
+        await many.add(session, marks, [{"name": "two", "value": 2**62}])
+        await many.add_new(session, marks, marked(7))
+    with pytest.raises(IntegrityError):
+        async with store.transaction() as session:
+            await many.add(session, marks, marked(8))
+    async with store.snapshot() as session:
+        found = await session.execute(select(marks).order_by(marks.c.name))
+        assert [tuple(row) for row in found] == [("one", 7), ("two", 2**62)]
+
+
+async def test_many_rows_may_have_nothing_in_a_column(store: Store) -> None:
+    letters = [
+        {"received_at": "", "claimed_sender": claimed, "code": 1, "reason": "", "detail": 'é"{,}'}
+        for claimed in (None, "GHA01", None)
+    ]
+    async with store.transaction() as session:
+        await many.add(session, dead_letters, [{**row, "body": b""} for row in letters])
+    async with store.snapshot() as session:
+        rows = await session.execute(select(dead_letters).order_by(dead_letters.c.id))
+        found = [(row.claimed_sender, row.detail, row.state) for row in rows]
+    assert found == [(row["claimed_sender"], 'é"{,}', "open") for row in letters]
 
 
 async def test_transactions_of_one_store_run_one_after_another(store: Store) -> None:
