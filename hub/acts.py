@@ -130,4 +130,4 @@ def _welcome(facts: HubFacts, act: Admission, batch: Batch) -> None:
     for message, line in earlier:
         entry: Entry = message.body
         if act.participant == REC or any(isinstance(e, DirectoryEffect) for e in entry.effects):
-            batch.repeat(HUB_ACTOR, act.participant, message, line)
+            batch.repeat(HUB_ACTOR, [act.participant], message, line)

@@ -132,9 +132,8 @@ class Logging(NamedTuple):
             recipients |= dict.fromkeys(facts.directory.members)
         if REC in facts.directory.members:
             recipients[REC] = None
-        for participant in recipients:
-            batch.repeat(HUB_ACTOR, participant, message, line)
-            facts.owed.add(participant)
+        batch.repeat(HUB_ACTOR, recipients, message, line)
+        facts.owed.update(recipients)
         batch.log(events.ENTRY_LOGGED, position=body.position, conversation=conversation)
         return body.position
 

@@ -194,7 +194,7 @@ class Hub:
         kept = self.kept
         kept.directory = facts.directory
         kept.log = facts.log.written()
-        kept.deliveries = {a: g.written() if g.fresh else g for a, g in facts.deliveries.items()}
+        kept.deliveries = {a: g.written() if g.made else g for a, g in facts.deliveries.items()}
         kept.last_turn, kept.away = facts.last_turn, facts.away
         kept.overdue = facts.overdue
         kept.owed = frozenset(facts.owed - set(facts.shown))

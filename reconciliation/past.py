@@ -20,7 +20,7 @@ from runtime.store import Session, each
 from runtime.tables import blocks
 from schemas.effects import Units
 from schemas.identifiers import Actor, CaseId, Digest, Instant
-from schemas.messages import Entry, EntryMessage
+from schemas.messages import Entry, parse_message
 from schemas.units import Key
 
 __all__ = [
@@ -103,7 +103,7 @@ async def load_deliveries(session: Session, actor: Actor, first: int, after: int
         .order_by(tables.deliveries.c.number)
     )
     rows = await session.execute(statement)
-    return [EntryMessage.model_validate_json(bytes(row.line)).body for row in rows]
+    return [parse_message(bytes(row.line)).body for row in rows]
 
 
 _MOVEMENTS = (

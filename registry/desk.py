@@ -84,7 +84,7 @@ def _propose(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: B
     for effect in actions.reserve(proposal, actor, transaction):
         apply(facts.holdings, effect, {actor})
     message, line = batch.make("proposal", transaction, proposal)
-    digest = batch.repeat(actor, HUB, message, line)
+    digest = batch.repeat(actor, [HUB], message, line)
     facts.transactions[transaction] = Transaction(
         id=transaction,
         state=step(None, Event.PROPOSE),

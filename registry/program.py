@@ -175,7 +175,10 @@ class Registry:
         if wanted:
             facts.said |= await journal.messages_by_digest(session, wanted)
             ours = [kept for kept in facts.said.values() if kept.author in self.actors]
-            facts.said_proposals = await storage.said_proposals(session, ours)
+            proposals = [kept for kept in ours if kept.type == "proposal"]
+            facts.said_proposals = await storage.said_proposals(
+                session, proposals, facts.transactions
+            )
 
     def decide(self, facts: RegistryFacts, item: Item, batch: Batch) -> list[Finding]:
         """Carry out one item."""
@@ -223,7 +226,7 @@ class Registry:
         kept = self.kept
         kept.directory, kept.known_acts = facts.directory, facts.known_acts
         kept.log_size, kept.log_root = facts.log_size, facts.log_root
-        kept.deliveries = {a: g.written() if g.fresh else g for a, g in facts.deliveries.items()}
+        kept.deliveries = {a: g.written() if g.made else g for a, g in facts.deliveries.items()}
         kept.numbers = facts.numbers
         kept.scrubbed = facts.scrubbed or kept.scrubbed
 

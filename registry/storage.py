@@ -6,7 +6,7 @@ Elsewhere: writing them (`saving`), tables (`tables`), facts (`state`), ledger r
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Text, and_, bindparam, cast, select
@@ -24,6 +24,7 @@ from runtime.store import Session, each
 from runtime.tables import blocks, messages
 from schemas.directory import SignedAct
 from schemas.effects import AuthorizationTerms
+from schemas.envelope import digest
 from schemas.findings import Finding
 from schemas.identifiers import (
     AccountNumber,
@@ -137,11 +138,20 @@ async def answered(session: Session, digests: Iterable[Digest], own: set[Actor])
     }
 
 
-async def said_proposals(session: Session, kept: Iterable[KeptMessage]) -> dict[Digest, Proposal]:
-    """The proposals among messages of ours, read from the envelopes that carried them."""
+async def said_proposals(
+    session: Session,
+    kept: Iterable[KeptMessage],
+    transactions: Mapping[TransactionId, Transaction],
+) -> dict[Digest, Proposal]:
+    """Proposals of ours, byte for byte: from their transactions where those are loaded and have
+    the bytes that were signed, and else from the envelopes that carried them.
+    """
     found: dict[Digest, Proposal] = {}
     for message in kept:
-        if message.type == "proposal":
+        known = transactions.get(TransactionId(message.conversation))
+        if known and known.line and known.proposal and digest(known.line) == message.digest:
+            found[message.digest] = known.proposal
+        else:
             _, line = await kept_line(session, message)
             found[message.digest] = parse_message(line).body
     return found

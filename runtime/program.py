@@ -10,7 +10,7 @@ three; the node does the rest.
 batch. A raised exception is a bug: nothing of the batch is committed and the item is set aside.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -133,13 +133,15 @@ class Batch:
     ) -> Digest:
         """Say something to a participant; gives the digest of its line."""
         message, line = self.make(type_, conversation, body, answers=answers)
-        return self.repeat(author, to, message, line)
+        return self.repeat(author, [to], message, line)
 
-    def repeat(self, author: Actor, to: Participant, message: Message, line: bytes) -> Digest:
-        """Say the same bytes to one more participant."""
-        said = Said(author, to, message, line, digest(line))
-        self.said.append(said)
-        return said.digest
+    def repeat(
+        self, author: Actor, to: Iterable[Participant], message: Message, line: bytes
+    ) -> Digest:
+        """Say the same bytes to several participants; gives their digest."""
+        named = digest(line)
+        self.said += [Said(author, recipient, message, line, named) for recipient in to]
+        return named
 
     def log(self, event: str, **values: Any) -> None:
         """Have an event logged once the batch is committed."""

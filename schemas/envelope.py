@@ -13,6 +13,7 @@ Elsewhere: signatures (`jws`), what the lines say (`messages`), sequences and ke
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Annotated, Final, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
@@ -36,6 +37,10 @@ __all__ = [
 ]
 
 VERSION: Final = 1
+REMEMBERED: Final = 256
+"""So many manifests are remembered, and whose they are: each message of an envelope that is passed
+on comes with the manifest of them all.
+"""
 
 
 class Manifest(Frozen):
@@ -103,7 +108,7 @@ class Opened(NamedTuple):
 
 def digest(data: bytes) -> Digest:
     """SHA-256 in lower-case hexadecimal."""
-    return Digest(hashlib.sha256(data).hexdigest())
+    return str.__new__(Digest, hashlib.sha256(data).hexdigest())  # what is made so needs no look
 
 
 def seal(manifest: Manifest, lines: tuple[bytes, ...], signer: jws.Signer) -> bytes:
@@ -132,8 +137,12 @@ def open_envelope(body: bytes) -> Opened:
     return Opened(body, manifest, token, tuple(lines))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def open_manifest(line: bytes) -> tuple[jws.Token, Manifest]:
-    """Read a manifest line; the signature is verified by `verify`, once a key is known."""
+    """Read a manifest line; the signature is verified by `verify`, once a key is known.
+
+    `EnvelopeError` for a line that is none.
+    """
     try:
         token = jws.parse(line.decode("ascii"))
         members = strict_json(token.payload)
@@ -158,9 +167,15 @@ def open_manifest(line: bytes) -> tuple[jws.Token, Manifest]:
 def verify(token: jws.Token, key: jws.PublicKey) -> None:
     """Check the manifest's signature; `EnvelopeError` when it is not that key's."""
     try:
-        jws.verify(token, key)
+        _verify(token, key)
     except jws.JWSError as error:
         raise _refuse(Reason.SIGNATURE_INVALID, str(error)) from None
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _verify(token: jws.Token, key: jws.PublicKey) -> None:
+    """What raises is not remembered."""
+    jws.verify(token, key)
 
 
 def _refuse(reason: Reason, detail: str) -> EnvelopeError:

@@ -13,6 +13,7 @@ Elsewhere: what a block of units is (`units`), arithmetic on blocks (`ledger.blo
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, ClassVar, Final, Self
 
 from pydantic import GetCoreSchemaHandler
@@ -74,7 +75,17 @@ class Identifier(str):
             return known
         if cls._regex.fullmatch(text) is None:
             raise ValueError(f"{text!r:.80} is not {cls.form}")
-        value = super().__new__(cls, text)
+        return cls._of_the_pattern(text)
+
+    @classmethod
+    def _of_the_pattern(cls, text: str) -> Self:
+        """The value of a text that matches."""
+        if type(text) is cls:
+            return text
+        known: Self | None = cls._known.get(text)
+        if known is not None:
+            return known
+        value = str.__new__(cls, text)
         value.check()
         if cls.few:
             if len(cls._known) == KNOWN_MAX:
@@ -89,7 +100,7 @@ class Identifier(str):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         text = core_schema.str_schema(pattern=f"^(?:{cls.pattern})$", strict=True)
         return core_schema.no_info_after_validator_function(
-            cls,
+            cls._of_the_pattern,
             text,
             serialization=core_schema.plain_serializer_function_ser_schema(
                 str, when_used="json", return_schema=core_schema.str_schema()
@@ -245,13 +256,18 @@ class AccountNumber(Identifier):
     @property
     def actor(self) -> Actor:
         """The actor that holds this account."""
-        registry, section, _, _, _ = self.split("-")
-        return Actor(f"{registry}/{section}")
+        return _holder(self)
 
     @property
     def kind_code(self) -> str:
         """The three letters that say what kind of account this is."""
         return self.split("-")[2]
+
+
+@lru_cache(maxsize=KNOWN_MAX)
+def _holder(number: AccountNumber) -> Actor:
+    registry, section, _, _, _ = number.split("-")
+    return Actor(f"{registry}/{section}")
 
 
 def account_number(actor: Actor, kind_code: str, number: int) -> AccountNumber:

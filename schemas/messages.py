@@ -12,6 +12,7 @@ knows it, because an official communication standard may replace the encoding on
 Some 660 lines, nearly all of them members of messages: what travels is read best in one place.
 """
 
+from functools import lru_cache
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
@@ -637,8 +638,14 @@ def new_message(
 def parse_message(line: bytes) -> Message:
     """Read one line; `Malformed` carries the finding for anything that is not a message.
 
-    The line is at most `MESSAGE_BYTES_MAX` bytes of UTF-8 JSON, without a line feed.
+    The line is at most `MESSAGE_BYTES_MAX` bytes of UTF-8 JSON, without a line feed. Messages never
+    change, and a node meets most lines more than once while their transaction is under way; so
+    short ones that were read lately are remembered.
     """
+    return _recent(line) if len(line) <= REMEMBERED_BYTES_MAX else _parse(line)
+
+
+def _parse(line: bytes) -> Message:
     if len(line) > limits.MESSAGE_BYTES_MAX:
         raise Malformed(finding(Reason.MESSAGE_TOO_LARGE, f"{len(line)} bytes"))
     if b"\n" in line:
@@ -651,6 +658,10 @@ def parse_message(line: bytes) -> Message:
         return _ANY.validate_json(line)
     except ValidationError as error:
         raise Malformed(_explain(error, value)) from None
+
+
+REMEMBERED_BYTES_MAX = 4096
+_recent = lru_cache(maxsize=4096)(_parse)
 
 
 def _explain(error: ValidationError, value: Any) -> Finding:
