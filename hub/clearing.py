@@ -216,8 +216,9 @@ def _complete(logging: Logging, state: Transaction, heard: Heard) -> None:
     logging.transaction(state, Event.COMPLETE, heard, effects=effects, consents=consents)
     if proposal.action == "first-transfer" and proposal.authorization is not None:
         for line in proposal.lines:
-            used = facts.authorizations[line.key.party, proposal.authorization.id]
-            used.used += line.last - line.first + 1
+            name = line.key.party, proposal.authorization.id
+            facts.authorizations[name].used += line.last - line.first + 1
+            facts.used.add(name)
 
 
 def _too_large(effects: Sequence[Effect], consents: Sequence[Consent]) -> str | None:

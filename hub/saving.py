@@ -94,9 +94,8 @@ async def _save_authorizations(session: Session, facts: HubFacts) -> None:
     ]
     await add(session, tables.authorizations, versions)
     used = [
-        {"party": party, "id": id_, "used": known.used}
-        for (party, id_), known in facts.authorizations.items()
-        if known.used
+        {"party": party, "id": id_, "used": facts.authorizations[party, id_].used}
+        for party, id_ in sorted(facts.used)
     ]
     await write_over(session, tables.authorization_use, used)
 

@@ -129,6 +129,7 @@ class HubFacts(Facts):
     issued: set[tuple[Actor, str]] = field(default_factory=set)
     cases: dict[CaseId, Case] = field(default_factory=dict)
     versions: list[tuple[PartyCode, AuthorizationId, int]] = field(default_factory=list)
+    used: set[tuple[PartyCode, AuthorizationId]] = field(default_factory=set)
     statements: dict[Actor, StatementRow] = field(default_factory=dict)
     delivered_roots: dict[tuple[Actor, int], bytes] = field(default_factory=dict)
     checkpoint_roots: dict[int, Digest] = field(default_factory=dict)

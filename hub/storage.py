@@ -66,15 +66,14 @@ async def load_kept(session: Session) -> Kept | None:
     directory = Directory.begin(signed[0])
     for act in signed[1:]:
         directory = directory.apply(act)
-    size = (await session.execute(select(func.count()).select_from(tables.log_entries))).scalar()
     kept = Kept(directory=directory)
-    kept.log = Growth(int(size or 0), await _frontier(session, None, int(size or 0)))
-    sizes = await session.execute(
-        select(tables.deliveries.c.actor, func.count()).group_by(tables.deliveries.c.actor)
-    )
-    for row in list(sizes):
-        nodes = await _frontier(session, row[0], row[1])
-        kept.deliveries[Actor(row[0])] = Growth(row[1], nodes)
+    last = (await session.execute(select(func.max(tables.log_entries.c.position)))).scalar()
+    kept.log = await _grown(session, None, last)
+    for actor in directory.keys:
+        numbers = select(func.max(tables.deliveries.c.number))
+        last = (await session.execute(numbers.where(tables.deliveries.c.actor == actor))).scalar()
+        if last is not None:
+            kept.deliveries[actor] = await _grown(session, actor, last)
     newest = await session.execute(
         select(tables.checkpoints).order_by(tables.checkpoints.c.size.desc()).limit(1)
     )
@@ -109,8 +108,10 @@ async def next_deadline(session: Session) -> Instant | None:
     return Instant(value) if value else None
 
 
-async def _frontier(session: Session, actor: str | None, size: int) -> dict[log.Address, bytes]:
-    return await load_nodes(session, actor, log.frontier(size))
+async def _grown(session: Session, actor: Actor | None, last: int | None) -> Growth:
+    """The tree that ends with a leaf: an actor's deliveries, or the log."""
+    size = 0 if last is None else last + 1
+    return Growth(size, await load_nodes(session, actor, log.frontier(size)))
 
 
 _asked = each(bindparam("asked", type_=Text)).table_valued("value").alias("asked")

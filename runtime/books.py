@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ledger rows in the store: load what a batch touches, write what changed.
 
-The statements are the same on both databases. What a range query may cost is bounded by the blocks
-that it returns: rows of a series never overlap, so one probe finds the row that a range begins in.
+What a range query may cost is bounded by what it returns. Rows of a series never overlap, so one
+probe finds the row that a range begins in; overlays may, and are looked for by classes of size.
 
 Elsewhere: the tables (`tables`), rows as values (`rows`), rows in memory (`ledger.holdings`). The
 holdings trees are `digests`' matter; its names are here as well, since a book's rows and its tree
@@ -16,14 +16,17 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     FromClause,
+    Integer,
     Select,
     Text,
     and_,
     bindparam,
     cast,
     func,
+    literal_column,
     or_,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.sql import ColumnElement
@@ -42,7 +45,7 @@ from runtime.digests import (
 from runtime.many import add, add_new, remove
 from runtime.rows import block_row, overlay_row, read_block, read_overlay
 from runtime.store import Session, each
-from runtime.tables import blocks, keys, overlays
+from runtime.tables import OVERLAY_REACHES, blocks, keys, overlays
 from schemas.identifiers import Actor
 from schemas.units import Key
 
@@ -123,14 +126,37 @@ def _load_blocks_postgresql() -> Select[Any]:
 
 
 _LOAD_BLOCKS = {"sqlite": _load_blocks_sqlite(), "postgresql": _load_blocks_postgresql()}
-_LOAD_OVERLAYS = (
-    select(overlays)
-    .select_from(_wanted)
-    .join(
-        overlays,
-        _in_book(overlays, overlays.c.first <= _wanted.c.last, overlays.c.last >= _wanted.c.first),
+_CLASSES = json.dumps([{"c": n, "r": reach} for n, reach in enumerate(OVERLAY_REACHES)])
+_each_class = each(bindparam("classes", type_=Text)).table_valued("value").alias("class")
+_classes = (
+    select(
+        cast(_member(_each_class.c.value, "c"), Integer).label("size_class"),
+        cast(_member(_each_class.c.value, "r"), BigInteger).label("reach"),
     )
+    .cte("classes")
+    .prefix_with("MATERIALIZED")
 )
+_on_span = _in_book(
+    overlays,
+    overlays.c.size_class == _classes.c.size_class,
+    overlays.c.first > _wanted.c.first - _classes.c.reach,
+    overlays.c.first <= _wanted.c.last,
+    overlays.c.last >= _wanted.c.first,
+)
+_pairs = _wanted.join(_classes, true())
+
+
+def _load_overlays_postgresql() -> Select[Any]:
+    """With a fence (`offset 0`), for the same reason as with blocks."""
+    near = select(overlays).where(_on_span).correlate(_wanted, _classes).offset(literal_column("0"))
+    found = near.lateral("found")
+    return select(found).select_from(_pairs.join(found, true()))
+
+
+_LOAD_OVERLAYS = {
+    "sqlite": select(overlays).select_from(_pairs.join(overlays, _on_span)),
+    "postgresql": _load_overlays_postgresql(),
+}
 
 
 async def load_holdings(session: Session, book: str, spans: Spans) -> Holdings:
@@ -143,7 +169,8 @@ async def load_holdings(session: Session, book: str, spans: Spans) -> Holdings:
         "spans": json.dumps([{"s": s, "f": f, "l": x} for s, f, x in wanted]),
     }
     found = await session.execute(_LOAD_BLOCKS[session.dialect], parameters)
-    laid = await session.execute(_LOAD_OVERLAYS, parameters)
+    parameters["classes"] = _CLASSES
+    laid = await session.execute(_LOAD_OVERLAYS[session.dialect], parameters)
     return Holdings(set(map(read_block, found.mappings())), set(map(read_overlay, laid.mappings())))
 
 

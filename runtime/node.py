@@ -48,6 +48,11 @@ __all__ = ["Node", "NodeSettings"]
 SWEPT_MAX = 500
 """Envelopes that one sweep sends again; the next one comes soon."""
 
+CONFIRMED_SECONDS = 1.0
+"""So long it may take, on a node that has nothing else to write, until the outbox has it that the
+broker has an envelope. A node that ends before sends it once more, and it is recognised.
+"""
+
 
 class Node:
     """Runs a program until it is stopped."""
@@ -207,7 +212,9 @@ class Node:
 
     async def _is_idle(self, work: Work) -> bool:
         """Whether there is nothing to write; an idle node leaves its database alone."""
-        if work.units() or work.resume or work.tick or self.relay.confirmed():
+        if work.units() or work.resume or work.tick:
+            return False
+        if self.relay.confirmed() and self._pace.every("confirmed", CONFIRMED_SECONDS):
             return False
         if not work.commands:
             return True

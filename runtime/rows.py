@@ -10,6 +10,7 @@ Points of holdings trees and sums of approvals are here, too: more than one prog
 Elsewhere: the statements (`books`, `digests`), the tables and what they refuse (`tables`).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from ledger.asking import Approval
 from ledger.blocks import Block
 from ledger.holdings import Overlay, OverlayKind
 from ledger.tree import Point, slot
+from runtime.tables import OVERLAY_REACHES
 from schemas.identifiers import AccountNumber, Actor, Identifier
 from schemas.messages import PointLine
 from schemas.units import Attributes, Frozen, Key, Layer, Position
@@ -78,6 +80,7 @@ def overlay_row(book: str, overlay: Overlay) -> dict[str, Any]:
         "last": overlay.last,
         "reference": overlay.reference,
         "series": overlay.key.series,
+        "size_class": bisect_right(OVERLAY_REACHES, overlay.last - overlay.first),
     }
 
 

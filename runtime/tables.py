@@ -31,6 +31,7 @@ from schemas.limits import SERIAL_MAX
 from schemas.units import KIND_CODES
 
 __all__ = [
+    "OVERLAY_REACHES",
     "blocks",
     "dead_letters",
     "desk",
@@ -53,6 +54,12 @@ _RANGE = (
     f"last <= {SERIAL_MAX} and first = cast(first as bigint) and last = cast(last as bigint)"
 )
 """SQLite puts text and fractions into a column of integers if asked; PostgreSQL does not."""
+
+_CLASS_BITS = 8
+OVERLAY_REACHES = tuple(
+    1 << _CLASS_BITS * (n + 1) for n in range(-(-SERIAL_MAX.bit_length() // _CLASS_BITS))
+)
+"""By size class: overlays of it have at most so many serials."""
 
 _KINDS = ", ".join(f"'{kind}'" for kind in KIND_CODES.values())
 _PREFIX = (
@@ -225,10 +232,19 @@ overlays = Table(
     Column("last", BigInteger, nullable=False),
     Column("reference", Text, primary_key=True),
     Column("series", Text, nullable=False),
+    Column("size_class", Integer, nullable=False),
     CheckConstraint(_RANGE, name="overlays_range"),
-    Index("overlays_series", "book", "series", "first"),
+    CheckConstraint(
+        f"size_class between 0 and {len(OVERLAY_REACHES) - 1} and "
+        f"(last - first) >> ({_CLASS_BITS} * (size_class + 1)) = 0",
+        name="overlays_size",
+    ),
+    Index("overlays_series", "book", "series", "size_class", "first"),
 )
-"""Reservations, pledges, freezes and disputes on ranges."""
+"""Reservations, pledges, freezes and disputes on ranges. They may overlap; but none is longer than
+its `size_class` says, so that those on a serial are found without looking at all that begin before
+it.
+"""
 
 dirty = Table(
     "dirty",

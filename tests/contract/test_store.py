@@ -27,11 +27,11 @@ from ledger.blocks import Block
 from ledger.holdings import Holdings, Overlay, OverlayKind
 from runtime import books, many
 from runtime.errors import LocalProtocolError, Unavailable
-from runtime.rows import block_row
+from runtime.rows import block_row, overlay_row
 from runtime.schema import check_schema, migrate
 from runtime.store import Session, Store, open_store
 from runtime.tables import blocks as rows_table
-from runtime.tables import dead_letters, keys, marks, metadata, outbox, sequences
+from runtime.tables import dead_letters, keys, marks, metadata, outbox, overlays, sequences
 from schemas.identifiers import Actor, account_number
 from schemas.limits import SERIAL_MAX
 from schemas.units import Attributes, ItmoIdentifier, Key, Layer, Position
@@ -102,7 +102,7 @@ async def emptied(url: str) -> None:
     store = open_store(url)
     for statement in (
         "alter table blocks enable trigger user",
-        "update alembic_version set version_num = 'r0002'",
+        "update alembic_version set version_num = 'r0003'",
         f"truncate {', '.join(name for name in metadata.tables)}",
     ):
         await sql(store, statement)
@@ -376,7 +376,7 @@ async def test_a_program_refuses_a_database_of_another_revision(empty_url: str) 
         with pytest.raises(LocalProtocolError, match=r"no such database.*migrate"):
             await check_schema(empty_url, ["runtime", "hub"])
     await migrate(empty_url, ["runtime"])
-    with pytest.raises(LocalProtocolError, match=r"at \['r0002'\].*needs .*h0003.*migrate"):
+    with pytest.raises(LocalProtocolError, match=r"at \['r0003'\].*needs .*h0004.*migrate"):
         await check_schema(empty_url, ["runtime", "hub"])
     await migrate(empty_url, ["runtime", "registry"])
     with pytest.raises(LocalProtocolError, match="does not know"):
@@ -864,6 +864,53 @@ async def test_overlays_load_where_they_share_a_serial(
     assert len(loaded.overlays()) == found
 
 
+@pytest.mark.parametrize("length", [1, 255, 256, 257, 65_536, 65_537, 2**40, SERIAL_MAX])
+async def test_overlays_of_every_size_load_by_each_of_their_serials(
+    store: Store, length: int
+) -> None:
+    first = min(1000, SERIAL_MAX - length + 1)
+    last = first + length - 1
+    held = Holdings()
+    held.lay(Overlay(OverlayKind.FROZEN, GHANA, KEY, first, last, "REC-1"))
+    held.lay(Overlay(OverlayKind.FROZEN, GHANA, KEY, first, first, "REC-2"))
+    async with store.transaction() as session:
+        await books.save_holdings(session, BOOK, held.changes())
+        for serial in {first, (first + last) // 2, last}:
+            loaded = await books.load_holdings(session, BOOK, [(KEY.series, serial, serial)])
+            there = {o.reference for o in loaded.overlays()}
+            assert there == ({"REC-1", "REC-2"} if serial == first else {"REC-1"})
+        for serial in {max(first - 1, 1), min(last + 1, SERIAL_MAX)} - {first, last}:
+            loaded = await books.load_holdings(session, BOOK, [(KEY.series, serial, serial)])
+            assert loaded.overlays() == []
+
+
+async def test_an_overlay_is_not_longer_than_its_class_says(store: Store) -> None:
+    row = overlay_row(BOOK, Overlay(OverlayKind.FROZEN, GHANA, KEY, 1, 300, "REC-1"))
+    for wrong in (0, -1, 6):
+        with pytest.raises(IntegrityError):
+            async with store.transaction() as session:
+                await many.add(session, overlays, [{**row, "size_class": wrong}])
+
+
+async def test_overlays_from_before_they_had_sizes_are_kept(empty_url: str) -> None:
+    await migrate(empty_url, ["runtime"])
+    store = open_store(empty_url)
+    held = Holdings()
+    for first, last in ((1, 1), (5, 260), (5, 261), (1, SERIAL_MAX)):
+        held.lay(Overlay(OverlayKind.PLEDGED, GHANA, KEY, first, last, f"{last:064x}"))
+    async with store.transaction() as session:
+        await books.save_holdings(session, BOOK, held.changes())
+        await session.execute(text("update overlays set size_class = 5"))  # as if nobody knew
+        await session.execute(text("update alembic_version set version_num = 'r0002'"))
+    await migrate(empty_url, ["runtime"])
+    async with store.snapshot() as session:
+        rows = await session.execute(select(overlays.c.size_class).order_by(overlays.c.last))
+        assert [row[0] for row in rows] == [0, 0, 1, 5]
+        again = await books.load_holdings(session, BOOK, [(KEY.series, 1, SERIAL_MAX)])
+    assert set(again.overlays()) == set(held.overlays())
+    await store.close()
+
+
 NONSENSE = {
     "attributes that are no JSON": "attributes = 'not json'",
     "attributes in another spelling": "attributes = replace(attributes, ':', ': ')",
@@ -1076,12 +1123,12 @@ async def test_a_server_that_does_not_let_us_in_is_unavailable_and_says_why(
         await check_schema(url.render_as_string(hide_password=False), ["runtime"])
 
 
-async def rows_read(store: Store) -> int:
-    """How many ledger rows the server has read for us so far, by its own count."""
+async def rows_read(store: Store, table: str = "blocks") -> int:
+    """How many rows of a table the server has read for us so far, by its own count."""
     async with store.snapshot() as session:
         await session.execute(text("select pg_stat_force_next_flush()"))
     counted = "select seq_tup_read + idx_tup_fetch as n from pg_stat_user_tables "
-    return int((await sql(store, counted + "where relname = 'blocks'"))[0].n)
+    return int((await sql(store, counted + f"where relname = '{table}'"))[0].n)
 
 
 async def test_few_rows_are_read_for_few_spans_however_little_the_planner_knows(
@@ -1100,4 +1147,23 @@ async def test_few_rows_are_read_for_few_spans_however_little_the_planner_knows(
             held = await books.load_holdings(session, BOOK, spans)
         assert len(held.blocks()) == len(spans)
         assert await rows_read(store) - before < 10 * len(spans)
+    await store.close()
+
+
+async def test_few_overlays_are_read_for_few_spans(database_url: str) -> None:
+    """However many begin before a span: most units of a registry may be pledged."""
+    await migrate(database_url, ["runtime"])
+    store = open_store(database_url)
+    held = Holdings()
+    for n in range(2000):
+        held.lay(Overlay(OverlayKind.PLEDGED, GHANA, KEY, 300 * n + 1, 300 * n + 300, "0" * 64))
+    async with store.transaction() as session:
+        await books.save_holdings(session, BOOK, held.changes())
+    spans = [(KEY.series, 300 * n + 2, 300 * n + 3) for n in range(100, 2000, 50)]
+    for _ in range(8):
+        before = await rows_read(store, "overlays")
+        async with store.transaction() as session:
+            loaded = await books.load_holdings(session, BOOK, spans)
+        assert len(loaded.overlays()) == len(spans)
+        assert await rows_read(store, "overlays") - before < 250 * len(spans)
     await store.close()

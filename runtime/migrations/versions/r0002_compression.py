@@ -1,12 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Envelopes are compressed with LZ4 where PostgreSQL was built with it.
+"""Envelopes are compressed with LZ4; what was stored before is read as before."""
 
-Much in them repeats (an enclosure carries the manifest of its whole bundle), so they shrink to a
-part of their size; with PostgreSQL's own method that takes more time than anything else in writing
-them. What was stored before stays as it is, and is read as before. SQLite does not compress.
-"""
-
-from alembic import op
+from runtime.compression import compress_with_lz4
 
 revision = "r0002"
 down_revision = "r0001"
@@ -15,11 +10,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Set the columns' method; where the server has no LZ4 they keep their own."""
-    if op.get_bind().dialect.name != "postgresql":
-        return
-    for table in ("outbox", "inbox", "dead_letters"):
-        op.execute(
-            f"do $$ begin alter table {table} alter column body set compression lz4; "
-            "exception when feature_not_supported then null; end $$"
-        )
+    """Set the columns' method."""
+    compress_with_lz4(*((table, ["body"]) for table in ("outbox", "inbox", "dead_letters")))

@@ -390,7 +390,7 @@ async def test_the_migration_works_out_what_an_older_version_did_not_keep(each_u
         for table in ("approvals", "cases"):
             await session.execute(text(f"drop table {table}"))
         await session.execute(
-            text("update alembic_version set version_num = 'h0001' where version_num = 'h0003'")
+            text("update alembic_version set version_num = 'h0001' where version_num = 'h0004'")
         )
     await alone.store.close()
     await migrate(each_url, alone.hub.packages)
@@ -411,7 +411,7 @@ async def test_cases_of_an_older_version_get_their_units(each_url: str) -> None:
             "create table older as select id, actor, cause, open from cases",
             "drop table cases",
             "alter table older rename to cases",
-            "update alembic_version set version_num = 'h0002' where version_num = 'h0003'",
+            "update alembic_version set version_num = 'h0002' where version_num = 'h0004'",
         ):
             await session.execute(text(sql))
     await alone.store.close()

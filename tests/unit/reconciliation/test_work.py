@@ -240,7 +240,7 @@ async def test_a_database_of_an_older_version_gets_the_notes(
         if kind == "postgresql":
             await session.execute(text("drop function refuse_note_change"))
         await session.execute(
-            text("update alembic_version set version_num = 'c0001' where version_num = 'c0002'")
+            text("update alembic_version set version_num = 'c0001' where version_num = 'c0003'")
         )
     await store.close()
     await migrate(url, Reconciler.packages)
