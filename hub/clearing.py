@@ -93,7 +93,6 @@ def propose(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
         acquirer=proposal.acquirer,
         proposal=proposal,
         line=heard.line,
-        manifest=heard.manifest,
         message=heard.digest,
         deadline=proposal.expires_at,
         position=facts.log.size,
@@ -101,6 +100,7 @@ def propose(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
         changed_at=batch.now,
     )
     facts.transactions[transaction] = state
+    facts.begun.add(transaction)
     logging = Logging(facts, batch)
     if found:
         end(logging, state, Event.REFUSE, heard, found)
@@ -108,7 +108,7 @@ def propose(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
         assert proposal.acquirer is not None
         reserved = actions.reserve(proposal, heard.author, transaction)
         logging.transaction(state, Event.CLEAR, heard, effects=reserved)
-        pass_on(state.manifest, state.line, proposal.acquirer, transaction, batch)
+        pass_on(heard.manifest, heard.line, proposal.acquirer, transaction, batch)
     else:
         _complete(logging, state, heard)
     return []

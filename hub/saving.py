@@ -28,8 +28,10 @@ async def save_facts(session: Session, facts: HubFacts, kept: Kept) -> None:
     if facts.entries:
         await _save_log(session, facts)
         await _save_deliveries(session, facts)
-    changed = [_transaction(facts.transactions[id_]) for id_ in sorted(facts.changed)]
-    await write_over(session, tables.transactions, changed)
+    begun = [_transaction(facts.transactions[id_]) for id_ in sorted(facts.begun)]
+    await add(session, tables.transactions, begun)
+    stepped = [_step(facts.transactions[id_]) for id_ in sorted(facts.changed - facts.begun)]
+    await change(session, tables.transactions, ["id"], stepped)
     moved = [{"id": id_, "deadline": deadline} for id_, deadline in facts.moved.items()]
     await change(session, tables.transactions, ["id"], moved)
     await _save_authorizations(session, facts)
@@ -151,20 +153,25 @@ def _entry(new: NewEntry) -> dict[str, Any]:
     }
 
 
-def _transaction(state: Transaction) -> dict[str, Any]:
+def _step(state: Transaction) -> dict[str, Any]:
     return {
         "id": state.id,
         "state": str(state.state),
+        "position": state.position,
+        "changed_at": state.changed_at,
+    }
+
+
+def _transaction(state: Transaction) -> dict[str, Any]:
+    return {
+        **_step(state),
         "action": state.proposal.action,
         "proposer": state.proposer,
         "acquirer": state.acquirer,
         "proposal": state.line,
-        "manifest": state.manifest,
         "message": state.message,
         "deadline": state.deadline,
-        "position": state.position,
         "opened_at": state.opened_at,
-        "changed_at": state.changed_at,
     }
 
 

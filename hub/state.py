@@ -33,7 +33,7 @@ __all__ = ["Case", "HubFacts", "Kept", "NewEntry", "StatementRow", "Transaction"
 
 @dataclass
 class Transaction:
-    """A transaction as the log has it. `proposal` and `manifest` are the lines as received."""
+    """A transaction as the log has it; `line` is its proposal as received."""
 
     id: TransactionId
     state: State
@@ -41,7 +41,6 @@ class Transaction:
     acquirer: Actor | None
     proposal: Proposal
     line: bytes
-    manifest: bytes
     message: Digest
     deadline: Instant
     position: int
@@ -125,6 +124,7 @@ class HubFacts(Facts):
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
     entries: list[NewEntry] = field(default_factory=list)
     earlier: list[tuple[Message, bytes]] = field(default_factory=list)
+    begun: set[TransactionId] = field(default_factory=set)
     changed: set[TransactionId] = field(default_factory=set)
     issued: set[tuple[Actor, str]] = field(default_factory=set)
     cases: dict[CaseId, Case] = field(default_factory=dict)

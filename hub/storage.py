@@ -218,7 +218,6 @@ def _transaction(row: Any) -> Transaction:
         acquirer=Actor(row.acquirer) if row.acquirer else None,
         proposal=message.body,
         line=bytes(row.proposal),
-        manifest=bytes(row.manifest),
         message=Digest(row.message),
         deadline=Instant(row.deadline),
         position=row.position,

@@ -99,7 +99,6 @@ transactions = Table(
     Column("proposer", Text, nullable=False),
     Column("acquirer", Text),
     Column("proposal", LargeBinary, nullable=False),
-    Column("manifest", LargeBinary, nullable=False),
     Column("message", Text, nullable=False),
     Column("deadline", Text, nullable=False),
     Column("position", BigInteger, nullable=False),

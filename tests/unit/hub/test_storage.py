@@ -389,6 +389,8 @@ async def test_the_migration_works_out_what_an_older_version_did_not_keep(each_u
     async with alone.store.transaction() as session:
         for table in ("approvals", "cases"):
             await session.execute(text(f"drop table {table}"))
+        manifest = "alter table transactions add column manifest bytea not null default ''"
+        await session.execute(text(manifest))
         await session.execute(
             text("update alembic_version set version_num = 'h0001' where version_num = 'h0004'")
         )
@@ -397,6 +399,9 @@ async def test_the_migration_works_out_what_an_older_version_did_not_keep(each_u
     alone.store = open_store(each_url)
     assert await both_tables(alone) == before
     assert [row[:2] for row in before[0]] == [(GHA, "A"), (GHA, "B")]
+    async with alone.store.snapshot() as session:
+        row = (await session.execute(text("select * from transactions limit 1"))).mappings().one()
+        assert "manifest" not in row
     await alone.store.close()
 
 
