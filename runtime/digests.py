@@ -10,8 +10,24 @@ Elsewhere: what a tree is (`ledger.tree`), ledger rows (`books`), the triggers (
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import BigInteger, Integer, Text, and_, bindparam, cast, delete, select, union
+from sqlalchemy import (
+    BigInteger,
+    CompoundSelect,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    literal_column,
+    select,
+    true,
+    union,
+    union_all,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tree as holdings_tree
@@ -140,23 +156,42 @@ async def children_of(
 
 
 _buckets = each(bindparam("buckets", type_=Text)).table_valued("value").alias("wanted")
-_slot = cast(_buckets.c.value.op("->>")("s"), BigInteger)
-_low = cast(_buckets.c.value.op("->>")("f"), BigInteger)
-_high = cast(_buckets.c.value.op("->>")("l"), BigInteger)
-_POINT_BLOCKS = {
-    end: select(blocks)
-    .select_from(_buckets)
-    .join(
-        blocks,
-        and_(
-            blocks.c.actor == bindparam("actor"),
-            blocks.c.slot == _slot,
-            column >= _low - shift,
-            column <= _high - shift,
-        ),
+_wanted = (
+    select(
+        *(
+            cast(_buckets.c.value.op("->>")(name), BigInteger).label(name)
+            for name in ("slot", "low", "high")
+        )
     )
-    for end, column, shift in (("first", blocks.c.first, 0), ("last", blocks.c.last, 1))
-}
+    .cte("buckets")
+    .prefix_with("MATERIALIZED")
+)
+
+
+def _points(dialect: str) -> CompoundSelect[Any]:
+    """The rows that begin in a bucket, and those behind whose end one begins; a row may be both.
+
+    On PostgreSQL each bucket is a look into an index of its own (`offset 0` is the fence), however
+    little the planner knows of a table that has grown.
+    """
+    found: list[Select[Any]] = []
+    for column, shift in ((blocks.c.first, 0), (blocks.c.last, 1)):
+        in_bucket = and_(
+            blocks.c.actor == bindparam("actor"),
+            blocks.c.slot == _wanted.c.slot,
+            column >= _wanted.c.low - shift,
+            column <= _wanted.c.high - shift,
+        )
+        if dialect == "postgresql":
+            inner = select(blocks).where(in_bucket).correlate(_wanted)
+            near = inner.offset(literal_column("0")).lateral()
+            found.append(select(near).select_from(_wanted.join(near, true())))
+        else:
+            found.append(select(blocks).select_from(_wanted.join(blocks, in_bucket)))
+    return union_all(*found)
+
+
+_POINT_BLOCKS = {dialect: _points(dialect) for dialect in ("postgresql", "sqlite")}
 
 
 async def load_tree_points(
@@ -167,13 +202,11 @@ async def load_tree_points(
     wanted = []
     for bucket in buckets:
         low = (bucket & mask) << _BUCKET_BITS
-        wanted.append({"s": bucket >> _SLOT_BITS, "f": low, "l": low + (1 << _BUCKET_BITS) - 1})
+        high = low + (1 << _BUCKET_BITS) - 1
+        wanted.append({"slot": bucket >> _SLOT_BITS, "low": low, "high": high})
     parameters = {"actor": actor, "buckets": json.dumps(wanted)}
-    near: set[Block] = set()
-    for statement in _POINT_BLOCKS.values():
-        near |= {
-            read_block(row) for row in (await session.execute(statement, parameters)).mappings()
-        }
+    rows = await session.execute(_POINT_BLOCKS[session.dialect], parameters)
+    near = set(map(read_block, rows.mappings()))
     found: dict[int, set[Block]] = {}
     for block in near:
         for bucket in holdings_tree.dirty_buckets(block.key.text, block.first, block.last):
