@@ -64,6 +64,7 @@ class AmqpBroker:
         self._closing = False
         self._ended = False
         self._wake = asyncio.Event()
+        self._woken = False
         self._turn = asyncio.Lock()  # fair: publishing calls go in the order made
         self._supervisor: asyncio.Task[None] | None = None
 
@@ -204,10 +205,15 @@ class AmqpBroker:
 
     # --- Arrivals ------------------------------------------------------------------------------
 
+    def wake(self) -> None:
+        self._woken = True
+        self._wake.set()
+
     async def receive(self, most: int, wait_seconds: float) -> list[Arrival]:
         assert most > 0
         deadline = asyncio.get_running_loop().time() + wait_seconds
-        await self._until(lambda: self._draining or bool(self._inbox()), deadline)
+        await self._until(lambda: self._draining or self._woken or bool(self._inbox()), deadline)
+        self._woken = False
         inbox = self._inbox()
         return [] if inbox is None or self._draining else inbox.take(most)
 

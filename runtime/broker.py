@@ -204,8 +204,11 @@ class Broker(Protocol):
 
         Empty when nothing came, or nothing may come: a link that is down is waited for like an
         arrival, but DRAINING and CLOSED answer at once. Not more than `prefetch` arrivals are
-        handed out and unacknowledged at a time.
+        handed out and unacknowledged at a time. `wake` ends the waiting.
         """
+
+    def wake(self) -> None:
+        """Has `receive` return at once, now or the next time: there is something else to do."""
 
     async def acknowledge(self, arrivals: Sequence[Arrival]) -> None:
         """Lets the broker forget these; call it after the commit, in any order and grouping.

@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from runtime import events
 from runtime.amqp import AmqpBroker
+from runtime.bell import desk_bell
 from runtime.broker import BrokerSettings, LinkState
 from runtime.clock import SystemClock
 from runtime.errors import A6HubError
@@ -136,7 +137,8 @@ async def _run(settings: DaemonSettings, program: Program, keyring: Keyring) -> 
     stop = _serve(settings, node) if settings.http_port else None
     _collect_less()
     try:
-        await node.run()
+        async with desk_bell(secret(settings.database_file), node.ring):
+            await node.run()
     finally:
         if stop is not None:
             stop()

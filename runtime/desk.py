@@ -30,7 +30,7 @@ OWN_COMMANDS = ("replay", "discard", "rotate-key")
 """Commands that every node has."""
 
 COMMANDS_MAX = 50
-"""Commands in one batch; people do not give more at a time, and each may have many effects."""
+"""Commands in one batch, since each may have many effects; others have their turn after it."""
 
 
 def roles_of(program: Program | type[Program]) -> dict[str, str]:
@@ -50,7 +50,9 @@ class Desk:
         """The open commands that the program is to decide about; the others have their end."""
         orders: list[Order] = []
         roles = roles_of(self._program)
-        for row in await open_commands(session, COMMANDS_MAX):
+        waiting = await open_commands(session, COMMANDS_MAX)
+        done.more_commands = len(waiting) == COMMANDS_MAX
+        for row in waiting:
             order = check_order(row, self._program.participant, self._operators, roles)
             if isinstance(order, Order) and order.name in culprits:
                 order = finding(Reason.INTERNAL)

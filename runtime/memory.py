@@ -51,6 +51,7 @@ class MemoryBroker:
         self._closing = False
         self._ended = False
         self._wake = asyncio.Event()
+        self._woken = False
         self._turn = asyncio.Lock()
 
     @property
@@ -142,11 +143,16 @@ class MemoryBroker:
 
     # --- Arrivals ------------------------------------------------------------------------------
 
+    def wake(self) -> None:
+        self._woken = True
+        self._wake.set()
+
     async def receive(self, most: int, wait_seconds: float) -> list[Arrival]:
         assert most > 0
         await asyncio.sleep(0)  # others always have a turn
         deadline = asyncio.get_running_loop().time() + wait_seconds
-        await self._until(lambda: self._draining or self._ready() > 0, deadline)
+        await self._until(lambda: self._draining or self._woken or self._ready() > 0, deadline)
+        self._woken = False
         slow = self._exchange.dice.seconds(self._exchange.faults, "receive")
         if slow and self._ready() > 0:
             await asyncio.sleep(slow)

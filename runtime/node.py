@@ -108,6 +108,7 @@ class Node:
         self._resume: set[Actor] = set()
         self._loaded = False
         self._emptied = False
+        self._rung = False
         self._directory: Directory | None = None
         self._link: LinkState | None = None
 
@@ -131,9 +132,15 @@ class Node:
             await self.store.close()
             self._log.info(events.NODE_STOPPED, halted=self.halted)
 
+    def ring(self) -> None:
+        """A command may wait at the desk: look at once, and not with the next tick."""
+        self._rung = True
+        self.broker.wake()
+
     def stop(self) -> None:
         """Finish the batch under way, send what is sealed, and end `run`."""
         self._stopping.set()
+        self.broker.wake()
 
     async def _drain(self) -> None:
         await self.broker.drain()
@@ -191,12 +198,13 @@ class Node:
         whole = replace(
             work,
             resume=tuple(self._resume),
-            commands=exchanged and self._is_time("desk"),
+            commands=exchanged and (self._rung or self._is_time("desk")),
             tick=exchanged and self.program.due(now) and self._is_time("tick"),
             consuming=self._emptied and self.broker.state is LinkState.UP,
         )
         if await self._is_idle(whole):
             return
+        self._rung = self._rung and not whole.commands
         try:
             await self._run(whole, frozenset())
         except Unavailable:
@@ -213,6 +221,8 @@ class Node:
     async def _is_idle(self, work: Work) -> bool:
         """Whether there is nothing to write; an idle node leaves its database alone."""
         if work.units() or work.resume or work.tick:
+            return False
+        if self._rung and work.commands:
             return False
         if self.relay.confirmed() and self._pace.every("confirmed", CONFIRMED_SECONDS):
             return False
@@ -268,6 +278,8 @@ class Node:
         }
         self._resume |= done.unfinished
         self._again += done.again
+        if done.more_commands:
+            self.ring()
         for event, values in done.batch.events:
             self._log.info(event, **{k: str(v) for k, v in values.items()})
 

@@ -100,5 +100,7 @@ class Done:
     """Where the messages heard and said stand."""
     changed: dict[tuple[Actor, Participant], int] = field(default_factory=dict)
     """The sequences that the batch has moved."""
+    more_commands: bool = False
+    """Whether there may be more at the desk than was taken."""
     unfinished: set[Actor] = field(default_factory=set)
     """Senders of whom more is stored that may be applied."""

@@ -36,7 +36,7 @@ WINDOW = 512
 NAIVE_WINDOW = 64
 """With one transaction for each message more in flight only wait longer."""
 
-PACE = Pace(checkpoint_seconds=1.0, heartbeat_seconds=60.0, tick_seconds=0.02, sweep_seconds=5.0)
+PACE = Pace(checkpoint_seconds=1.0, heartbeat_seconds=60.0, tick_seconds=0.25, sweep_seconds=5.0)
 
 
 @dataclass(frozen=True)

@@ -237,6 +237,16 @@ class BrokerContract:
         }
         assert by_sender == {"GHA01": numbers(0, 99), "CHE01": numbers(1000, 1099)}
 
+    async def test_waiting_for_arrivals_can_be_ended(self, opened: Opener) -> None:
+        broker = await opened("HUB")
+        waiting = asyncio.create_task(broker.receive(1, PATIENCE_SECONDS * 10))
+        await asyncio.sleep(0.05)
+        broker.wake()
+        assert await asyncio.wait_for(waiting, PATIENCE_SECONDS) == []
+        broker.wake()  # nobody waits now: it holds for the next time, and once
+        assert await broker.receive(1, PATIENCE_SECONDS * 10) == []
+        assert await broker.receive(1, 0.01) == []
+
     async def test_what_was_not_acknowledged_comes_again_first_and_in_order(
         self, opened: Opener
     ) -> None:

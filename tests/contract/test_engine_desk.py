@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from ledger.directory import sign_act
-from runtime import events
+from runtime import desk, events
+from runtime.bell import desk_bell
 from schemas import limits
 from schemas.directory import LastSequence, Rotation
 from schemas.envelope import open_envelope
@@ -41,6 +42,35 @@ async def test_a_command_is_carried_out_once_and_told_its_result(engine: Engine)
     await engine.counts(1, 2)
     rows = await engine.rows("select state from desk where id = :id", REGISTRY, id=waiting)
     assert rows[0].state == "done"
+
+
+async def test_a_node_that_hears_the_bell_does_not_wait_for_its_next_look(engine: Engine) -> None:
+    """PostgreSQL rings for each command, and once more when a lost connection is there again."""
+    await registry(engine)
+    engine.nodes[REGISTRY].settings = replace(engine.settings, tick_seconds=3600.0)
+    engine.nodes[REGISTRY].ring()
+    number = 0
+    async with desk_bell(engine.urls[REGISTRY], engine.nodes[REGISTRY].ring):
+        if engine.urls[REGISTRY].startswith("postgresql"):
+            for number in (1, 2, 3):
+                asked = await engine.order("ask", REGISTRY, transaction=f"GHA01-GHA-{number}")
+                assert asked == ("done", "asked")
+    await engine.submit("ask", REGISTRY, transaction="GHA01-GHA-9")
+    engine.nodes[REGISTRY].ring()
+    await engine.counts(*range(1, number + 1), 9)
+
+
+async def test_more_commands_than_a_batch_takes_are_taken_one_batch_after_another(
+    engine: Engine,
+) -> None:
+    await registry(engine)
+    node = engine.nodes[REGISTRY]
+    node.settings = replace(engine.settings, tick_seconds=3600.0)
+    many = desk.COMMANDS_MAX * 2 + 1
+    for number in range(1, many + 1):
+        await engine.submit("ask", REGISTRY, transaction=f"GHA01-GHA-{100 + number}")
+    node.ring()
+    await engine.counts(*range(101, 101 + many))
 
 
 REFUSED: dict[str, tuple[str, str, dict[str, object], str]] = {

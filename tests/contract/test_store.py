@@ -102,7 +102,7 @@ async def emptied(url: str) -> None:
     store = open_store(url)
     for statement in (
         "alter table blocks enable trigger user",
-        "update alembic_version set version_num = 'r0003'",
+        "update alembic_version set version_num = 'r0004'",
         f"truncate {', '.join(name for name in metadata.tables)}",
     ):
         await sql(store, statement)
@@ -376,7 +376,7 @@ async def test_a_program_refuses_a_database_of_another_revision(empty_url: str) 
         with pytest.raises(LocalProtocolError, match=r"no such database.*migrate"):
             await check_schema(empty_url, ["runtime", "hub"])
     await migrate(empty_url, ["runtime"])
-    with pytest.raises(LocalProtocolError, match=r"at \['r0003'\].*needs .*h0004.*migrate"):
+    with pytest.raises(LocalProtocolError, match=r"at \['r0004'\].*needs .*h0004.*migrate"):
         await check_schema(empty_url, ["runtime", "hub"])
     await migrate(empty_url, ["runtime", "registry"])
     with pytest.raises(LocalProtocolError, match="does not know"):
