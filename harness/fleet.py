@@ -29,12 +29,15 @@ from hub.program import Hub, HubSettings
 from mechanism_node.program import MechanismRegistry
 from reconciliation.program import Reconciler
 from registry.program import Registry, RegistrySettings
+from runtime.amqp import AmqpBroker
+from runtime.broker import Broker, BrokerSettings
 from runtime.clock import Ids, SystemClock
 from runtime.definitions import apply_definitions, definitions, hash_password, recipients
 from runtime.memory import MemoryBroker, MemoryExchange
 from runtime.node import Node, NodeSettings
 from runtime.program import Program
 from runtime.schema import migrate
+from runtime.settings import secret
 from runtime.store import open_store
 from schemas.identifiers import HUB, Participant
 from schemas.limits import MESSAGES_MAX
@@ -71,6 +74,10 @@ class Fleet(Protocol):
 
     async def check(self) -> None:
         """Raise when a program has ended by itself."""
+        ...
+
+    def link(self, participant: Participant) -> Broker:
+        """One more link of a program's to the broker, not opened yet."""
         ...
 
     async def stop(self) -> None:
@@ -136,6 +143,9 @@ class EmbeddedFleet:
             )
             self._nodes[participant] = node
             self._tasks[participant] = asyncio.create_task(node.run())
+
+    def link(self, participant: Participant) -> Broker:
+        return MemoryBroker(self._exchange, str(participant))
 
     async def check(self) -> None:
         for participant, task in self._tasks.items():
@@ -250,6 +260,10 @@ class ProcessFleet:
     def pids(self) -> dict[str, int]:
         """The number of each program's process."""
         return {str(p): process.pid for p, process in self._processes.items()}
+
+    def link(self, participant: Participant) -> Broker:
+        url = secret(self._estate.folder / "settings" / f"{participant}.broker")
+        return AmqpBroker(str(participant), BrokerSettings(url=url))
 
     def kill(self, participant: Participant) -> None:
         """SIGKILL, and wait for the end."""

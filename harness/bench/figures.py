@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-__all__ = ["Measured", "Spread", "Taken", "measured", "ratios"]
+__all__ = ["Killed", "Measured", "Spread", "Taken", "document", "measured", "ratios"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,15 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     assert ordered
     at = -(-len(ordered) * share // 1)  # rounded up
     return ordered[max(0, int(at) - 1)]
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A round in which every program was killed once, and every transfer finished."""
+
+    transfers: int
+    killed: Sequence[str]
+    seconds: float
 
 
 Round = Mapping[str, Mapping[str, Measured]]
@@ -124,7 +133,9 @@ def ratios(rounds: Sequence[Round]) -> dict[str, Spread]:
     return found
 
 
-def document(rounds: Sequence[Round], machine: Mapping[str, Any]) -> dict[str, Any]:
+def document(
+    rounds: Sequence[Round], machine: Mapping[str, Any], killed: Killed | None = None
+) -> dict[str, Any]:
     """Everything, as the JSON file has it: the ratios' medians first, then each round."""
     spreads = ratios(rounds)
     return {
@@ -138,4 +149,5 @@ def document(rounds: Sequence[Round], machine: Mapping[str, Any]) -> dict[str, A
             }
             for one in rounds
         ],
+        "killed": asdict(killed) if killed else None,
     }

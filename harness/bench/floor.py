@@ -5,7 +5,7 @@ The same processes, queues, links and databases as ours, as many messages of the
 durable bytes, one commit before each acknowledgement. Nothing is parsed, signed, checked or
 decided: a message is a count of transfers and random bytes. `python -m harness.bench.floor FILE`
 is one process; the sending one is told on its standard input how many transfers to do, and answers
-with their seconds, of all and of each.
+with their seconds, of all and of each, or with what has failed.
 
 A transfer is `proposal` (sender to hub), `cleared` (hub to everybody), `acceptance` (acquirer to
 hub), `completed` (hub to everybody). It is done when the sender has committed the last.
@@ -181,6 +181,9 @@ async def _serve(part: Part) -> None:
                 running.result()
             found = {"all": time.perf_counter() - start, "each": await doing}
             print(json.dumps(found), flush=True)
+    except Exception as error:
+        print(json.dumps({"failed": f"{type(error).__name__}: {error}"}), flush=True)
+        raise
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

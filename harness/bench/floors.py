@@ -27,6 +27,10 @@ from schemas.identifiers import HUB, REC, Participant
 
 __all__ = ["Floor", "Weight", "floor"]
 
+LOOK_SECONDS = 1.0
+LAST_LINES = 20
+"""Of the log of a process that has ended by itself."""
+
 MESSAGES = {
     (SENDER.participant, HUB): ("proposal",),
     (HUB, SENDER.participant): ("cleared", "completed"),
@@ -90,20 +94,32 @@ class Floor:
 
     async def run(self, number: int, window: int) -> tuple[float, list[float]]:
         """So many transfers, so many in flight: the seconds of all, and of each; `RoundFailed` when
-        the sending process has ended.
+        a process has failed or ended.
         """
         process = self._processes[SENDER.participant]
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps({"number": number, "window": window}).encode() + b"\n")
         process.stdin.flush()
-        line = await asyncio.to_thread(process.stdout.readline)
+        reading = asyncio.create_task(asyncio.to_thread(process.stdout.readline))
+        while not (await asyncio.wait({reading}, timeout=LOOK_SECONDS))[0]:
+            for name, one in self._processes.items():
+                if one is not process and one.poll() is not None:
+                    process.kill()  # it would wait for ever, and we for its answer
+                    raise RoundFailed(self._ended(name, one))
+        line = await reading
         if not line:
-            log = (self._folder / f"{SENDER.participant}.log").read_text(errors="replace")
-            why = "\n".join(log.splitlines()[-3:])
-            raise RoundFailed(f"the floor has ended with {process.wait()}: {why}")
+            raise RoundFailed(self._ended(SENDER.participant, process))
         answer = json.loads(line)
+        if "failed" in answer:
+            raise RoundFailed(f"the floor has failed: {answer['failed']}")
         return answer["all"], answer["each"]
+
+    def _ended(self, name: str, process: subprocess.Popen[bytes]) -> str:
+        status = process.wait()
+        log = (self._folder / f"{name}.log").read_text(errors="replace")
+        last = "\n".join(log.splitlines()[-LAST_LINES:])
+        return f"{name} of the floor has ended with {status}: {last}"
 
 
 @asynccontextmanager

@@ -56,6 +56,7 @@ class Load:
         self._last: dict[Participant, int] = dict.fromkeys(self._stores, 0)
         self._seen: defaultdict[int, set[Participant]] = defaultdict(set)
         self._given = 0
+        self._awaited: list[tuple[int, asyncio.Event]] = []
         operator, signer = self.estate.order
         clock, ids = SystemClock(), Ids()
         self._now = clock.now
@@ -83,6 +84,12 @@ class Load:
                 raise Overdue(f"{last - done} of {number} transfers are not done")
         return time.perf_counter() - start
 
+    async def reached(self, number: int) -> None:
+        """Wait until so many transfers have ended, of all that were ever begun."""
+        event = asyncio.Event()
+        self._awaited.append((number, event))
+        await event.wait()
+
     async def close(self) -> None:
         """Give back the connections."""
         for store in self._stores.values():
@@ -109,6 +116,9 @@ class Load:
                     self._seen[number].add(participant)
                     if len(self._seen[number]) == len(self._stores):
                         self.ended[number] = now
+        for number, event in self._awaited:
+            if len(self.ended) >= number:
+                event.set()
 
 
 def _completed(body: bytes) -> list[int]:

@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A round of ours: the real programs as processes, under load.
+"""A round of ours: the real programs under load, as processes or all in this one.
 
 Elsewhere: the load (`load`), the course (`course`), the floor (`floor`).
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.bench.course import ACQUIRER, SENDER, course
 from harness.bench.verify import RoundFailed
-from harness.fleet import Pace, ProcessFleet
+from harness.fleet import EmbeddedFleet, Fleet, Pace, ProcessFleet
 from harness.prepare import Estate, prepare
 from harness.remote import Remote
 from harness.runner import Run, admit, take
+from harness.scenario import Scenario
 from harness.services import Postgres, RabbitMQ
-from runtime.amqp import AmqpBroker
-from runtime.broker import BrokerSettings, Parcel
+from runtime.broker import Parcel
 from runtime.clock import SystemClock
-from runtime.settings import secret
 from schemas.identifiers import Participant
 
-__all__ = ["Ours", "ours"]
+__all__ = ["Embedded", "Ours", "embedded", "ours"]
 
 
 class _Silent:
@@ -29,30 +29,53 @@ class _Silent:
         """Nobody watches."""
 
 
-class Ours:
+@dataclass(frozen=True)
+class Programs:
     """Programs that have taken the course's steps and wait for transfers."""
 
-    def __init__(self, estate: Estate, fleet: ProcessFleet, remote: Remote) -> None:
-        self.estate = estate
-        self.fleet = fleet
-        self.remote = remote
+    estate: Estate
+    fleet: Fleet
+    remote: Remote
 
     async def repeat_everything(self) -> None:
         """Have every envelope that the two registries have sealed so far arrive once more."""
         sql = "select recipient, sequence, body from outbox order by recipient, sequence"
         for participant in (SENDER.participant, ACQUIRER.participant):
-            link = self.estate.folder / "settings" / f"{participant}.broker"
-            broker = AmqpBroker(participant, BrokerSettings(url=secret(link)))
-            await broker.open()
+            link = self.fleet.link(participant)
+            await link.open()
             try:
                 parcels = [
                     Parcel(row.recipient, bytes(row.body), f"again:{row.sequence}", "envelope")
                     for row in await self.remote.rows(participant, sql)
                 ]
-                if not all(await broker.publish(parcels)):
+                if not all(await link.publish(parcels)):
                     raise RoundFailed(f"{participant}: the broker has not taken all repetitions")
             finally:
-                await broker.close()
+                await link.close()
+
+    async def begin(self, scenario: Scenario) -> None:
+        """Start everything and take the steps before the transfers."""
+        await self.fleet.start()
+        run = Run(scenario, self.estate, self.remote, _Silent())
+        await admit(run)
+        for step in scenario.steps:
+            await take(run, step)
+        if run.failed:
+            raise RoundFailed("; ".join(run.failed))
+
+
+@dataclass(frozen=True)
+class Ours(Programs):
+    """Each program a process."""
+
+    fleet: ProcessFleet
+
+
+@dataclass(frozen=True)
+class Embedded(Programs):
+    """Every program in this process."""
+
+    fleet: EmbeddedFleet
 
 
 @asynccontextmanager
@@ -67,18 +90,27 @@ async def ours(
         p: postgres.create_database(name) for p, name in names.items()
     }
     fleet = ProcessFleet(estate, databases, rabbitmq.amqp_url, rabbitmq.admin_url, pace)
-    remote = Remote(estate, databases)
+    programs = Ours(estate, fleet, Remote(estate, databases))
     try:
-        await fleet.start()
-        run = Run(scenario, estate, remote, _Silent())
-        await admit(run)
-        for step in scenario.steps:
-            await take(run, step)
-        if run.failed:
-            raise RoundFailed("; ".join(run.failed))
-        yield Ours(estate, fleet, remote)
+        await programs.begin(scenario)
+        yield programs
     finally:
         await fleet.stop()
-        await remote.close()
+        await programs.remote.close()
         for name in names.values():
             postgres.drop_database(name)
+
+
+@asynccontextmanager
+async def embedded(folder: Path, transfers: int, pace: Pace) -> AsyncIterator[Embedded]:
+    """The same in this process, on SQLite and the in-process broker."""
+    scenario = course(transfers)
+    estate = prepare(scenario, folder, SystemClock())
+    fleet = EmbeddedFleet(estate, pace)
+    programs = Embedded(estate, fleet, Remote(estate, fleet.databases))
+    try:
+        await programs.begin(scenario)
+        yield programs
+    finally:
+        await fleet.stop()
+        await programs.remote.close()

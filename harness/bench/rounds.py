@@ -4,9 +4,11 @@
 A variant is run up to its saturation, with `WINDOW` transfers in flight, and then one transfer at
 a time. Each gets databases and a virtual host of its own, which are gone after it; the order turns
 from round to round. In a round of ours everything that was said before the clock runs arrives once
-more, and a round that does not verify fails the run.
+more, and a round that does not verify fails the run. One more round, which is not measured, kills
+every program once.
 
-Elsewhere: what a variant is made of (`ours`, `floors`), what the figures mean (`figures`).
+Elsewhere: what a variant is made of (`ours`, `floors`), everything in one process (`embedded`),
+what the figures mean (`figures`).
 """
 
 import asyncio
@@ -19,7 +21,7 @@ from typing import Protocol
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from harness.bench.figures import Measured, Taken, measured
+from harness.bench.figures import Killed, Measured, Taken, measured
 from harness.bench.floors import MESSAGES, Weight, floor
 from harness.bench.load import Load
 from harness.bench.ours import Ours, ours
@@ -30,7 +32,7 @@ from harness.services import PrivatePostgres, PrivateRabbitMQ, RabbitMQ
 from schemas.identifiers import HUB, Participant
 from schemas.limits import MESSAGES_MAX
 
-__all__ = ["VARIANTS", "Bench", "Sizes"]
+__all__ = ["NAIVE_WINDOW", "PACE", "VARIANTS", "WINDOW", "Bench", "LoadRunner", "Sizes"]
 
 WINDOW = 512
 NAIVE_WINDOW = 64
@@ -47,6 +49,7 @@ class Sizes:
     naive: int
     single: int
     warm: int
+    killed: int
 
 
 class _Runner(Protocol):
@@ -77,7 +80,7 @@ class Bench:
         async def weigh(programs: Ours, load: Load) -> None:
             before = await _sealed(programs)
             taken = await self._phase(
-                programs.fleet.pids, _OursRunner(load), self._sizes.saturation, WINDOW
+                programs.fleet.pids, LoadRunner(load), self._sizes.saturation, WINDOW
             )
             after = await _sealed(programs)
             ways = {way: (after[way] - before.get(way, 0)) / taken.transfers for way in MESSAGES}
@@ -111,7 +114,7 @@ class Bench:
         sizes = self._sizes
 
         async def phases(programs: Ours, load: Load) -> None:
-            runner, pids = _OursRunner(load), programs.fleet.pids
+            runner, pids = LoadRunner(load), programs.fleet.pids
             found["saturation"] = measured(await self._phase(pids, runner, number, window))
             await runner.run(min(sizes.warm, 20), 1)
             found["single"] = measured(await self._phase(pids, runner, sizes.single, 1))
@@ -161,6 +164,29 @@ class Bench:
             found["single"] = measured(await self._phase(pids, processes, sizes.single, 1))
         return found
 
+    async def killed(self) -> Killed:
+        """The programs as they are, each killed once while transfers are in flight; all of these
+        must be finished none the less.
+        """
+        number = self._sizes.killed
+        found: list[Killed] = []
+
+        async def phases(programs: Ours, load: Load) -> None:
+            fleet, members = programs.fleet, list(programs.estate.members)
+            begun = len(load.ended)
+
+            async def kill_each() -> None:
+                for place, participant in enumerate(members, 1):
+                    await load.reached(begun + number * place // (len(members) + 1))
+                    fleet.kill(participant)
+                    fleet.launch(participant)
+
+            seconds, _ = await asyncio.gather(load.run(number, WINDOW), kill_each())
+            found.append(Killed(number, tuple(map(str, members)), seconds))
+
+        await self._ours(PACE, self._sizes.warm + number, self._sizes.warm, phases)
+        return found[0]
+
     # --- measuring ------------------------------------------------------------------------------
 
     @asynccontextmanager
@@ -205,7 +231,7 @@ class Bench:
             await connection.close()
 
 
-class _OursRunner:
+class LoadRunner:
     """A load as a runner."""
 
     def __init__(self, load: Load) -> None:

@@ -2,6 +2,8 @@
 """`a6hub bench` on servers of its own, small: its figures are there, and wrong use is refused."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,9 @@ from typer.testing import CliRunner
 
 from harness.bench import floor as floors
 from harness.bench.cli import app
+from harness.bench.course import SENDER
+from harness.bench.floors import Floor
+from harness.bench.verify import RoundFailed
 
 
 def test_a_small_round_has_every_figure(tmp_path: Path) -> None:
@@ -17,8 +22,12 @@ def test_a_small_round_has_every_figure(tmp_path: Path) -> None:
     small = ("--transfers", "700", "--rounds", "1", "--variants", "floor,ours")
     done = CliRunner().invoke(app, [*small, "--json", str(file)])
     assert done.exit_code == 0, done.output
+    everybody = "HUB, REC, GHA01, CHE01"
+    assert f"{everybody} were killed once each among 175 transfers: all of these" in done.stdout
     assert "saturation_vs_floor" in done.stdout
     found = json.loads(file.read_text())
+    assert found["killed"]["transfers"] == 175
+    assert found["killed"]["killed"] == everybody.split(", ")
     assert set(found["ratios"]) == {
         "saturation_vs_floor",
         "one_in_flight_p50_vs_floor",
@@ -39,7 +48,24 @@ def test_a_small_round_has_every_figure(tmp_path: Path) -> None:
     assert 0.5 < floor / ours < 2, "the floor stores as much"
 
 
+def test_everything_in_one_process_has_its_figures_and_no_floor(tmp_path: Path) -> None:
+    file = tmp_path / "bench.json"
+    small = ("--embedded", "--transfers", "100", "--rounds", "1")
+    done = CliRunner().invoke(app, [*small, "--json", str(file)])
+    assert done.exit_code == 0, done.output
+    found = json.loads(file.read_text())
+    assert set(found["ratios"]) == {"saturation_vs_naive", "cpu_512_vs_1"}
+    assert found["killed"] is None
+    for variant in ("ours", "naive"):
+        for phase in ("saturation", "single"):
+            figures = found["rounds"][0][variant][phase]
+            assert figures["per_second"] > 0
+            assert figures["durable_bytes"] >= 0
+            assert set(figures["cpu_us_by_part"]) == {"everything"}
+
+
 WRONG = {
+    "a floor where there is none": ("--variants", "floor", "--embedded"),
     "a variant that there is not": ("--variants", "ours,gremlins"),
     "too few transfers": ("--transfers", "99"),
     "too many transfers": ("--transfers", "1000001"),
@@ -61,8 +87,27 @@ def test_wrong_arguments_are_refused(name: str) -> None:
 def test_a_floor_that_breaks_ends_the_run_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its processes cannot store anything: the run does not wait for them for ever."""
     monkeypatch.setattr("harness.bench.floors.TABLE", floors.TABLE.replace("kept", "elsewhere"))
-    small = ("--transfers", "100", "--rounds", "1", "--variants", "floor")
+    small = ("--transfers", "100", "--rounds", "1", "--variants", "floor", "--no-kill")
     done = CliRunner().invoke(app, small)
     assert done.exit_code == 1
-    assert "a round does not count: the floor has ended with 1" in done.stderr
+    assert "a round does not count: the floor has failed: UndefinedTableError" in done.stderr
     assert 'relation "kept" does not exist' in done.stderr
+
+
+async def test_a_process_of_the_floor_that_has_ended_ends_the_round(tmp_path: Path) -> None:
+    """The sender would wait for its answer for ever."""
+
+    def launch(code: str) -> subprocess.Popen[bytes]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe)
+
+    (tmp_path / "HUB.log").write_text("the last words\n")
+    waits, ends = launch("import time; time.sleep(600)"), launch("raise SystemExit(7)")
+    try:
+        running = Floor({str(SENDER.participant): waits, "HUB": ends}, tmp_path)
+        with pytest.raises(RoundFailed, match="HUB of the floor has ended with 7: the last words"):
+            await running.run(1, 1)
+    finally:
+        for process in (waits, ends):
+            process.kill()
+            process.communicate()
