@@ -29,14 +29,14 @@ from schemas.messages import (
     Withdrawal,
 )
 
-__all__ = ["decide_heard"]
+__all__ = ["DECIDED_BY", "decide_heard"]
 
 Findings = list[Finding]
 
 
 def decide_heard(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
     """One message; findings mean that it had no effect."""
-    return _MESSAGES[type(heard.message.body)](facts, heard, batch)
+    return DECIDED_BY[type(heard.message.body)](facts, heard, batch)
 
 
 def _case(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
@@ -93,7 +93,7 @@ def _noticed(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
     return []
 
 
-_MESSAGES: dict[type, Callable[[HubFacts, Heard, Batch], Findings]] = {
+DECIDED_BY: dict[type, Callable[[HubFacts, Heard, Batch], Findings]] = {
     Proposal: clearing.propose,
     Acceptance: clearing.accept,
     Rejection: clearing.reject,

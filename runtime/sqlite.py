@@ -25,7 +25,7 @@ __all__ = ["SqliteStore", "sqlite_engine"]
 Rows = Sequence[Mapping[str, Any]]
 
 
-class _SqliteSession:
+class SqliteSession:
     dialect = "sqlite"
 
     def __init__(self, connection: Connection) -> None:
@@ -49,15 +49,15 @@ class SqliteStore:
         self._lock: IO[str] | None = None
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[_SqliteSession]:
+    async def transaction(self) -> AsyncIterator[SqliteSession]:
         async with self._turn:
             with translated(), self._writer.begin() as connection:
-                yield _SqliteSession(connection)
+                yield SqliteSession(connection)
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[_SqliteSession]:
+    async def snapshot(self) -> AsyncIterator[SqliteSession]:
         with translated(), self._reader.begin() as connection:
-            yield _SqliteSession(connection)
+            yield SqliteSession(connection)
 
     async def lock_writer(self) -> None:
         with translated():

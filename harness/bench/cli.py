@@ -15,7 +15,8 @@ import logging
 import os
 import platform
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -53,6 +54,9 @@ def bench(
     kill: Annotated[
         bool, typer.Option(help="At the end, one more round in which each program is killed once.")
     ] = True,
+    layers: Annotated[
+        bool, typer.Option(help="At the end, one more round that tells where the time goes.")
+    ] = True,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write every figure to this file.")
     ] = None,
@@ -82,23 +86,29 @@ def bench(
     console = open_console()
     try:
         with logging_from(logging.CRITICAL):
-            if embedded:
-                found, killed = asyncio.run(_run_embedded(console, sizes, rounds, chosen)), None
-            else:
-                found, killed = asyncio.run(_run(console, sizes, rounds, chosen, kill=kill))
+            found = asyncio.run(
+                _run_embedded(console, sizes, rounds, chosen)
+                if embedded
+                else _run(console, sizes, rounds, chosen, kill=kill)
+            )
+            if layers:
+                found.layers = asyncio.run(_run_layers(console, sizes))
     except ServiceError as error:
         _refuse(str(error))
     except RuntimeError as error:  # what failed says so: a round, the load, a program that ended
         typer.echo(f"a6hub: a round does not count: {error}", err=True)
         raise typer.Exit(1) from None
-    _show(console, found)
+    _show(console, found.rounds)
+    _show_layers(console, found.layers)
+    killed = found.killed
     if killed is not None:
         typer.echo(
             f"{', '.join(killed.killed)} were killed once each among {killed.transfers} transfers: "
             f"all of these are finished, in {killed.seconds:.1f} seconds"
         )
     if json_file is not None:
-        text = json.dumps(document(found, _machine(), killed), indent=2)
+        whole = document(found.rounds, _machine(), killed=killed, layers=found.layers)
+        text = json.dumps(whole, indent=2)
         json_file.write_text(text + "\n", encoding="utf-8")
 
 
@@ -107,11 +117,19 @@ def _refuse(problem: str) -> NoReturn:
     raise typer.Exit(2)
 
 
+@dataclass
+class _Found:
+    """What a run has found."""
+
+    rounds: list[Round] = field(default_factory=list)
+    killed: Killed | None = None
+    layers: dict[str, float] = field(default_factory=dict)
+
+
 async def _run(
     console: Console, sizes: Sizes, rounds: int, chosen: list[str], *, kill: bool
-) -> tuple[list[Round], Killed | None]:
-    found: list[Round] = []
-    killed = None
+) -> _Found:
+    found = _Found()
     with service_folder() as folder, _progress(console) as progress:
         total = 1 + rounds * len(chosen) + kill
         task = progress.add_task("starting servers", total=total)
@@ -128,21 +146,19 @@ async def _run(
                     progress.update(task, description=f"round {number + 1}: {name}")
                     one[name] = await VARIANTS[name](running)
                     progress.advance(task)
-                found.append(one)
+                found.rounds.append(one)
             if kill:
                 progress.update(task, description="every program is killed once")
-                killed = await running.killed()
+                found.killed = await running.killed()
                 progress.advance(task)
         finally:
             rabbitmq.stop(kill=True)
             postgres.stop(kill=True)
-    return found, killed
+    return found
 
 
-async def _run_embedded(
-    console: Console, sizes: Sizes, rounds: int, chosen: list[str]
-) -> list[Round]:
-    found: list[Round] = []
+async def _run_embedded(console: Console, sizes: Sizes, rounds: int, chosen: list[str]) -> _Found:
+    found = _Found()
     with tempfile.TemporaryDirectory(prefix="a6hub-") as folder, _progress(console) as progress:
         task = progress.add_task("", total=rounds * len(chosen))
         running = EmbeddedBench(Path(folder), sizes)
@@ -152,7 +168,15 @@ async def _run_embedded(
                 progress.update(task, description=f"round {number + 1}: {name}")
                 one[name] = await EMBEDDED_VARIANTS[name](running)
                 progress.advance(task)
-            found.append(one)
+            found.rounds.append(one)
+    return found
+
+
+async def _run_layers(console: Console, sizes: Sizes) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="a6hub-") as folder, _progress(console) as progress:
+        task = progress.add_task("where the time goes", total=1)
+        found = await EmbeddedBench(Path(folder), sizes).layers()
+        progress.advance(task)
     return found
 
 
@@ -207,3 +231,15 @@ def _machine() -> dict[str, Any]:
         "architecture": platform.machine(),
         "python": platform.python_version(),
     }
+
+
+def _show_layers(console: Console, layers: Mapping[str, float]) -> None:
+    if not layers:
+        return
+    table = Table(title="Where the time of a transfer goes, in one process", box=box.SIMPLE)
+    for column in ("layer", "CPU µs", "share"):
+        table.add_column(column, justify="left" if column == "layer" else "right")
+    total = sum(layers.values())
+    for layer, used in layers.items():
+        table.add_row(layer, f"{used:,.0f}", f"{used / total:.1%}")
+    console.print(table)

@@ -9,13 +9,15 @@ Elsewhere: the rounds on servers (`rounds`), what the figures mean (`figures`).
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from harness.bench.figures import Measured, Taken, measured
+from harness.bench.layers import LAYERS, REST, timed_layers
 from harness.bench.load import Load
-from harness.bench.ours import embedded
+from harness.bench.ours import Embedded, embedded
 from harness.bench.rounds import NAIVE_WINDOW, PACE, WINDOW, LoadRunner, Sizes
 from harness.bench.verify import verify
 from harness.fleet import Pace
@@ -44,26 +46,43 @@ class EmbeddedBench:
         pace = replace(EMBEDDED_PACE, batch_max=1, bundle_max=1)
         return await self._both(pace, self._sizes.naive, NAIVE_WINDOW)
 
+    async def layers(self) -> dict[str, float]:
+        """Where the time of a transfer goes at saturation: microseconds by layer."""
+        warm, number = self._sizes.warm, self._sizes.saturation
+        async with self._loaded(EMBEDDED_PACE, warm + number) as (_, runner):
+            await runner.run(warm, WINDOW)
+            with timed_layers() as seconds:
+                await runner.run(number, WINDOW)
+        return {layer: 1e6 * seconds[layer] / number for layer in (*LAYERS, REST)}
+
     async def _both(self, pace: Pace, number: int, window: int) -> dict[str, Measured]:
         sizes, few = self._sizes, min(self._sizes.warm, 20)
         total = sizes.warm + number + few + sizes.single
+        async with self._loaded(pace, total) as (programs, runner):
+            folder = programs.estate.folder
+            await runner.run(sizes.warm, window)
+            await programs.repeat_everything()
+            saturation = await _phase(folder, runner, number, window)
+            await runner.run(few, 1)
+            single = await _phase(folder, runner, sizes.single, 1)
+        return {"saturation": saturation, "single": single}
+
+    @asynccontextmanager
+    async def _loaded(
+        self, pace: Pace, transfers: int
+    ) -> AsyncIterator[tuple[Embedded, LoadRunner]]:
+        """Programs and a load for so many transfers, which in the end are held to what must be."""
         self._number += 1
         folder = self._folder / f"bench{self._number}"
-        async with embedded(folder, total, pace) as programs:
+        async with embedded(folder, transfers, pace) as programs:
             (log,) = await programs.remote.rows(HUB, "select count(*) as n from log_entries")
-            load = Load(programs.estate, programs.fleet.databases, total)
+            load = Load(programs.estate, programs.fleet.databases, transfers)
             try:
-                runner = LoadRunner(load)
-                await runner.run(sizes.warm, window)
-                await programs.repeat_everything()
-                saturation = await _phase(folder, runner, number, window)
-                await runner.run(few, 1)
-                single = await _phase(folder, runner, sizes.single, 1)
+                yield programs, LoadRunner(load)
                 await programs.fleet.check()
-                await verify(programs.remote, total, log.n)
+                await verify(programs.remote, transfers, log.n)
             finally:
                 await load.close()
-        return {"saturation": saturation, "single": single}
 
 
 async def _phase(folder: Path, runner: LoadRunner, number: int, window: int) -> Measured:

@@ -77,7 +77,7 @@ class Killed:
 
 
 Round = Mapping[str, Mapping[str, Measured]]
-"""Phases (`saturation`, `single`) of each variant."""
+"""Phases of each variant: `saturation`, `single`, and `window <n>` for other numbers in flight."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,11 @@ def ratios(rounds: Sequence[Round]) -> dict[str, Spread]:
 
 
 def document(
-    rounds: Sequence[Round], machine: Mapping[str, Any], killed: Killed | None = None
+    rounds: Sequence[Round],
+    machine: Mapping[str, Any],
+    *,
+    killed: Killed | None = None,
+    layers: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Everything, as the JSON file has it: the ratios' medians first, then each round."""
     spreads = ratios(rounds)
@@ -150,4 +154,5 @@ def document(
             for one in rounds
         ],
         "killed": asdict(killed) if killed else None,
+        "layers_us": dict(layers) if layers else None,
     }

@@ -2,17 +2,17 @@
 """The rounds of a benchmark: every variant in turn, on the same servers, each from nothing.
 
 A variant is run up to its saturation, with `WINDOW` transfers in flight, and then one transfer at
-a time. Each gets databases and a virtual host of its own, which are gone after it; the order turns
-from round to round. In a round of ours everything that was said before the clock runs arrives once
-more, and a round that does not verify fails the run. One more round, which is not measured, kills
-every program once.
+a time; ours and the floor with other numbers in flight in between. Each gets databases and a
+virtual host of its own, which are gone after it; the order turns from round to round. In a round of
+ours everything that was said before the clock runs arrives once more, and a round that does not
+verify fails the run. One more round, which is not measured, kills every program once.
 
 Elsewhere: what a variant is made of (`ours`, `floors`), everything in one process (`embedded`),
 what the figures mean (`figures`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +41,10 @@ NAIVE_WINDOW = 64
 PACE = Pace(checkpoint_seconds=1.0, heartbeat_seconds=60.0, tick_seconds=0.25, sweep_seconds=5.0)
 
 
+BETWEEN = (8, 32, 128)
+"""Other numbers in flight, for the curve of throughput and latency against load."""
+
+
 @dataclass(frozen=True)
 class Sizes:
     """How many transfers a phase takes. Before each phase some are done that do not count."""
@@ -50,6 +54,10 @@ class Sizes:
     single: int
     warm: int
     killed: int
+
+    def between(self, window: int) -> int:
+        """With so many in flight."""
+        return min(self.saturation, max(self.single, 8 * window))
 
 
 class _Runner(Protocol):
@@ -94,33 +102,53 @@ class Bench:
 
     async def ours(self) -> dict[str, Measured]:
         """The programs as they are."""
-        return await self._both(PACE, self._sizes.saturation, WINDOW)
+        return await self._both(PACE, self._sizes.saturation, WINDOW, BETWEEN)
 
     async def naive(self) -> dict[str, Measured]:
         """The same programs, with one envelope in a batch and one message in an envelope."""
         pace = replace(PACE, batch_max=1, bundle_max=1)
-        return await self._both(pace, self._sizes.naive, NAIVE_WINDOW)
+        return await self._both(pace, self._sizes.naive, NAIVE_WINDOW, ())
 
     async def floor(self) -> dict[str, Measured]:
         """The floor, with as many messages in an envelope as ours."""
-        return await self._floor(MESSAGES_MAX)
+        return await self._floor(MESSAGES_MAX, BETWEEN)
 
     async def unbundled_floor(self) -> dict[str, Measured]:
         """The floor, with one message in an envelope."""
-        return await self._floor(1)
+        return await self._floor(1, ())
 
-    async def _both(self, pace: Pace, number: int, window: int) -> dict[str, Measured]:
+    async def _both(
+        self, pace: Pace, number: int, window: int, between: Sequence[int]
+    ) -> dict[str, Measured]:
         found: dict[str, Measured] = {}
         sizes = self._sizes
 
         async def phases(programs: Ours, load: Load) -> None:
-            runner, pids = LoadRunner(load), programs.fleet.pids
-            found["saturation"] = measured(await self._phase(pids, runner, number, window))
-            await runner.run(min(sizes.warm, 20), 1)
-            found["single"] = measured(await self._phase(pids, runner, sizes.single, 1))
+            found.update(
+                await self._phases(programs.fleet.pids, LoadRunner(load), number, window, between)
+            )
 
         total = sizes.warm + number + min(sizes.warm, 20) + sizes.single
+        total += sum(map(sizes.between, between))
         await self._ours(pace, total, sizes.warm, phases)
+        return found
+
+    async def _phases(
+        self,
+        pids: Mapping[str, int],
+        runner: _Runner,
+        number: int,
+        window: int,
+        between: Sequence[int],
+    ) -> dict[str, Measured]:
+        """Saturation, then ever fewer in flight."""
+        sizes = self._sizes
+        found = {"saturation": measured(await self._phase(pids, runner, number, window))}
+        for fewer in sorted(between, reverse=True):
+            some = sizes.between(fewer)
+            found[f"window {fewer}"] = measured(await self._phase(pids, runner, some, fewer))
+        await runner.run(min(sizes.warm, 20), 1)
+        found["single"] = measured(await self._phase(pids, runner, sizes.single, 1))
         return found
 
     async def _ours(
@@ -145,24 +173,17 @@ class Bench:
             finally:
                 await load.close()
 
-    async def _floor(self, bundle: int) -> dict[str, Measured]:
+    async def _floor(self, bundle: int, between: Sequence[int]) -> dict[str, Measured]:
         assert self._weight is not None, "weigh first"
-        found: dict[str, Measured] = {}
-        sizes = self._sizes
-        batch = PACE.batch_max
+        sizes, batch = self._sizes, PACE.batch_max
         async with (
             self._place() as (folder, rabbitmq),
             floor(
                 folder, self._postgres, rabbitmq, self._weight, bundle=bundle, batch=batch
             ) as processes,
         ):
-            pids = processes.pids
             await processes.run(sizes.warm, WINDOW)
-            taken = await self._phase(pids, processes, sizes.saturation, WINDOW)
-            found["saturation"] = measured(taken)
-            await processes.run(min(sizes.warm, 20), 1)
-            found["single"] = measured(await self._phase(pids, processes, sizes.single, 1))
-        return found
+            return await self._phases(processes.pids, processes, sizes.saturation, WINDOW, between)
 
     async def killed(self) -> Killed:
         """The programs as they are, each killed once while transfers are in flight; all of these

@@ -13,13 +13,14 @@ from harness.bench import floor as floors
 from harness.bench.cli import app
 from harness.bench.course import SENDER
 from harness.bench.floors import Floor
+from harness.bench.layers import LAYERS, REST
 from harness.bench.verify import RoundFailed
 
 
 def test_a_small_round_has_every_figure(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
     # More than are in flight at a time: some begin while others arrive.
-    small = ("--transfers", "700", "--rounds", "1", "--variants", "floor,ours")
+    small = ("--transfers", "700", "--rounds", "1", "--variants", "floor,ours", "--no-layers")
     done = CliRunner().invoke(app, [*small, "--json", str(file)])
     assert done.exit_code == 0, done.output
     everybody = "HUB, REC, GHA01, CHE01"
@@ -44,6 +45,9 @@ def test_a_small_round_has_every_figure(tmp_path: Path) -> None:
         assert {"HUB", "REC", "CHE01", "GHA01", "RabbitMQ", "PostgreSQL"} == set(
             figures["cpu_us_by_part"]
         )
+    for window in (8, 32, 128):
+        assert one["ours"][f"window {window}"]["window"] == window
+        assert one["floor"][f"window {window}"]["per_second"] > 0
     ours, floor = (one[name]["saturation"]["durable_bytes"] for name in ("ours", "floor"))
     assert 0.5 < floor / ours < 2, "the floor stores as much"
 
@@ -56,6 +60,8 @@ def test_everything_in_one_process_has_its_figures_and_no_floor(tmp_path: Path) 
     found = json.loads(file.read_text())
     assert set(found["ratios"]) == {"saturation_vs_naive", "cpu_512_vs_1"}
     assert found["killed"] is None
+    assert set(found["layers_us"]) == {*LAYERS, REST}
+    assert all(used > 0 for used in found["layers_us"].values())
     for variant in ("ours", "naive"):
         for phase in ("saturation", "single"):
             figures = found["rounds"][0][variant][phase]
@@ -87,7 +93,16 @@ def test_wrong_arguments_are_refused(name: str) -> None:
 def test_a_floor_that_breaks_ends_the_run_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its processes cannot store anything: the run does not wait for them for ever."""
     monkeypatch.setattr("harness.bench.floors.TABLE", floors.TABLE.replace("kept", "elsewhere"))
-    small = ("--transfers", "100", "--rounds", "1", "--variants", "floor", "--no-kill")
+    small = (
+        "--transfers",
+        "100",
+        "--rounds",
+        "1",
+        "--variants",
+        "floor",
+        "--no-kill",
+        "--no-layers",
+    )
     done = CliRunner().invoke(app, small)
     assert done.exit_code == 1
     assert "a round does not count: the floor has failed: UndefinedTableError" in done.stderr

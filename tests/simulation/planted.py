@@ -385,7 +385,7 @@ def _with_rule(
     type_: type, rule: Callable[[HubFacts, Heard, Batch], list[Finding]]
 ) -> AbstractContextManager[None]:
     """The hub with another rule for messages of a type."""
-    return replaced((hub.rules, "_MESSAGES", {**hub.rules._MESSAGES, type_: rule}))
+    return replaced((hub.rules, "DECIDED_BY", {**hub.rules.DECIDED_BY, type_: rule}))
 
 
 def hub_forgets_to_reserve() -> AbstractContextManager[None]:
