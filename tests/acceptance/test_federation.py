@@ -513,9 +513,12 @@ async def test_an_enclosure_that_is_not_what_its_author_signed_is_not_answered(
     spoil, reason = ENCLOSURES[name]
     await federation.settled()
     rows = await federation.rows(
-        HUB, "select manifest, proposal from transactions where id = 'GHA01-GHA-3'"
+        HUB,
+        "select i.body, m.line from messages m join inbox i on i.sender = m.author and "
+        "i.sequence = m.sequence where m.type = 'proposal' and m.conversation = 'GHA01-GHA-3'",
     )
-    manifest, said = bytes(rows[0].manifest).decode(), bytes(rows[0].proposal).decode()
+    lines = bytes(rows[0].body).decode().split("\n")
+    manifest, said = lines[0], lines[rows[0].line + 1]
     await federation.stop(REC, HUB)
     hub = await federation.voice(Actor("HUB"))
     await hub.hear()

@@ -18,8 +18,8 @@ REGISTRY = KOR.participant
 LAST = "select rowid from blocks where last > first order by rowid desc limit 1"
 SHRINK = f"update blocks set last = last - 1 where rowid = ({LAST})"
 RESERVE = (
-    "insert into overlays (book, kind, actor, key, first, last, reference, series) "
-    "select book, 'reserved', actor, key, 900001, 900002, {reference}, series from blocks "
+    "insert into overlays (book, kind, actor, key, first, last, reference, series, size_class) "
+    "select book, 'reserved', actor, key, 900001, 900002, {reference}, series, 0 from blocks "
     "where {reference} is not null limit 1"
 )
 OPEN = "(select id from transactions where state = 'cleared')"

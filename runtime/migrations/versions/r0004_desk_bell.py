@@ -16,9 +16,10 @@ def upgrade() -> None:
     if op.get_bind().dialect.name != "postgresql":
         return
     op.execute(
-        "create function ring_desk() returns trigger language plpgsql as "
+        "create or replace function ring_desk() returns trigger language plpgsql as "
         f"$$ begin perform pg_notify('{CHANNEL}', ''); return null; end $$"
     )
+    op.execute("drop trigger if exists desk_filled on desk")
     op.execute(
         "create trigger desk_filled after insert on desk "
         "for each statement execute function ring_desk()"
