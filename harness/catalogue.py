@@ -4,11 +4,12 @@
     python -m harness.catalogue            write them
     python -m harness.catalogue --check    say which files differ, and fail if one does
 
-`docs/findings.md` is made whole, from `schemas.findings.RULES`. In three pages the text between
+`docs/findings.md` is made whole, from `schemas.findings.RULES`, and so is the picture of
+performance, from `docs/performance.json`. In four pages the text between
 `<!-- generated: name -->` and `<!-- end -->` is replaced. `docs/protocol.md`: limits, who says
 what, the states of a transaction, what each action has. `docs/operating.md`: see `manual`.
-`docs/reliability.md`: faults. The tables stay where the program reads them, and the pages cannot
-drift from them: a test runs the check.
+`docs/reliability.md`: faults. `docs/performance.md`: figures of a run. The tables stay where the
+program reads them, and the pages cannot drift from them: a test runs the check.
 
 Elsewhere: the blocks of the operators' page (`manual`). All else there is written by hand.
 """
@@ -16,6 +17,7 @@ Elsewhere: the blocks of the operators' page (`manual`). All else there is writt
 import argparse
 import ast
 import inspect
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -23,6 +25,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
+from harness.bench.page import draw, performance_blocks
 from harness.manual import operating_blocks, table
 from harness.simulation.chances import BROKER, KINDS, STORE
 from ledger.checks import MOVES, SHAPES
@@ -39,6 +42,9 @@ FINDINGS = Path("docs/findings.md")
 PROTOCOL = Path("docs/protocol.md")
 OPERATING = Path("docs/operating.md")
 RELIABILITY = Path("docs/reliability.md")
+PERFORMANCE = Path("docs/performance.md")
+MEASURED = Path("docs/performance.json")
+PICTURE = Path("docs/pictures/performance.svg")
 BLOCK = re.compile(
     r"(?P<begin><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
 )
@@ -102,9 +108,15 @@ def outdated() -> list[Path]:
 
 
 def _pages() -> dict[Path, str]:
-    made = {PROTOCOL: blocks(), OPERATING: operating_blocks(), RELIABILITY: {"faults": _faults()}}
+    measured = json.loads((ROOT / MEASURED).read_text(encoding="utf-8"))
+    made = {
+        PROTOCOL: blocks(),
+        OPERATING: operating_blocks(),
+        RELIABILITY: {"faults": _faults()},
+        PERFORMANCE: performance_blocks(measured),
+    }
     pages = {p: with_blocks((ROOT / p).read_text(encoding="utf-8"), b) for p, b in made.items()}
-    return {FINDINGS: findings_page(), **pages}
+    return {FINDINGS: findings_page(), PICTURE: draw(measured), **pages}
 
 
 def with_blocks(page: str, made: dict[str, str]) -> str:

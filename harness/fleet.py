@@ -24,6 +24,7 @@ from typing import Any, Protocol
 from sqlalchemy.engine import make_url
 
 from harness.prepare import Estate, Member
+from harness.server import free_port
 from hub.genesis import begin_log
 from hub.program import Hub, HubSettings
 from mechanism_node.program import MechanismRegistry
@@ -189,6 +190,8 @@ class ProcessFleet:
         self._broker = make_url(broker)
         self._admin = admin
         self._pace = pace
+        self.ports = {participant: free_port() for participant in estate.members}
+        """Where each serves its health."""
         self._processes: dict[Participant, subprocess.Popen[bytes]] = {}
 
     async def start(self) -> None:
@@ -227,6 +230,7 @@ class ProcessFleet:
             "sweep_seconds": self._pace.sweep_seconds,
             "batch_max": self._pace.batch_max,
             "bundle_max": self._pace.bundle_max,
+            "http_port": self.ports[member.participant],
         }
         if member.program == "hub":
             members["checkpoint_seconds"] = self._pace.checkpoint_seconds

@@ -661,7 +661,7 @@ def _parse(line: bytes) -> Message:
 
 
 REMEMBERED_BYTES_MAX = 4096
-_recent = lru_cache(maxsize=4096)(_parse)
+_recent = lru_cache(maxsize=2048)(_parse)
 
 
 def _explain(error: ValidationError, value: Any) -> Finding:

@@ -1,28 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The figures of docs/performance.md and their picture, from the JSON of one run.
 
-    python -m harness.bench.page docs
-
-reads `performance.json` in that folder, writes what stands between the marks of `performance.md`,
-and draws `pictures/performance.svg`. The same JSON gives the same bytes.
+The same JSON gives the same bytes. `harness.catalogue` writes them.
 
 Elsewhere: the run (`a6hub bench --json FILE`).
 """
 
-import argparse
-import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
-__all__ = ["BEGIN", "END", "draw", "tables", "with_tables"]
-
-BEGIN: Final = "<!-- figures of performance.json -->"
-END: Final = "<!-- end -->"
+__all__ = ["draw", "performance_blocks"]
 
 TARGETS: Final[Mapping[str, str]] = {
     "saturation_vs_floor": "at least 0.45",
@@ -41,33 +31,35 @@ PHASES: Final = ("single", "window 8", "window 32", "window 128", "saturation")
 Document = Mapping[str, Any]
 
 
-def main() -> None:
-    """Bring a folder of documents up to date with the run whose JSON lies in it."""
-    parser = argparse.ArgumentParser(prog="python -m harness.bench.page")
-    parser.add_argument("folder", type=Path, help="the folder of the documents")
-    folder: Path = parser.parse_args().folder
-    found: Document = json.loads((folder / "performance.json").read_text(encoding="utf-8"))
-    page = folder / "performance.md"
-    page.write_text(with_tables(page.read_text(encoding="utf-8"), found), encoding="utf-8")
-    (folder / "pictures" / "performance.svg").write_text(draw(found), encoding="utf-8")
+def performance_blocks(found: Document) -> dict[str, str]:
+    """The generated blocks of the page, by name, in Markdown."""
+    return {
+        "ratios": _ratios(found),
+        "variants": _variants(found),
+        "layers": _layers(found),
+        "parts": _parts(found),
+        "killed": _killed(found["killed"]),
+    }
 
 
-def with_tables(page: str, found: Document) -> str:
-    """The page with the tables of a run between its marks."""
-    pattern = re.escape(BEGIN) + ".*?" + re.escape(END)
-    return re.sub(pattern, lambda _: f"{BEGIN}\n{tables(found)}\n{END}", page, flags=re.DOTALL)
+def _killed(killed: Mapping[str, Any]) -> str:
+    return (
+        f"{', '.join(killed['killed'])} were each killed once among {killed['transfers']} "
+        "transfers, and all of these were finished."
+    )
 
 
-def tables(found: Document) -> str:
-    """Ratios, figures by load, and layers, in Markdown."""
-    parts = [_ratios(found), _variants(found), _layers(found)]
-    killed = found["killed"]
-    if killed:
-        parts.append(
-            f"{', '.join(killed['killed'])} were each killed once among {killed['transfers']} "
-            "transfers in flight, and all of these were finished."
-        )
-    return "\n\n".join(parts)
+def _parts(found: Document) -> str:
+    """Processor time of a transfer by process, at saturation."""
+    rows = ["| Part | Ours, CPU µs | Floor, CPU µs |", "| --- | ---: | ---: |"]
+    taken = {
+        name: [one[name]["saturation"]["cpu_us_by_part"] for one in found["rounds"]]
+        for name in COLOURS
+    }
+    for part in sorted(taken["ours"][0]):
+        ours, floor = (median(one[part] for one in taken[name]) for name in ("ours", "floor"))
+        rows.append(f"| {part} | {ours:,.0f} | {floor:,.0f} |")
+    return "\n".join(rows)
 
 
 def _ratios(found: Document) -> str:
@@ -210,7 +202,3 @@ def _words(
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}" '
         f'font-weight="{weight}">{escape(words)}</text>'
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -26,8 +26,10 @@ class RoundFailed(RuntimeError):
     """A round that does not count; the text says what is wrong."""
 
 
-async def verify(remote: Remote, transfers: int, log_before: int) -> None:
-    """Hold a round of so many transfers to what must have come of it; raises `RoundFailed`."""
+async def verify(remote: Remote, transfers: int, log_before: int, *, left: int = 0) -> None:
+    """Hold a round of so many transfers to what must have come of it; raises `RoundFailed`. `left`
+    are the ITMOs that were not handed on.
+    """
     try:
         await wait_for(lambda: _all_equal(remote), PATIENCE_SECONDS, "the comparison of all roots")
     except Overdue as error:
@@ -40,7 +42,7 @@ async def verify(remote: Remote, transfers: int, log_before: int) -> None:
     (log,) = await remote.rows(HUB, "select count(*) as n from log_entries")
     expected = log_before + ENTRIES * transfers
     _must(log.n == expected, f"the log has {log.n} entries, not {expected}")
-    for actor, units in ((SENDER, 0), (ACQUIRER, transfers * UNITS)):
+    for actor, units in ((SENDER, left), (ACQUIRER, transfers * UNITS)):
         held = await _held(remote, HUB, actor)
         rows = await _held(remote, actor.participant, actor)
         _must(rows == held, f"the rows of {actor} are not those of the log")
