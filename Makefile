@@ -13,10 +13,10 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test simulate bench lock format clean
+.PHONY: help venv demo check test simulate bench bench-growth lock format clean
 
 help: ## Show what can be done here
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(VENV)/.editable ## Build .venv from requirements/dev.txt
 
@@ -41,6 +41,10 @@ bench: venv ## Measure speed against a floor taken in the same run; ARGS go to a
 	$(BIN)/python -m harness.install
 	$(BIN)/a6hub bench --json bench.json $(ARGS)
 
+bench-growth: venv ## Measure growing ledgers, starts and memory; ARGS go to a6hub bench-growth
+	$(BIN)/python -m harness.install
+	$(BIN)/a6hub bench-growth --json bench-growth.json $(ARGS)
+
 lock: venv ## Resolve the dependencies again (ARGS=--upgrade for new versions)
 	$(LOCK) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
 	$(LOCK) $(ARGS) pyproject.toml --group dev --constraint requirements/runtime.txt \
@@ -51,7 +55,7 @@ format: venv ## Format the code and apply the safe fixes
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove the environment and everything generated
-	rm -rf $(VENV) dist demo-output bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist demo-output bench.json bench-growth.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache
 	find . -type d -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 

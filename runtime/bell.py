@@ -12,47 +12,62 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-import asyncpg
-from sqlalchemy.engine import URL
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
-from runtime.database import database_url
+from runtime import events
+from runtime.database import database_url, translated
+from runtime.errors import Unavailable
 
 __all__ = ["CHANNEL", "desk_bell"]
 
 CHANNEL = "a6hub_desk"
 AGAIN_SECONDS = 5.0
-"""How soon a lost connection is opened again."""
 
 
 @asynccontextmanager
-async def desk_bell(url: str, ring: Callable[[], None]) -> AsyncIterator[None]:
-    """Have `ring` called whenever a command comes to the desk of a database, if it can tell."""
-    parts = database_url(url)
-    if parts.drivername == "sqlite":
+async def desk_bell(
+    url: str, ring: Callable[[], None], *, again_seconds: float = AGAIN_SECONDS
+) -> AsyncIterator[None]:
+    """Have `ring` called whenever a command comes to the desk of a database that can tell, and once
+    for whatever came before it could. A lost connection is opened again after `again_seconds`.
+    """
+    if database_url(url).drivername == "sqlite":
         yield
         return
-    listening = asyncio.create_task(_listen(parts, ring))
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
+    listening = asyncio.create_task(_listen(engine, ring, again_seconds))
     try:
         yield
     finally:
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
+        await engine.dispose()
 
 
-async def _listen(parts: URL, ring: Callable[[], None]) -> None:
-    plain = parts.set(drivername="postgresql").render_as_string(hide_password=False)
+async def _listen(engine: AsyncEngine, ring: Callable[[], None], again_seconds: float) -> None:
+    heard = True
     while True:
-        lost = asyncio.Event()
         try:
-            connection = await asyncpg.connect(plain, timeout=10)
-            try:
-                connection.add_termination_listener(lambda _: lost.set())  # noqa: B023
-                await connection.add_listener(CHANNEL, lambda *_: ring())
-                ring()  # for what came before
-                await lost.wait()
-            finally:
-                connection.terminate()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            pass  # the store says that it is away; nothing is lost but time
-        await asyncio.sleep(AGAIN_SECONDS)
+            with translated():
+                await _until_lost(engine, ring)
+            heard = True
+        except Unavailable as error:
+            if heard:  # once, and not again for each attempt
+                structlog.get_logger().warning(events.BELL_LOST, error=str(error))
+            heard = False
+        await asyncio.sleep(again_seconds)
+
+
+async def _until_lost(engine: AsyncEngine, ring: Callable[[], None]) -> None:
+    lost = asyncio.Event()
+    async with engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        driver.add_termination_listener(lambda _: lost.set())
+        await driver.add_listener(CHANNEL, lambda *_: ring())
+        ring()
+        await lost.wait()
+        await connection.invalidate()

@@ -13,6 +13,7 @@ from harness.bench import floor as floors
 from harness.bench.cli import app
 from harness.bench.course import SENDER
 from harness.bench.floors import Floor
+from harness.bench.growth_cli import app as growth_app
 from harness.bench.layers import LAYERS, REST
 from harness.bench.verify import RoundFailed
 
@@ -126,3 +127,35 @@ async def test_a_process_of_the_floor_that_has_ended_ends_the_round(tmp_path: Pa
         for process in (waits, ends):
             process.kill()
             process.communicate()
+
+
+def test_a_small_run_on_growing_ledgers_has_every_figure(tmp_path: Path) -> None:
+    file = tmp_path / "growth.json"
+    sizes = ("--small", "1000", "--blocks", "2000", "--transfers", "40", "--memory", "200")
+    done = CliRunner().invoke(growth_app, [*sizes, "--json", str(file)])
+    assert done.exit_code == 0, done.output
+    found = json.loads(file.read_text())
+    assert len(found["ledger_ratios"]) == 3
+    assert found["ledger_ratio"]["median"] > 0
+    assert len(found["start_seconds"]) == 5
+    assert found["start_median_seconds"] > 0
+    assert found["help_median_seconds"] > 0
+    assert set(found["memory_bytes"]) == {"HUB", "REC", "GHA01", "CHE01"}
+    assert all(len(looks) == 10 for looks in found["memory_bytes"].values())
+
+
+GROWTH_WRONG = {
+    "a small ledger that is too small": ("--small", "700"),
+    "a large one that is smaller": ("--blocks", "1000"),
+    "no transfers": ("--transfers", "0"),
+    "no memory": ("--memory", "0"),
+    "a folder for a file": ("--json", "."),
+}
+
+
+@pytest.mark.parametrize("name", GROWTH_WRONG, ids=lambda name: name.replace(" ", "-"))
+def test_wrong_sizes_are_refused(name: str) -> None:
+    done = CliRunner().invoke(growth_app, GROWTH_WRONG[name])
+    assert done.exit_code == 2
+    assert done.stderr.startswith("a6hub: --")
+    assert len(done.stderr.splitlines()) == 1
