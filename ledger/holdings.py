@@ -11,12 +11,12 @@ Overlays lie on ranges of an actor and do not move units: *reserved* (bound to a
 Elsewhere: arithmetic on ranges (`blocks`), what changes and why (`effects`), storage (`runtime`).
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
-from ledger.blocks import Block, Range, cut, overlaps, subtract
+from ledger.blocks import Block, Range, cut, subtract
 from schemas.identifiers import Actor
 from schemas.units import Key, Position
 
@@ -59,15 +59,18 @@ class OverlapError(ValueError):
 
 
 class Holdings:
-    """Rows and overlays by series, sorted by serial."""
+    """Rows and overlays by series, sorted by serial. Overlays may overlap; `_longest` says how far
+    before a serial one on it may begin.
+    """
 
     def __init__(self, blocks: Iterable[Block] = (), overlays: Iterable[Overlay] = ()) -> None:
         self._rows: dict[str, list[tuple[int, Block]]] = {}
-        self._overlays: dict[str, set[Overlay]] = {}
+        self._overlays: dict[str, list[Overlay]] = {}
+        self._longest: dict[str, int] = {}
         for block in blocks:
             self.put(block)
         for overlay in overlays:
-            self._overlays.setdefault(overlay.key.series, set()).add(overlay)
+            self.lay(overlay)
         self._loaded = frozenset(self.blocks())
         self._loaded_overlays = frozenset(self.overlays())
 
@@ -76,13 +79,15 @@ class Holdings:
         return [block for rows in self._rows.values() for _, block in rows]
 
     def overlays(self) -> list[Overlay]:
-        """All overlays, in no order."""
+        """All overlays, by series and first serial."""
         return [overlay for overlays in self._overlays.values() for overlay in overlays]
 
     def find(self, series: str, first: int, last: int) -> list[Block]:
         """The parts of rows that lie in a range, whoever holds them, by serial."""
         return [
-            block._replace(first=max(block.first, first), last=min(block.last, last))
+            block
+            if first <= block.first and block.last <= last
+            else block._replace(first=max(block.first, first), last=min(block.last, last))
             for _, block in self._near(series, first, last)
         ]
 
@@ -132,17 +137,27 @@ class Holdings:
         self, key: Key, first: int, last: int, actor: Actor | None = None
     ) -> list[Overlay]:
         """The overlays that share a serial with a range, of one actor or of all."""
+        rows = self._overlays.get(key.series, [])
+        start = bisect_right(rows, first - self._longest.get(key.series, 0), key=_first)
+        end = bisect_right(rows, last, key=_first)
         return sorted(
             overlay
-            for overlay in self._overlays.get(key.series, ())
-            if overlaps((overlay.first, overlay.last), (first, last))
+            for overlay in rows[start:end]
+            if overlay.last >= first
             and (actor is None or overlay.actor == actor)
             and overlay.key == key
         )
 
     def lay(self, overlay: Overlay) -> None:
         """Add an overlay; the same one twice is one."""
-        self._overlays.setdefault(overlay.key.series, set()).add(overlay)
+        series = overlay.key.series
+        rows = self._overlays.setdefault(series, [])
+        start = bisect_left(rows, overlay.first, key=_first)
+        end = bisect_right(rows, overlay.first, key=_first)
+        if overlay not in rows[start:end]:
+            rows.insert(end, overlay)
+            length = overlay.last - overlay.first + 1
+            self._longest[series] = max(length, self._longest.get(series, 0))
 
     def lift(self, overlay: Overlay) -> list[Range]:
         """Take an overlay of this kind, actor and reference off a range; gives what was lifted.
@@ -153,7 +168,7 @@ class Holdings:
         for old in self.overlaid(overlay.key, overlay.first, overlay.last, overlay.actor):
             if old.kind is not overlay.kind or overlay.reference not in ("", old.reference):
                 continue
-            self._overlays[overlay.key.series].discard(old)
+            self._overlays[overlay.key.series].remove(old)
             for first, last in subtract((old.first, old.last), [(overlay.first, overlay.last)]):
                 self.lay(old._replace(first=first, last=last))
             lifted.append((max(old.first, overlay.first), min(old.last, overlay.last)))
@@ -171,6 +186,10 @@ class Holdings:
             lifted=tuple(sorted(self._loaded_overlays - overlays, key=_by_reference)),
             laid=tuple(sorted(overlays - self._loaded_overlays, key=_by_reference)),
         )
+
+
+def _first(overlay: Overlay) -> int:
+    return overlay.first
 
 
 def _by_serial(block: Block) -> tuple[str, int]:
