@@ -5,11 +5,12 @@
     python -m harness.catalogue --check    say which files differ, and fail if one does
 
 `docs/findings.md` is made whole, from `schemas.findings.RULES`, and so is the picture of
-performance, from `docs/performance.json`. In four pages the text between
+performance, from `docs/performance.json`. In five pages the text between
 `<!-- generated: name -->` and `<!-- end -->` is replaced. `docs/protocol.md`: limits, who says
 what, the states of a transaction, what each action has. `docs/operating.md`: see `manual`.
-`docs/reliability.md`: faults. `docs/performance.md`: figures of a run. The tables stay where the
-program reads them, and the pages cannot drift from them: a test runs the check.
+`docs/reliability.md`: faults. `docs/performance.md` and `docs/scaling.md`: figures of a run. The
+tables stay where the program reads them, and the pages cannot drift from them: a test runs the
+check.
 
 Elsewhere: the blocks of the operators' page (`manual`). All else there is written by hand.
 """
@@ -25,7 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
-from harness.bench.page import draw, performance_blocks
+from harness.bench.page import draw, performance_blocks, scaling_blocks
 from harness.manual import operating_blocks, table
 from harness.simulation.chances import BROKER, KINDS, STORE
 from ledger.checks import MOVES, SHAPES
@@ -43,6 +44,7 @@ PROTOCOL = Path("docs/protocol.md")
 OPERATING = Path("docs/operating.md")
 RELIABILITY = Path("docs/reliability.md")
 PERFORMANCE = Path("docs/performance.md")
+SCALING = Path("docs/scaling.md")
 MEASURED = Path("docs/performance.json")
 PICTURE = Path("docs/pictures/performance.svg")
 BLOCK = re.compile(
@@ -114,6 +116,7 @@ def _pages() -> dict[Path, str]:
         OPERATING: operating_blocks(),
         RELIABILITY: {"faults": _faults()},
         PERFORMANCE: performance_blocks(measured),
+        SCALING: scaling_blocks(measured),
     }
     pages = {p: with_blocks((ROOT / p).read_text(encoding="utf-8"), b) for p, b in made.items()}
     return {FINDINGS: findings_page(), PICTURE: draw(measured), **pages}

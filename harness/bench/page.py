@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
-__all__ = ["draw", "performance_blocks"]
+__all__ = ["draw", "performance_blocks", "scaling_blocks"]
 
 TARGETS: Final[Mapping[str, str]] = {
     "saturation_vs_floor": "at least 0.45",
@@ -40,6 +40,18 @@ def performance_blocks(found: Document) -> dict[str, str]:
         "parts": _parts(found),
         "killed": _killed(found["killed"]),
     }
+
+
+def scaling_blocks(found: Document) -> dict[str, str]:
+    """The generated block of docs/scaling.md: what one transfer costs, at saturation."""
+    taken = [one["ours"]["saturation"] for one in found["rounds"]]
+    rows = ["| Of one transfer | |", "| --- | ---: |"]
+    for part in sorted(taken[0]["cpu_us_by_part"]):
+        used = median(one["cpu_us_by_part"][part] for one in taken)
+        rows.append(f"| processor time of {part}, µs | {used:,.0f} |")
+    wal = median(one["durable_bytes"] for one in taken)
+    rows.append(f"| write-ahead log of all databases, bytes | {wal:,.0f} |")
+    return {"constants": "\n".join(rows)}
 
 
 def _killed(killed: Mapping[str, Any]) -> str:
