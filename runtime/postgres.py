@@ -22,6 +22,18 @@ __all__ = ["PostgresStore"]
 Rows = Sequence[Mapping[str, Any]]
 
 
+PLANNING = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+"""Every statement of ours is so many looks into an index as it has things to look for. A plan is
+made early, when a table is small or has never been analysed, and serves for ever: left to itself
+the planner reads the whole table for each, and goes on doing so when that has a million rows.
+"""
+
+
 class _PostgresSession:
     dialect = "postgresql"
 
@@ -45,7 +57,10 @@ class PostgresStore:
         self.url = url
         self._name = database_url(url).database or ""
         self._engine: AsyncEngine = create_async_engine(
-            url, pool_size=3, max_overflow=2, connect_args={"timeout": 10, "command_timeout": 60}
+            url,
+            pool_size=3,
+            max_overflow=2,
+            connect_args={"timeout": 10, "command_timeout": 60, "server_settings": PLANNING},
         )
         self._turn = asyncio.Lock()
         self._lock: AsyncConnection | None = None

@@ -25,14 +25,15 @@ from harness.services import Postgres, PrivatePostgres
 from ledger import tree
 from ledger.blocks import Block
 from ledger.holdings import Holdings, Overlay, OverlayKind
-from runtime import books, many
+from runtime import books, journal, many
 from runtime.errors import LocalProtocolError, Unavailable
+from runtime.journal import Kept
 from runtime.rows import block_row, overlay_row
 from runtime.schema import check_schema, migrate
 from runtime.store import Session, Store, open_store
 from runtime.tables import blocks as rows_table
 from runtime.tables import dead_letters, keys, marks, metadata, outbox, overlays, sequences
-from schemas.identifiers import Actor, account_number
+from schemas.identifiers import HUB, Actor, Digest, account_number
 from schemas.limits import SERIAL_MAX
 from schemas.units import Attributes, ItmoIdentifier, Key, Layer, Position
 
@@ -1166,4 +1167,27 @@ async def test_few_overlays_are_read_for_few_spans(database_url: str) -> None:
             loaded = await books.load_holdings(session, BOOK, spans)
         assert len(loaded.overlays()) == len(spans)
         assert await rows_read(store, "overlays") - before < 250 * len(spans)
+    await store.close()
+
+
+async def test_few_messages_are_read_to_find_one(database_url: str) -> None:
+    """Whatever the planner thinks of a table that has grown since it was last analysed."""
+    await migrate(database_url, ["runtime"])
+    store = open_store(database_url)
+
+    def kept(number: int) -> Kept:
+        name = f"{number:064x}"
+        return Kept(GHANA, name, Digest(name), "entry", "", None, HUB, number, 0)
+
+    async with store.transaction() as session:
+        await journal.keep_messages(session, map(kept, range(20)))
+    await sql(store, "analyze messages")
+    async with store.transaction() as session:
+        await journal.keep_messages(session, map(kept, range(20, 3000)))
+    for number in range(100, 110):  # from the sixth time on, one plan serves all
+        before, one = await rows_read(store, "messages"), kept(number)
+        async with store.transaction() as session:
+            assert await journal.known_messages(session, [(GHANA, one.id)])
+            assert await journal.messages_by_digest(session, [one.digest])
+        assert await rows_read(store, "messages") - before < 20
     await store.close()
