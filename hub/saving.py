@@ -2,7 +2,8 @@
 """The hub's facts into its database, inside the transaction of the batch.
 
 The log, its trees, deliveries, acts and checkpoints are only ever added to; the database refuses
-anything else there. Everything but those is written over by key.
+anything else there. A transaction is added once and changed by its steps; everything else is
+written over by key.
 
 Elsewhere: reading (`storage`), tables (`tables`), ledger rows (`runtime.books`).
 """

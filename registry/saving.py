@@ -62,8 +62,8 @@ async def _save_delivered(session: Session, facts: RegistryFacts) -> None:
         (tables.movements, [m._asdict() for m in facts.new_movements]),
     ):
         await add(session, table, rows)
-    versions = [
-        {
+    versions = {  # a hub that repeats itself has its last word
+        (terms.party, terms.id, terms.version): {
             "party": terms.party,
             "id": terms.id,
             "version": terms.version,
@@ -71,8 +71,8 @@ async def _save_delivered(session: Session, facts: RegistryFacts) -> None:
             "position": position,
         }
         for terms, position in facts.new_versions
-    ]
-    await write_over(session, tables.authorizations, versions)
+    }
+    await write_over(session, tables.authorizations, list(versions.values()))
     issued = approval_rows(facts.approvals, facts.issued)
     await write_over(session, tables.approvals, issued)
 

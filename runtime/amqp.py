@@ -211,6 +211,7 @@ class AmqpBroker:
 
     async def receive(self, most: int, wait_seconds: float) -> list[Arrival]:
         assert most > 0
+        await asyncio.sleep(0)  # others always have a turn
         deadline = asyncio.get_running_loop().time() + wait_seconds
         await self._until(lambda: self._draining or self._woken or bool(self._inbox()), deadline)
         self._woken = False

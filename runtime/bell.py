@@ -10,15 +10,14 @@ Elsewhere: who rings (the trigger of migration r0004), what is done then (`node`
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from runtime import events
-from runtime.database import database_url, translated
-from runtime.errors import Unavailable
+from runtime.database import database_url
 
 __all__ = ["CHANNEL", "desk_bell"]
 
@@ -42,8 +41,7 @@ async def desk_bell(
         yield
     finally:
         listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await listening
+        await asyncio.gather(listening, return_exceptions=True)
         await engine.dispose()
 
 
@@ -51,10 +49,9 @@ async def _listen(engine: AsyncEngine, ring: Callable[[], None], again_seconds: 
     heard = True
     while True:
         try:
-            with translated():
-                await _until_lost(engine, ring)
+            await _until_lost(engine, ring)
             heard = True
-        except Unavailable as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, ticks find commands as well
             if heard:  # once, and not again for each attempt
                 structlog.get_logger().warning(events.BELL_LOST, error=str(error))
             heard = False

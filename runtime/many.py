@@ -26,6 +26,12 @@ __all__ = ["add", "add_new", "change", "remove", "write_over"]
 Rows = Sequence[Mapping[str, Any]]
 
 
+ROWS_MAX = 500
+"""In one statement. One value has at most a gibibyte on PostgreSQL, and an array is a value; an
+envelope may have a mebibyte.
+"""
+
+
 async def add(session: Session, table: Table, rows: Rows) -> None:
     """Insert rows; one that is there already is an error."""
     if rows:
@@ -61,9 +67,11 @@ async def remove(session: Session, table: Table, rows: Rows) -> None:
 
 async def _execute(session: Session, statement: Executable, rows: Rows) -> None:
     if session.dialect == "postgresql":
-        await session.execute(
-            statement, {_given(name): [row[name] for row in rows] for name in rows[0]}
-        )
+        for start in range(0, len(rows), ROWS_MAX):
+            some = rows[start : start + ROWS_MAX]
+            await session.execute(
+                statement, {_given(name): [row[name] for row in some] for name in rows[0]}
+            )
     else:
         await session.execute(
             statement, [{_given(name): value for name, value in row.items()} for row in rows]

@@ -169,7 +169,8 @@ class Node:
             await self._sweep()
             wait = 0.0 if self._again else self.settings.tick_seconds
             arrivals = await self.broker.receive(self.settings.batch_max, wait)
-            self._emptied = len(arrivals) < self.settings.batch_max
+            if arrivals or not self._rung:  # a bell ends the waiting, whatever may be on its way
+                self._emptied = len(arrivals) < self.settings.batch_max
             units = self._again + [Unit(a.body, a.sender, a) for a in arrivals]
             self._again = []
             await self._work(units)

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Executable, text
+from sqlalchemy import Executable, event, text
 from sqlalchemy.engine import CursorResult
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from runtime.database import database_url, translated
@@ -22,16 +23,21 @@ __all__ = ["PostgresStore"]
 Rows = Sequence[Mapping[str, Any]]
 
 
-PLANNING = {
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "jit": "off",
-}
-"""Every statement of ours is so many looks into an index as it has things to look for. A plan is
-made early, when a table is small or has never been analysed, and serves for ever: left to itself
-the planner reads the whole table for each, and goes on doing so when that has a million rows.
+PLANNING = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+"""Off. Every statement on the way of a transfer is so many looks into an index as it has things to
+look for. A plan is made early, when a table is small or has never been analysed, and serves for
+ever: left to itself the planner reads the whole table for each, and goes on doing so when that has
+a million rows.
 """
+
+
+def _plan_by_index(connection: DBAPIConnection, record: object) -> None:
+    """On a new connection, and not when it is asked for: a pooler knows no such options."""
+    cursor = connection.cursor()
+    off = ", ".join(f"set_config('{name}', 'off', false)" for name in PLANNING)
+    cursor.execute(f"select {off}")
+    cursor.close()
+    connection.commit()
 
 
 class _PostgresSession:
@@ -60,8 +66,9 @@ class PostgresStore:
             url,
             pool_size=3,
             max_overflow=2,
-            connect_args={"timeout": 10, "command_timeout": 60, "server_settings": PLANNING},
+            connect_args={"timeout": 10, "command_timeout": 60},
         )
+        event.listen(self._engine.sync_engine, "connect", _plan_by_index)
         self._turn = asyncio.Lock()
         self._lock: AsyncConnection | None = None
 

@@ -63,6 +63,23 @@ async def test_it_rings_for_what_was_there_for_each_command_and_after_a_lost_con
     assert bell.rung == 4
 
 
+async def test_whatever_goes_wrong_with_it_is_told_of_and_ends_nothing(
+    database_url: str,
+) -> None:
+    """What is called when it rings raises: no fault of the database's."""
+
+    def broken() -> None:
+        raise ValueError("no hammer")
+
+    await migrate(database_url, ["runtime"])
+    with capture_logs() as logs:
+        async with desk_bell(database_url, broken, again_seconds=0.01):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not logs:
+                    await asyncio.sleep(0.01)
+    assert [(entry["event"], entry["error"]) for entry in logs] == [(events.BELL_LOST, "no hammer")]
+
+
 WRONG: dict[str, Callable[[str], str]] = {
     "no such database": lambda url: str(url).rpartition("/")[0] + "/nowhere",
     "a wrong password": lambda url: (

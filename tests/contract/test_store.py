@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import TextClause, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -910,6 +910,43 @@ async def test_overlays_from_before_they_had_sizes_are_kept(empty_url: str) -> N
         again = await books.load_holdings(session, BOOK, [(KEY.series, 1, SERIAL_MAX)])
     assert set(again.overlays()) == set(held.overlays())
     await store.close()
+
+
+async def test_sqlite_looks_for_overlays_by_their_class(tmp_path: Path) -> None:
+    """And does so without statistics, which nobody has it gather."""
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    await migrate(url, ["runtime"])
+    store = open_store(url)
+    asked: list[str] = []
+
+    class Asking:
+        dialect = "sqlite"
+
+        def __init__(self, session: Session) -> None:
+            self._session = session
+
+        async def execute(self, statement: Any, parameters: Any = None) -> Any:
+            if isinstance(statement, TextClause):  # the one that is written out, for its order
+                plan = text(f"explain query plan {statement}")
+                asked.extend(row.detail for row in await self._session.execute(plan, parameters))
+            return await self._session.execute(statement, parameters)
+
+    async with store.transaction() as session:
+        await books.load_holdings(Asking(session), BOOK, [(KEY.series, 1, 2)])
+    wanted = "overlays_series (book=? AND series=? AND size_class=? AND first>? AND first<?)"
+    assert any(detail.endswith(wanted) for detail in asked), asked
+    await store.close()
+
+
+async def test_more_rows_than_a_statement_takes_are_all_there(store: Store) -> None:
+    number = 2 * many.ROWS_MAX + 1
+    rows = [{"name": f"{n}", "value": n} for n in range(number)]
+    async with store.transaction() as session:
+        await many.add(session, marks, rows)
+        await many.write_over(session, marks, [{**row, "value": 7} for row in rows])
+        await many.remove(session, marks, [{"name": row["name"]} for row in rows[1:]])
+        found = await session.execute(select(marks))
+        assert [tuple(row) for row in found] == [("0", 7)]
 
 
 NONSENSE = {
