@@ -87,7 +87,7 @@ def test_a_command_line_is_one_that_the_real_command_takes(line: str) -> None:
     if first in {"a6hub", ".venv/bin/a6hub"}:
         parse(rest)
     elif first == "make":
-        targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
         assert {word for word in rest if "=" not in word} <= targets
     elif first == ".venv/bin/python":
         assert rest[0] == "-m"
@@ -131,7 +131,7 @@ def test_a_command_in_the_text_exists() -> None:
     for document in DOCUMENTS:
         for text in INLINE.findall(document.read_text(encoding="utf-8")):
             _, *words = text.split()
-            names = [word for word in words if re.fullmatch(r"[a-z]+", word)]
+            names = [word for word in words if re.fullmatch(r"[a-z][a-z-]*", word)]
             if "<program>" in words or words[0] in {"demo", "deploy", "keygen", "--help"}:
                 continue
             module = importlib.import_module(COMMANDS[names[0]][0])
