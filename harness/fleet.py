@@ -15,7 +15,7 @@ import random
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,6 +175,7 @@ class ProcessFleet:
 
     `databases` maps participants to empty databases; `broker` is an AMQP URL whose host and virtual
     host are used, `admin` the management API by which users, queues and permissions are defined.
+    The registries in `crowd` share one process.
     """
 
     def __init__(
@@ -184,15 +185,17 @@ class ProcessFleet:
         broker: str,
         admin: str,
         pace: Pace = QUICK,
+        crowd: Collection[Participant] = (),
     ) -> None:
         self.databases = databases
+        self._crowd = crowd
         self._estate = estate
         self._broker = make_url(broker)
         self._admin = admin
         self._pace = pace
         self.ports = {participant: free_port() for participant in estate.members}
         """Where each serves its health."""
-        self._processes: dict[Participant, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     async def start(self) -> None:
         credentials = {str(p): secrets.token_hex(16) for p in self._estate.members}
@@ -209,7 +212,14 @@ class ProcessFleet:
                 await store.close()
             self._write_settings(member, credentials[str(participant)])
         for participant in self._estate.members:
-            self.launch(participant)
+            if participant not in self._crowd:
+                self.launch(participant)
+        if self._crowd:
+            files = [self._settings(participant) for participant in self._crowd]
+            self._launch("crowd", ["harness.crowd", *map(str, files)])
+
+    def _settings(self, participant: Participant) -> Path:
+        return self._estate.folder / "settings" / f"{participant}.toml"
 
     def _write_settings(self, member: Member, password: str) -> None:
         """The files that an operator would write for this program."""
@@ -242,17 +252,20 @@ class ProcessFleet:
         lines = [f"{key} = {json.dumps(value)}" for key, value in members.items()]
         lines += ["[[operators]]"]
         lines += [f"{k} = {json.dumps(v)}" for k, v in operator.model_dump(mode="json").items()]
-        (folder / f"{name}.toml").write_text("\n".join(lines) + "\n")
+        self._settings(member.participant).write_text("\n".join(lines) + "\n")
 
     def launch(self, participant: Participant) -> None:
         """Start one program's process."""
-        member = self._estate.members[participant]
-        settings = self._estate.folder / "settings" / f"{participant}.toml"
+        module = MODULES[self._estate.members[participant].program]
+        settings = str(self._settings(participant))
+        self._launch(str(participant), [module, "run", "--settings", settings])
+
+    def _launch(self, name: str, module: Sequence[str]) -> None:
         logs = self._estate.folder / "logs"
         logs.mkdir(exist_ok=True)
-        with (logs / f"{participant}.jsonl").open("ab") as log:
-            self._processes[participant] = subprocess.Popen(
-                [sys.executable, "-m", MODULES[member.program], "run", "--settings", settings],
+        with (logs / f"{name}.jsonl").open("ab") as log:
+            self._processes[name] = subprocess.Popen(  # noqa: S603 - our own programs
+                [sys.executable, "-m", *module],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -263,7 +276,7 @@ class ProcessFleet:
     @property
     def pids(self) -> dict[str, int]:
         """The number of each program's process."""
-        return {str(p): process.pid for p, process in self._processes.items()}
+        return {name: process.pid for name, process in self._processes.items()}
 
     def link(self, participant: Participant) -> Broker:
         url = secret(self._estate.folder / "settings" / f"{participant}.broker")
@@ -271,16 +284,16 @@ class ProcessFleet:
 
     def kill(self, participant: Participant) -> None:
         """SIGKILL, and wait for the end."""
-        process = self._processes[participant]
+        process = self._processes[str(participant)]
         process.kill()
         process.wait()
 
     async def check(self) -> None:
-        for participant, process in self._processes.items():
+        for name, process in self._processes.items():
             if process.poll() is not None:
-                log = self._estate.folder / "logs" / f"{participant}.jsonl"
+                log = self._estate.folder / "logs" / f"{name}.jsonl"
                 tail = log.read_text().splitlines()[-3:]
-                raise RuntimeError(f"{participant} ended with {process.returncode}: {tail}")
+                raise RuntimeError(f"{name} ended with {process.returncode}: {tail}")
 
     async def stop(self) -> None:
         for process in self._processes.values():

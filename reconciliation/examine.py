@@ -44,7 +44,7 @@ from schemas.identifiers import REC_ACTOR, Actor, Digest, Instant
 from schemas.messages import Answer, AnswerMessage, Entry
 from schemas.units import Key
 
-__all__ = ["Examination", "ReconcilerSettings", "next_due"]
+__all__ = ["Examination", "ReconcilerSettings", "load_ours", "next_due"]
 
 ENTRIES_AT_ONCE = 500
 ASKED_MAX = 8
@@ -264,7 +264,7 @@ class Examination(NamedTuple):
             self.batch.log(events.DRILL_BROKEN, actor=actor, why=why, false=False)
             self._agreed(actor)
             return
-        ours = await self._ours(drill, standing.expected)
+        ours = await load_ours(self.session, drill, standing.expected)
         after = step(drill, answer, said, ours)
         if isinstance(after, Broken):
             await self._broken(drill, after)
@@ -274,18 +274,6 @@ class Examination(NamedTuple):
             if drill.question == "totals":
                 self.facts.totals[actor] = after.totals
             self._turn(after)
-
-    async def _ours(self, drill: Drill, root: Digest) -> Ours:
-        """What our replica says to the question, where it is now."""
-        nodes = [place.node for place in drill.now]
-        if drill.question == "children":
-            found = await books.children_of(self.session, drill.actor, drill.level, nodes)
-            return Ours(root, children=found)
-        if drill.question == "points":
-            return Ours(root, points=await books.load_tree_points(self.session, drill.actor, nodes))
-        if drill.question == "totals":
-            return Ours(root, totals=await books.totals(self.session, drill.actor, nodes))
-        return Ours(root)
 
     async def _broken(self, drill: Drill, broken: Broken) -> None:
         """Begin again, so many times; then blame the actor, or leave it to its next statement."""
@@ -348,6 +336,19 @@ class Examination(NamedTuple):
         found = [Classified(*span, cause, None, None) for span in spans]
         evidence, freeze = drill.evidence, self.settings.freeze
         open_cases(self.facts, self.batch, drill.actor, found, evidence, freeze=freeze)
+
+
+async def load_ours(session: Session, drill: Drill, root: Digest) -> Ours:
+    """What our replica, whose root this is, says to the question of a drill-down."""
+    nodes = [place.node for place in drill.now]
+    if drill.question == "children":
+        found = await books.children_of(session, drill.actor, drill.level, nodes)
+        return Ours(root, children=found)
+    if drill.question == "points":
+        return Ours(root, points=await books.load_tree_points(session, drill.actor, nodes))
+    if drill.question == "totals":
+        return Ours(root, totals=await books.totals(session, drill.actor, nodes))
+    return Ours(root)
 
 
 def _pair(stated: Digest, expected: Digest) -> str:

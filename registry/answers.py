@@ -24,7 +24,7 @@ from schemas.messages import (
 )
 from schemas.units import Frozen, Key
 
-__all__ = ["answer_inquiry"]
+__all__ = ["answer_inquiry", "answer_to"]
 
 LINES = 2000
 
@@ -33,11 +33,16 @@ async def answer_inquiry(
     session: Session, facts: RegistryFacts, inquired: Inquired, batch: Batch
 ) -> None:
     """Say the answer to one inquiry."""
-    inquiry = inquired.inquiry
+    actor = inquired.inquiry.actor
+    answer = await answer_to(session, inquired.inquiry, facts.deliveries.get(actor, Growth()))
+    batch.say(actor, REC, "answer", inquired.conversation, answer, answers=inquired.digest)
+
+
+async def answer_to(session: Session, inquiry: Inquiry, own: Growth) -> Answer:
+    """What the rows hold, when so much was delivered to the actor."""
     actor = inquiry.actor
-    own = facts.deliveries.get(actor, Growth())
     root = await books.holdings_root(session, actor)
-    answer = Answer.model_validate(
+    return Answer.model_validate(
         {
             "question": inquiry.question,
             "actor": actor,
@@ -47,7 +52,6 @@ async def answer_inquiry(
             **await _contents(session, inquiry, actor),
         }
     )
-    batch.say(actor, REC, "answer", inquired.conversation, answer, answers=inquired.digest)
 
 
 async def _contents(

@@ -21,7 +21,7 @@ from runtime.verbs import Most, Settings, add_verbs, show_rows
 from schemas.directory import SignedAct
 from schemas.identifiers import HUB, REC, Participant
 
-__all__ = ["RegistryDaemonSettings", "registry_app"]
+__all__ = ["RegistryDaemonSettings", "build_registry", "registry_app"]
 
 
 class RegistryDaemonSettings(DaemonSettings):
@@ -50,31 +50,33 @@ class RegistryDaemonSettings(DaemonSettings):
         return participant
 
 
+def build_registry(settings: RegistryDaemonSettings, keyring: Keyring) -> Registry:
+    """The program that these settings are of; `LocalProtocolError` without a genesis."""
+    if settings.genesis is None:
+        raise LocalProtocolError("settings: genesis is missing; it is the trust root")
+    text = settings.genesis.read_text(encoding="utf-8")
+    policy = Policy(
+        mechanism=settings.mechanism,
+        international=frozenset(settings.international),
+        share_of_proceeds_permille=settings.share_of_proceeds_permille,
+        omge_permille=settings.omge_permille,
+    )
+    return settings.program(
+        settings.participant,
+        settings.actors,
+        SignedAct.model_validate_json(text),
+        keyring,
+        RegistrySettings(
+            accept=settings.accept, scrub_seconds=settings.scrub_seconds, policy=policy
+        ),
+    )
+
+
 def registry_app(help_text: str, model: type[RegistryDaemonSettings]) -> typer.Typer:
     """The command of one kind of registry."""
     app = typer.Typer(help=help_text, no_args_is_help=True)
 
-    def build(settings: RegistryDaemonSettings, keyring: Keyring) -> Registry:
-        if settings.genesis is None:
-            raise LocalProtocolError("settings: genesis is missing; it is the trust root")
-        text = settings.genesis.read_text(encoding="utf-8")
-        policy = Policy(
-            mechanism=settings.mechanism,
-            international=frozenset(settings.international),
-            share_of_proceeds_permille=settings.share_of_proceeds_permille,
-            omge_permille=settings.omge_permille,
-        )
-        return settings.program(
-            settings.participant,
-            settings.actors,
-            SignedAct.model_validate_json(text),
-            keyring,
-            RegistrySettings(
-                accept=settings.accept, scrub_seconds=settings.scrub_seconds, policy=policy
-            ),
-        )
-
-    add_verbs(app, model, build)
+    add_verbs(app, model, build_registry)
 
     @app.command("accounts")
     def accounts(settings: Settings) -> None:

@@ -47,7 +47,7 @@ from runtime.digests import (
 from runtime.many import add, add_new, remove
 from runtime.rows import block_row, overlay_row, read_block, read_overlay
 from runtime.store import Session, each
-from runtime.tables import OVERLAY_REACHES, blocks, keys, overlays
+from runtime.tables import OVERLAY_REACHES, blocks, keys, overlays, sums
 from schemas.identifiers import Actor
 from schemas.units import Key
 
@@ -210,11 +210,10 @@ async def totals(
 ) -> list[tuple[str, str, int]]:
     """Units by key and kind in an actor's rows, of some slots or of all: key, kind, quantity."""
     statement = (
-        select(blocks.c.key, blocks.c.kind, func.sum(blocks.c.last - blocks.c.first + 1))
-        .where(blocks.c.actor == actor)
-        .group_by(blocks.c.key, blocks.c.kind)
-        .order_by(blocks.c.key, blocks.c.kind)
+        select(sums.c.key, sums.c.kind, sums.c.quantity)
+        .where(sums.c.actor == actor, sums.c.quantity != 0)
+        .order_by(sums.c.key, sums.c.kind)
     )
     if slots:
-        statement = statement.where(or_(*(blocks.c.slot == slot for slot in slots)))
-    return [(row[0], row[1], int(row[2])) for row in await session.execute(statement)]
+        statement = statement.where(sums.c.slot.in_(slots))
+    return [tuple(row) for row in await session.execute(statement)]

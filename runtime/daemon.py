@@ -31,7 +31,7 @@ from runtime.program import Program
 from runtime.settings import DaemonSettings, secret
 from runtime.store import open_store
 
-__all__ = ["configure_logging", "keyring_of", "run_daemon"]
+__all__ = ["build_node", "configure_logging", "keyring_of", "run_daemon"]
 
 HALTED = 3
 SAID_BY_LINK_CHANGED = ("aio_pika", "aiormq")
@@ -114,8 +114,9 @@ def _collect_less() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-async def _run(settings: DaemonSettings, program: Program, keyring: Keyring) -> int:
-    node = Node(
+def build_node(settings: DaemonSettings, program: Program, keyring: Keyring) -> Node:
+    """The node of a program, on the database and the broker that the settings name."""
+    return Node(
         program,
         open_store(secret(settings.database_file)),
         AmqpBroker(str(settings.participant), BrokerSettings(url=secret(settings.broker_file))),
@@ -131,6 +132,10 @@ async def _run(settings: DaemonSettings, program: Program, keyring: Keyring) -> 
             drain_seconds=settings.drain_seconds,
         ),
     )
+
+
+async def _run(settings: DaemonSettings, program: Program, keyring: Keyring) -> int:
+    node = build_node(settings, program, keyring)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, node.stop)

@@ -22,6 +22,8 @@ from sqlalchemy import (
     bindparam,
     cast,
     delete,
+    func,
+    insert,
     literal_column,
     select,
     true,
@@ -36,7 +38,7 @@ from ledger.tree import Point
 from runtime.many import add, remove
 from runtime.rows import read_block
 from runtime.store import Session, each
-from runtime.tables import blocks, dirty, tree
+from runtime.tables import blocks, dirty, sums, tree
 from schemas.identifiers import Actor
 
 __all__ = [
@@ -92,12 +94,8 @@ async def _way_up(
     wanted, nodes = [], set(marked)
     for level in range(holdings_tree.LEVELS, 0, -1):
         nodes = holdings_tree.parents(nodes)
-        wanted += [{"v": level, "n": node} for node in sorted(nodes)]
-    parameters = {"nodes": json.dumps(wanted), "actor": actor}
-    found: dict[int, dict[int, bytes]] = {}
-    for level, node, digest in await session.execute(_WAY_UP, parameters):
-        found.setdefault(level, {})[node] = bytes(digest)
-    return found
+        wanted += [(level - 1, node) for node in sorted(nodes)]
+    return await _load_below(session, actor, wanted)
 
 
 async def _store(
@@ -114,45 +112,54 @@ async def _store(
     await add(session, tree, rows)
 
 
-_nodes = each(bindparam("nodes", type_=Text)).table_valued("value").alias("wanted")
-_node = cast(_nodes.c.value.op("->>")("n"), BigInteger)
-_CHILDREN = (
-    select(tree.c.node, tree.c.digest)
-    .select_from(_nodes)
-    .join(
-        tree,
-        and_(
-            tree.c.actor == bindparam("actor"),
-            tree.c.level == bindparam("level"),
-            tree.c.node >= _node * 16,
-            tree.c.node < _node * 16 + 16,
-        ),
+_each_node = each(bindparam("nodes", type_=Text)).table_valued("value").alias("wanted")
+_nodes = (
+    select(
+        cast(_each_node.c.value.op("->>")("v"), Integer).label("level"),
+        cast(_each_node.c.value.op("->>")("n"), BigInteger).label("node"),
     )
+    .cte("nodes")
+    .prefix_with("MATERIALIZED")
 )
 
-_level = cast(_nodes.c.value.op("->>")("v"), Integer)
-_WAY_UP = (
-    select(tree.c.level, tree.c.node, tree.c.digest)
-    .select_from(_nodes)
-    .join(
-        tree,
-        and_(
-            tree.c.actor == bindparam("actor"),
-            tree.c.level == _level,
-            tree.c.node >= _node * 16,
-            tree.c.node < _node * 16 + 16,
-        ),
+
+def _below(dialect: str) -> Select[Any]:
+    """The stored children of nodes; each node is a look into the index (`_points` says how)."""
+    below = and_(
+        tree.c.actor == bindparam("actor"),
+        tree.c.level == _nodes.c.level + 1,
+        tree.c.node >= _nodes.c.node * 16,
+        tree.c.node < _nodes.c.node * 16 + 16,
     )
-)
+    columns = (tree.c.level, tree.c.node, tree.c.digest)
+    if dialect == "postgresql":
+        inner = select(*columns).where(below).correlate(_nodes)
+        near = inner.offset(literal_column("0")).lateral()
+        return select(near).select_from(_nodes.join(near, true()))
+    return select(*columns).select_from(_nodes.join(tree, below))
+
+
+_BELOW = {dialect: _below(dialect) for dialect in ("postgresql", "sqlite")}
 
 
 async def children_of(
     session: Session, actor: Actor, level: int, nodes: Iterable[int]
 ) -> dict[int, bytes]:
     """The stored children (at `level` + 1) of nodes at `level`."""
-    wanted = json.dumps([{"n": node} for node in sorted(nodes)])
-    rows = await session.execute(_CHILDREN, {"nodes": wanted, "actor": actor, "level": level + 1})
-    return {row[0]: bytes(row[1]) for row in rows}
+    found = await _load_below(session, actor, [(level, node) for node in sorted(nodes)])
+    return found.get(level + 1, {})
+
+
+async def _load_below(
+    session: Session, actor: Actor, nodes: Iterable[tuple[int, int]]
+) -> dict[int, dict[int, bytes]]:
+    """The stored children of nodes, given by level and index, by their own level."""
+    wanted = json.dumps([{"v": level, "n": node} for level, node in nodes])
+    found: dict[int, dict[int, bytes]] = {}
+    parameters = {"nodes": wanted, "actor": actor}
+    for level, node, digest in await session.execute(_BELOW[session.dialect], parameters):
+        found.setdefault(level, {})[node] = bytes(digest)
+    return found
 
 
 _buckets = each(bindparam("buckets", type_=Text)).table_valued("value").alias("wanted")
@@ -243,6 +250,17 @@ _MARK_SHARE = {
     .on_conflict_do_nothing()
     for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
 }
+_FORGET_SUMS = delete(sums).where(
+    sums.c.actor == bindparam("actor"),
+    sums.c.slot.between(bindparam("first_slot"), bindparam("last_slot")),
+)
+_summed = (blocks.c.actor, blocks.c.slot, blocks.c.key, blocks.c.kind)
+_ADD_UP = insert(sums).from_select(
+    ["actor", "slot", "key", "kind", "quantity"],
+    select(*_summed, func.sum(blocks.c.last - blocks.c.first + 1))
+    .where(*_rows_of_share)
+    .group_by(*_summed),
+)
 _MARK_BUCKET = {
     name: dialect.insert(dirty).on_conflict_do_nothing()
     for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
@@ -250,8 +268,8 @@ _MARK_BUCKET = {
 
 
 async def scrub(session: Session, actor: Actor, share: int) -> None:
-    """Have one of `SHARES` parts of an actor's tree hashed again from its rows, whatever is stored:
-    for writes that bypassed the triggers.
+    """Have one of `SHARES` parts of an actor's tree hashed again from its rows, and added up again,
+    whatever is stored: for writes that bypassed the triggers.
     """
     assert 0 <= share < SHARES
     for level in range(1, holdings_tree.LEVELS + 1):
@@ -261,10 +279,10 @@ async def scrub(session: Session, actor: Actor, share: int) -> None:
             delete(tree).where(tree.c.actor == actor, tree.c.level == level, part)
         )
     slots = 1 << 12 - 4
-    await session.execute(
-        _MARK_SHARE[session.dialect],
-        {"actor": actor, "first_slot": share * slots, "last_slot": (share + 1) * slots - 1},
-    )
+    which = {"actor": actor, "first_slot": share * slots, "last_slot": (share + 1) * slots - 1}
+    await session.execute(_MARK_SHARE[session.dialect], which)
+    await session.execute(_FORGET_SUMS, which)
+    await session.execute(_ADD_UP, which)
     # One more bucket, so that the way to the root is climbed even if no row is left here.
     lowest = {"actor": actor, "bucket": share * slots << _SLOT_BITS}
     await session.execute(_MARK_BUCKET[session.dialect], lowest)

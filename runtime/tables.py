@@ -44,6 +44,7 @@ __all__ = [
     "outbox",
     "overlays",
     "sequences",
+    "sums",
     "tree",
 ]
 
@@ -253,6 +254,17 @@ dirty = Table(
     Column("bucket", BigInteger, primary_key=True),
 )
 """Buckets of holdings trees that a write has touched since they were hashed."""
+
+sums = Table(
+    "sums",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("slot", Integer, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("quantity", BigInteger, nullable=False),
+)
+"""Units by key and kind; the triggers that mark buckets keep it. Nought where none are left."""
 
 tree = Table(
     "tree",

@@ -10,9 +10,9 @@ Elsewhere: giving the commands (`load`), running the programs (`ours`).
 from typing import Any
 
 from harness.scenario import Scenario, Step
-from schemas.identifiers import Actor
+from schemas.identifiers import Actor, Participant
 
-__all__ = ["ACQUIRER", "SENDER", "UNITS", "course", "transfer"]
+__all__ = ["ACQUIRER", "SENDER", "UNITS", "course", "others", "transfer"]
 
 SENDER = Actor("CHE01/CHE")
 ACQUIRER = Actor("GHA01/GHA")
@@ -22,8 +22,17 @@ UNITS = 10
 _APPROACH, _VINTAGE = "CA0007", "2023"
 
 
-def course(transfers: int) -> Scenario:
-    """The scenario that comes before a round of so many transfers."""
+def others(number: int) -> list[Participant]:
+    """So many more registries, of Parties whose codes ISO 3166-1 leaves to its users (XAA to XZZ);
+    they are admitted, and have nothing to do but to answer the hub.
+    """
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    assert number <= len(letters) ** 2
+    return [Participant(f"X{a}{b}01") for a in letters for b in letters][:number]
+
+
+def course(transfers: int, more: int = 0) -> Scenario:
+    """The scenario that comes before a round of so many transfers, with so many more registries."""
     last = transfers * UNITS
     units = {"first": _identifier(1), "last": _identifier(last), "layer": "underlying"}
     ghana: dict[str, Any] = {"by": str(ACQUIRER)}
@@ -34,6 +43,10 @@ def course(transfers: int) -> Scenario:
             "registries": [
                 {"id": "GHA01", "program": "party", "name": "Ghana", "actors": ["GHA01/GHA"]},
                 {"id": "CHE01", "program": "party", "name": "Switzerland", "actors": ["CHE01/CHE"]},
+                *(
+                    {"id": one, "program": "party", "name": one, "actors": [f"{one}/{one[:3]}"]}
+                    for one in others(more)
+                ),
             ],
             "profiles": [{"actors": [str(SENDER), str(ACQUIRER)], "profile": "information"}],
             "accounts": [

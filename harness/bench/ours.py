@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.bench.course import ACQUIRER, SENDER, course
+from harness.bench.course import ACQUIRER, SENDER, course, others
 from harness.bench.verify import RoundFailed
 from harness.fleet import EmbeddedFleet, Fleet, Pace, ProcessFleet
 from harness.prepare import Estate, prepare
@@ -80,16 +80,23 @@ class Embedded(Programs):
 
 @asynccontextmanager
 async def ours(
-    folder: Path, postgres: Postgres, rabbitmq: RabbitMQ, transfers: int, pace: Pace
+    folder: Path,
+    postgres: Postgres,
+    rabbitmq: RabbitMQ,
+    transfers: int,
+    pace: Pace,
+    more: int = 0,
 ) -> AsyncIterator[Ours]:
-    """Start the programs on empty databases, take the steps before the transfers, end them all."""
-    scenario = course(transfers)
+    """Start the programs on empty databases, take the steps before the transfers, end them all.
+    `more` registries share one process, and have their databases as files.
+    """
+    scenario, crowd = course(transfers, more), others(more)
     estate = prepare(scenario, folder, SystemClock())
-    names = {p: f"{folder.name}_{p}".lower() for p in estate.members}
-    databases: dict[Participant, str] = {
-        p: postgres.create_database(name) for p, name in names.items()
-    }
-    fleet = ProcessFleet(estate, databases, rabbitmq.amqp_url, rabbitmq.admin_url, pace)
+    names = {p: f"{folder.name}_{p}".lower() for p in estate.members if p not in crowd}
+    databases = {participant: f"sqlite:///{folder / f'{participant}.db'}" for participant in crowd}
+    databases |= {p: postgres.create_database(name) for p, name in names.items()}
+    broker, admin = rabbitmq.amqp_url, rabbitmq.admin_url
+    fleet = ProcessFleet(estate, databases, broker, admin, pace, crowd)
     programs = Ours(estate, fleet, Remote(estate, databases))
     try:
         await programs.begin(scenario)

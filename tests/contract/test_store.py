@@ -103,7 +103,7 @@ async def emptied(url: str) -> None:
     store = open_store(url)
     for statement in (
         "alter table blocks enable trigger user",
-        "update alembic_version set version_num = 'r0004'",
+        "update alembic_version set version_num = 'r0005'",
         f"truncate {', '.join(name for name in metadata.tables)}",
     ):
         await sql(store, statement)
@@ -372,12 +372,26 @@ async def test_a_database_is_migrated_from_nothing_and_once(empty_url: str) -> N
     await check_schema(empty_url, ["runtime", "hub"])
 
 
+async def test_the_hub_keeps_neither_marks_nor_sums(empty_url: str) -> None:
+    """It has no holdings trees, so these would only grow."""
+    await migrate(empty_url, ["runtime", "hub"])
+    store = open_store(empty_url)
+    try:
+        await put_all(store, block(1, 300), block(301, 5000, attributes=NAMED))
+        await sql(store, "update blocks set last = last - 1 where first = 301")
+        await sql(store, "delete from blocks where first = 1")
+        assert await marked(store) == set()
+        assert await sql(store, "select * from sums") == []
+    finally:
+        await store.close()
+
+
 async def test_a_program_refuses_a_database_of_another_revision(empty_url: str) -> None:
     if empty_url.startswith("sqlite"):
         with pytest.raises(LocalProtocolError, match=r"no such database.*migrate"):
             await check_schema(empty_url, ["runtime", "hub"])
     await migrate(empty_url, ["runtime"])
-    with pytest.raises(LocalProtocolError, match=r"at \['r0004'\].*needs .*h0004.*migrate"):
+    with pytest.raises(LocalProtocolError, match=r"at \['r0005'\].*needs .*h0005.*migrate"):
         await check_schema(empty_url, ["runtime", "hub"])
     await migrate(empty_url, ["runtime", "registry"])
     with pytest.raises(LocalProtocolError, match="does not know"):
@@ -638,6 +652,20 @@ WRITES: dict[str, tuple[str, set[int], set[int]]] = {
 }
 
 
+async def must_add_up(store: Store) -> None:
+    """The totals that are kept are those of the rows."""
+    for actor in (GHANA, SWISS):
+        rows = await sql(
+            store,
+            "select key, kind, sum(last - first + 1) from blocks where actor = :a "
+            "group by key, kind order by key, kind",
+            a=str(actor),
+        )
+        async with store.snapshot() as session:
+            kept = await books.totals(session, actor)
+        assert kept == [(key, kind, int(quantity)) for key, kind, quantity in rows]
+
+
 @pytest.mark.parametrize("case", WRITES)
 async def test_every_write_marks_exactly_the_buckets_that_it_touches(
     clean: Store, case: str
@@ -646,6 +674,7 @@ async def test_every_write_marks_exactly_the_buckets_that_it_touches(
     statement, ghana, swiss = WRITES[case]
     await sql(clean, statement)
     assert (await marked(clean), await marked(clean, SWISS)) == (ghana, swiss)
+    await must_add_up(clean)
 
 
 async def test_the_last_serial_of_all_has_a_bucket_for_its_end(store: Store) -> None:
@@ -675,6 +704,7 @@ async def test_the_stored_root_is_that_of_the_rows_after_any_edits(store: Store)
                 expected = [await root_of_rows(store, actor) for actor in (GHANA, SWISS)]
                 assert await hashed(store, GHANA, SWISS) == expected, seed
                 assert await marked(store) | await marked(store, SWISS) == set()
+                await must_add_up(store)
         await sql(store, "delete from blocks")
         assert await hashed(store, GHANA, SWISS) == [tree.EMPTY_ROOT] * 2
         assert await sql(store, "select * from tree") == []
@@ -735,7 +765,11 @@ async def test_nodes_and_points_are_read_as_the_whole_tree_has_them(clean: Store
 
 
 DISABLE = {
-    "sqlite": [f"drop trigger blocks_dirty_{event}" for event in ("insert", "update", "delete")],
+    "sqlite": [
+        f"drop trigger blocks_{kept}_{event}"
+        for kept in ("dirty", "sums")
+        for event in ("insert", "update", "delete")
+    ],
     "postgresql": ["alter table blocks disable trigger user"],
 }
 AROUND = {
@@ -745,6 +779,8 @@ AROUND = {
     "a stored bucket forged": f"update tree set digest = '0' where level = {tree.LEVELS}",
     "an inner node forged": "update tree set digest = '0' where level = 5",
     "a stored root forged": "update tree set digest = '0' where level = 0",
+    "a sum forged": "update sums set quantity = 7",
+    "every sum deleted": "delete from sums",
     "a branch with nothing in it": "insert into tree (actor, level, node, digest) "
     f"values ('{GHANA}', 1, 13, '0'), ('{GHANA}', 2, 213, '0')",
 }
@@ -760,6 +796,8 @@ async def test_a_scrub_finds_what_was_written_around_the_triggers(clean: Store, 
     assert await marked(clean) == set()
     async with clean.transaction() as session:
         await books.mark_everything_dirty(session, GHANA)
+        await books.mark_everything_dirty(session, SWISS)
+    await must_add_up(clean)
     assert await hashed(clean, GHANA) == [await root_of_rows(clean, GHANA)]
     below = await sql(clean, "select level, node, digest from tree where actor = :a", a=str(GHANA))
     fresh = tree.Tree(await blocks_of(clean, GHANA))
