@@ -3,13 +3,14 @@
 
 It starts a RabbitMQ and a PostgreSQL of its own, runs every variant in each round, checks every
 round of ours for correctness and shows medians with the least and the most. The exit status is 1
-when a round did not come out right, 2 for arguments that cannot be used or servers that are not
-there.
+when a round did not come out right, 2 for arguments that cannot be used, or for servers or a
+library that are not there.
 
 Elsewhere: what is measured (`rounds`), the ratios (`figures`).
 """
 
 import asyncio
+import importlib.util
 import json
 import logging
 import os
@@ -46,7 +47,7 @@ def bench(
     transfers: Annotated[int, typer.Option(help="Transfers of a round at saturation.")] = 4000,
     rounds: Annotated[int, typer.Option(help="Rounds; each runs every variant once.")] = 3,
     variants: Annotated[
-        str, typer.Option(help="Which ones, with commas; all of them if not given.")
+        str, typer.Option(help=f"Which of {', '.join(VARIANTS)}, with commas; all if not given.")
     ] = "",
     embedded: Annotated[
         bool, typer.Option("--embedded", help="In one process, on SQLite, without a floor.")
@@ -62,11 +63,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure the programs against a floor that only carries and stores the same bytes."""
-    there: Iterable[str] = EMBEDDED_VARIANTS if embedded else VARIANTS
-    chosen = variants.split(",") if variants else list(there)
-    unknown = sorted(set(chosen) - set(there))
-    if unknown:
-        _refuse(f"--variants: {', '.join(unknown)}; there are {', '.join(there)}")
+    chosen = _chosen(variants, EMBEDDED_VARIANTS if embedded else VARIANTS)
     if not 100 <= transfers <= TRANSFERS_MAX:
         _refuse(f"--transfers is {transfers}; give 100 to {TRANSFERS_MAX}")
     if not 1 <= rounds <= ROUNDS_MAX:
@@ -110,6 +107,20 @@ def bench(
         whole = document(found.rounds, _machine(), killed=killed, layers=found.layers)
         text = json.dumps(whole, indent=2)
         json_file.write_text(text + "\n", encoding="utf-8")
+
+
+def _chosen(variants: str, there: Iterable[str]) -> list[str]:
+    """The variants that were asked for, if they can be run here."""
+    chosen = variants.split(",") if variants else list(there)
+    unknown = sorted(set(chosen) - set(there))
+    if unknown:
+        _refuse(f"--variants: {', '.join(unknown)}; there are {', '.join(there)}")
+    if "faststream" in chosen and importlib.util.find_spec("faststream") is None:
+        _refuse(
+            "the variant faststream needs the package faststream, which is not installed: run "
+            "`make venv` in a checkout, or leave it out with --variants"
+        )
+    return chosen
 
 
 def _refuse(problem: str) -> NoReturn:

@@ -3,63 +3,34 @@
 
 The same processes, queues, links and databases as ours, as many messages of the same sizes, as many
 durable bytes, one commit before each acknowledgement. Nothing is parsed, signed, checked or
-decided: a message is a count of transfers and random bytes. `python -m harness.bench.floor FILE`
-is one process; the sending one is told on its standard input how many transfers to do, and answers
-with their seconds, of all and of each, or with what has failed.
+decided: an envelope is a kind of message, a count of transfers and random bytes. A transfer is done
+when the sender has committed its last message. `python -m harness.bench.floor FILE` is one process.
 
-A transfer is `proposal` (sender to hub), `cleared` (hub to everybody), `acceptance` (acquirer to
-hub), `completed` (hub to everybody). It is done when the sender has committed the last.
-
-Elsewhere: how the sizes are measured (`floors`), our own load (`load`).
+Elsewhere: what a transfer is, and what such a process is told (`part`); how the sizes are measured
+(`floors`); our own load (`load`).
 """
 
 import asyncio
 import json
-import random
 import sys
 import time
 from collections import Counter, deque
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import asyncpg
 
+from harness.bench.part import Noise, Part, serve
 from runtime.amqp import AmqpBroker
 from runtime.broker import Arrival, BrokerSettings, Parcel
-from schemas.identifiers import HUB, REC
+from schemas.identifiers import HUB
 
-__all__ = ["TABLE", "Part"]
+__all__ = ["TABLE"]
 
 TABLE = "create table kept (body bytea not null)"
 """Everything that a process stores."""
 
-NOISE_BYTES = 2**20
 WAIT_SECONDS = 0.25
 RETRY_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Part:
-    """One process of the floor. Sizes are bytes of one message of one transfer."""
-
-    participant: str
-    sender: str
-    acquirer: str
-    broker: str
-    database: str
-    sizes: dict[str, int]
-    """By `<kind> <recipient>`: what this process sends."""
-    durable: int
-    """What it stores for each message that it receives."""
-    bundle: int
-    """Messages in one envelope, at most."""
-    batch: int
-    """Envelopes received at a time, at most."""
-
-    @property
-    def text(self) -> str:
-        """As the file that the process is given."""
-        return json.dumps(asdict(self))
 
 
 class Process:
@@ -69,7 +40,7 @@ class Process:
         self._part = part
         self._connection = connection
         self._broker = AmqpBroker(part.participant, BrokerSettings(url=part.broker))
-        self._noise = random.Random(part.participant).randbytes(NOISE_BYTES)
+        self._noise = Noise(part.participant)
         self._outgoing: deque[Parcel] = deque()
         self._sending = asyncio.Event()
         self._done = asyncio.Event()
@@ -110,25 +81,21 @@ class Process:
     async def _take(self, arrivals: list[Arrival]) -> None:
         counts: Counter[str] = Counter()
         for arrival in arrivals:
-            what, count, _ = arrival.body.split(b" ", 2)
-            counts[what.decode()] += int(count)
+            what, some, _ = arrival.body.split(b" ", 2)
+            counts[what.decode()] += int(some)
         await self._store(counts.total())
         await self._broker.acknowledge(arrivals)
-        part = self._part
-        if part.participant == HUB:
-            for kind, answer in (("proposal", "cleared"), ("acceptance", "completed")):
-                for to in (part.sender, part.acquirer, REC):
-                    self._send(answer, to, counts[kind])
-        elif part.participant == part.acquirer:
-            self._send("acceptance", HUB, counts["cleared"])
-        elif part.participant == part.sender:
+        for kind, count in counts.items():
+            for answer, to in self._part.answers(kind):
+                self._send(answer, to, count)
+        if self._part.participant == self._part.sender:
             now = time.perf_counter()
             done = [now - self._begun.popleft() for _ in range(counts["completed"])]
             self._seconds += done
             self._done.set()
 
     async def _store(self, messages: int) -> None:
-        rows = [(self._bytes(self._part.durable),) for _ in range(messages)]
+        rows = [(self._noise.take(self._part.durable),) for _ in range(messages)]
         async with self._turn:  # what begins and what arrives are stored one after the other
             await self._connection.copy_records_to_table("kept", records=rows, columns=["body"])
 
@@ -137,7 +104,7 @@ class Process:
         while count:
             some = min(count, self._part.bundle)
             body = b"%s %d " % (kind.encode(), some)
-            body += self._bytes(max(0, some * size - len(body)))
+            body += self._noise.take(max(0, some * size - len(body)))
             self._number += 1
             name = f"{self._part.participant}:{to}:{self._number}"
             self._outgoing.append(Parcel(to=to, body=body, message_id=name, type="envelope"))
@@ -157,36 +124,12 @@ class Process:
                     self._outgoing.extendleft(reversed(left))
                     await asyncio.sleep(RETRY_SECONDS)
 
-    def _bytes(self, size: int) -> bytes:
-        """Random bytes, so that no database makes less of them."""
-        start = self._number * 7919 % max(1, NOISE_BYTES - size)
-        self._number += 1
-        return self._noise[start : start + size]
-
 
 async def _serve(part: Part) -> None:
     connection = await asyncpg.connect(part.database)
-    process = Process(part, connection)
-    running = asyncio.create_task(process.run())
-    commands = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
     try:
-        while line := await commands.readline():
-            asked = json.loads(line)
-            start = time.perf_counter()
-            doing = asyncio.create_task(process.transfer(asked["number"], asked["window"]))
-            await asyncio.wait({doing, running}, return_when=asyncio.FIRST_COMPLETED)
-            if running.done():  # it never ends by itself: whoever waits for it would wait for ever
-                running.result()
-            found = {"all": time.perf_counter() - start, "each": await doing}
-            print(json.dumps(found), flush=True)
-    except Exception as error:
-        print(json.dumps({"failed": f"{type(error).__name__}: {error}"}), flush=True)
-        raise
+        await serve(Process(part, connection))
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
         await connection.close()
 
 

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running the floor: what a transfer of ours has weighed, and processes that carry as much.
 
-Elsewhere: one process of the floor (`floor`).
+Common libraries carry the same messages in the same way, without storing anything.
+
+Elsewhere: one process of the floor (`floor`), or of a library (`plain_aio_pika`,
+`plain_faststream`).
 """
 
 import asyncio
@@ -10,8 +13,8 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +22,14 @@ import asyncpg
 from sqlalchemy.engine import make_url
 
 from harness.bench.course import ACQUIRER, SENDER
-from harness.bench.floor import TABLE, Part
+from harness.bench.floor import TABLE
+from harness.bench.part import Part
 from harness.bench.verify import RoundFailed
 from harness.services import Postgres, RabbitMQ
 from runtime.definitions import apply_definitions, definitions, hash_password
 from schemas.identifiers import HUB, REC, Participant
 
-__all__ = ["Floor", "Weight", "floor"]
+__all__ = ["Carriers", "Weight", "floor", "plain"]
 
 LOOK_SECONDS = 1.0
 LAST_LINES = 20
@@ -61,7 +65,6 @@ class Weight:
             Part(
                 participant=name,
                 sender=SENDER.participant,
-                acquirer=ACQUIRER.participant,
                 broker=broker,
                 database=database,
                 sizes={
@@ -80,10 +83,13 @@ class Weight:
         ]
 
 
-class Floor:
-    """Processes of the floor, ready for transfers."""
+class Carriers:
+    """Processes that carry what transfers weigh, ready for some; `what` they are, for errors."""
 
-    def __init__(self, processes: dict[str, subprocess.Popen[bytes]], folder: Path) -> None:
+    def __init__(
+        self, what: str, processes: dict[str, subprocess.Popen[bytes]], folder: Path
+    ) -> None:
+        self._what = what
         self._processes = processes
         self._folder = folder
 
@@ -112,60 +118,91 @@ class Floor:
             raise RoundFailed(self._ended(SENDER.participant, process))
         answer = json.loads(line)
         if "failed" in answer:
-            raise RoundFailed(f"the floor has failed: {answer['failed']}")
+            raise RoundFailed(f"{self._what} has failed: {answer['failed']}")
         return answer["all"], answer["each"]
 
     def _ended(self, name: str, process: subprocess.Popen[bytes]) -> str:
         status = process.wait()
         log = (self._folder / f"{name}.log").read_text(errors="replace")
         last = "\n".join(log.splitlines()[-LAST_LINES:])
-        return f"{name} of the floor has ended with {status}: {last}"
+        return f"{name} of {self._what} has ended with {status}: {last}"
 
 
 @asynccontextmanager
 async def floor(
     folder: Path, postgres: Postgres, rabbitmq: RabbitMQ, weight: Weight, *, bundle: int, batch: int
-) -> AsyncIterator[Floor]:
+) -> AsyncIterator[Carriers]:
     """Start the floor's processes on queues and databases of their own, and end them."""
-    participants = [HUB, REC, SENDER.participant, ACQUIRER.participant]
-    passwords = {str(p): secrets.token_hex(16) for p in participants}
-    hashes = {p: hash_password(w, secrets.token_bytes(4)) for p, w in passwords.items()}
-    await apply_definitions(
-        rabbitmq.admin_url, definitions(sorted(passwords), [], hashes, vhost=rabbitmq.vhost)
-    )
-    names = {p: f"{folder.name}_{p}".lower() for p in participants}
+    brokers = await _brokers(rabbitmq)
+    names = {p: f"{folder.name}_{p}".lower() for p in brokers}
     links: dict[str, tuple[str, str]] = {}
     for participant, name in names.items():
         url = postgres.create_database(name).replace("+asyncpg", "")
         connection = await asyncpg.connect(url)
         await connection.execute(TABLE)
         await connection.close()
-        link = make_url(rabbitmq.amqp_url).set(
-            username=str(participant), password=passwords[participant]
-        )
-        links[participant] = (link.render_as_string(hide_password=False), url)
-    processes: dict[str, subprocess.Popen[bytes]] = {}
-    folder.mkdir(parents=True)
+        links[participant] = (brokers[participant], url)
+    parts = weight.parts(links, bundle=bundle, batch=batch)
     try:
-        for part in weight.parts(links, bundle=bundle, batch=batch):
-            processes[part.participant] = _launch(part, folder)
-        yield Floor(processes, folder)
+        with _running("the floor", "harness.bench.floor", parts, folder) as carriers:
+            yield carriers
     finally:
-        for process in processes.values():
-            process.kill()
-            process.communicate()  # which closes the pipes, too
         for name in names.values():
             postgres.drop_database(name)
 
 
-def _launch(part: Part, folder: Path) -> subprocess.Popen[bytes]:
+@asynccontextmanager
+async def plain(
+    folder: Path, rabbitmq: RabbitMQ, weight: Weight, *, what: str, program: str
+) -> AsyncIterator[Carriers]:
+    """Start processes of a program that uses a common library, on queues of their own and without
+    databases, and end them.
+    """
+    links = {p: (broker, "") for p, broker in (await _brokers(rabbitmq)).items()}
+    parts = weight.parts(links, bundle=1, batch=1)
+    with _running(what, program, parts, folder) as carriers:
+        yield carriers
+
+
+async def _brokers(rabbitmq: RabbitMQ) -> dict[str, str]:
+    """Queues for everybody; gives each one's URL."""
+    participants = [HUB, REC, SENDER.participant, ACQUIRER.participant]
+    passwords = {str(p): secrets.token_hex(16) for p in participants}
+    hashes = {p: hash_password(w, secrets.token_bytes(4)) for p, w in passwords.items()}
+    await apply_definitions(
+        rabbitmq.admin_url, definitions(sorted(passwords), [], hashes, vhost=rabbitmq.vhost)
+    )
+    url = make_url(rabbitmq.amqp_url)
+    return {
+        participant: url.set(username=participant, password=password).render_as_string(
+            hide_password=False
+        )
+        for participant, password in passwords.items()
+    }
+
+
+@contextmanager
+def _running(what: str, program: str, parts: Sequence[Part], folder: Path) -> Iterator[Carriers]:
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    folder.mkdir(parents=True)
+    try:
+        for part in parts:
+            processes[part.participant] = _launch(program, part, folder)
+        yield Carriers(what, processes, folder)
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.communicate()  # which closes the pipes, too
+
+
+def _launch(program: str, part: Part, folder: Path) -> subprocess.Popen[bytes]:
     settings = folder / f"{part.participant}.json"
     descriptor = os.open(settings, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(part.text)
     with (folder / f"{part.participant}.log").open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - a process of our own
-            [sys.executable, "-m", "harness.bench.floor", str(settings)],
+            [sys.executable, "-m", program, str(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -22,7 +22,7 @@ import asyncpg
 from sqlalchemy.engine import make_url
 
 from harness.bench.figures import Killed, Measured, Taken, measured
-from harness.bench.floors import MESSAGES, Weight, floor
+from harness.bench.floors import MESSAGES, Carriers, Weight, floor, plain
 from harness.bench.load import Load
 from harness.bench.ours import Ours, ours
 from harness.bench.usage import cpu_seconds
@@ -117,6 +117,14 @@ class Bench:
         """The floor, with one message in an envelope."""
         return await self._floor(1, ())
 
+    async def raw_aio_pika(self) -> dict[str, Measured]:
+        """The floor's messages through aio-pika alone, one by one, stored by nobody."""
+        return await self._plain("raw-aio-pika", "harness.bench.plain_aio_pika")
+
+    async def faststream(self) -> dict[str, Measured]:
+        """The same through FastStream."""
+        return await self._plain("faststream", "harness.bench.plain_faststream")
+
     async def _both(
         self, pace: Pace, number: int, window: int, between: Sequence[int]
     ) -> dict[str, Measured]:
@@ -175,15 +183,25 @@ class Bench:
 
     async def _floor(self, bundle: int, between: Sequence[int]) -> dict[str, Measured]:
         assert self._weight is not None, "weigh first"
-        sizes, batch = self._sizes, PACE.batch_max
+        postgres, batch = self._postgres, PACE.batch_max
         async with (
             self._place() as (folder, rabbitmq),
-            floor(
-                folder, self._postgres, rabbitmq, self._weight, bundle=bundle, batch=batch
-            ) as processes,
+            floor(folder, postgres, rabbitmq, self._weight, bundle=bundle, batch=batch) as carriers,
         ):
-            await processes.run(sizes.warm, WINDOW)
-            return await self._phases(processes.pids, processes, sizes.saturation, WINDOW, between)
+            return await self._carried(carriers, between)
+
+    async def _plain(self, what: str, program: str) -> dict[str, Measured]:
+        assert self._weight is not None, "weigh first"
+        async with (
+            self._place() as (folder, rabbitmq),
+            plain(folder, rabbitmq, self._weight, what=what, program=program) as carriers,
+        ):
+            return await self._carried(carriers, ())
+
+    async def _carried(self, carriers: Carriers, between: Sequence[int]) -> dict[str, Measured]:
+        sizes = self._sizes
+        await carriers.run(sizes.warm, WINDOW)
+        return await self._phases(carriers.pids, carriers, sizes.saturation, WINDOW, between)
 
     async def killed(self) -> Killed:
         """The programs as they are, each killed once while transfers are in flight; all of these
@@ -278,6 +296,8 @@ async def _sealed(programs: Ours) -> dict[tuple[Participant, Participant], int]:
 VARIANTS: dict[str, Callable[[Bench], Awaitable[dict[str, Measured]]]] = {
     "floor": Bench.floor,
     "unbundled-floor": Bench.unbundled_floor,
+    "raw-aio-pika": Bench.raw_aio_pika,
+    "faststream": Bench.faststream,
     "ours": Bench.ours,
     "naive": Bench.naive,
 }

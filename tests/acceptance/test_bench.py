@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from harness.bench import floor as floors
 from harness.bench.cli import app
 from harness.bench.course import SENDER
-from harness.bench.floors import Floor
+from harness.bench.floors import Carriers
 from harness.bench.growth_cli import app as growth_app
 from harness.bench.layers import LAYERS, REST
 from harness.bench.verify import RoundFailed
@@ -71,6 +71,35 @@ def test_everything_in_one_process_has_its_figures_and_no_floor(tmp_path: Path) 
             assert set(figures["cpu_us_by_part"]) == {"everything"}
 
 
+def test_common_libraries_carry_the_same_messages_and_store_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "bench.json"
+    libraries = ("raw-aio-pika", "faststream")
+    small = ("--transfers", "200", "--rounds", "1", "--variants", ",".join(libraries))
+    done = CliRunner().invoke(app, [*small, "--no-kill", "--no-layers", "--json", str(file)])
+    assert done.exit_code == 0, done.output
+    found = json.loads(file.read_text())
+    assert found["ratios"] == {}
+    (one,) = found["rounds"]
+    assert set(one) == set(libraries)
+    for variant in libraries:
+        assert set(one[variant]) == {"saturation", "single"}
+        assert one[variant]["saturation"]["window"] == 512
+        for figures in one[variant].values():
+            assert figures["per_second"] > 0
+            assert figures["p50_ms"] > 0
+            assert figures["cpu_us_by_part"]["HUB"] > 0
+            assert figures["durable_bytes"] < 10_000, "what a transfer weighs is not stored"
+
+
+def test_without_faststream_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faststream", None)
+    done = CliRunner().invoke(app, [])
+    assert done.exit_code == 2
+    assert done.stderr.startswith("a6hub: the variant faststream needs the package faststream")
+    assert "make venv" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 WRONG = {
     "a floor where there is none": ("--variants", "floor", "--embedded"),
     "a variant that there is not": ("--variants", "ours,gremlins"),
@@ -120,7 +149,8 @@ async def test_a_process_of_the_floor_that_has_ended_ends_the_round(tmp_path: Pa
     (tmp_path / "HUB.log").write_text("the last words\n")
     waits, ends = launch("import time; time.sleep(600)"), launch("raise SystemExit(7)")
     try:
-        running = Floor({str(SENDER.participant): waits, "HUB": ends}, tmp_path)
+        both = {str(SENDER.participant): waits, "HUB": ends}
+        running = Carriers("the floor", both, tmp_path)
         with pytest.raises(RoundFailed, match="HUB of the floor has ended with 7: the last words"):
             await running.run(1, 1)
     finally:

@@ -108,7 +108,9 @@ def test_every_direct_dependency_is_locked() -> None:
 
 
 def test_the_runtime_needs_nothing_that_only_development_has() -> None:
-    """What our packages import is in the standard library, in the runtime lock, or ours."""
+    """What our packages import is in the standard library, in the runtime lock, or ours; but for
+    one variant of the benchmark, which says what to do where its library is not installed.
+    """
     pins = {line.split("==")[0] for line in LOCKS[1].read_text().splitlines() if "==" in line}
     owners = packages_distributions()
     strangers = set()
@@ -127,4 +129,4 @@ def test_the_runtime_needs_nothing_that_only_development_has() -> None:
                 known = top in sys.stdlib_module_names or top in PACKAGES or distributions & pins
                 if not known:
                     strangers.add(f"{path.relative_to(ROOT)}: {top}")
-    assert strangers == set()
+    assert strangers == {"harness/bench/plain_faststream.py: faststream"}

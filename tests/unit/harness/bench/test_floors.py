@@ -4,8 +4,8 @@
 import json
 
 from harness.bench.course import ACQUIRER, SENDER, UNITS, transfer
-from harness.bench.floor import Part
 from harness.bench.floors import Weight
+from harness.bench.part import Noise, Part
 from schemas.identifiers import HUB, REC
 
 CHE, GHA = SENDER.participant, ACQUIRER.participant
@@ -45,6 +45,32 @@ def test_each_process_sends_messages_of_the_sizes_of_ours() -> None:
 def test_what_is_stored_is_shared_out_by_messages() -> None:
     """Two at the hub, two at everybody else, and what the sender begins."""
     assert {part.durable for part in parts().values()} == {1000}
+
+
+ANSWERS = {
+    ("HUB", "proposal"): {("cleared", "CHE01"), ("cleared", "GHA01"), ("cleared", "REC")},
+    ("HUB", "acceptance"): {("completed", "CHE01"), ("completed", "GHA01"), ("completed", "REC")},
+    ("GHA01", "cleared"): {("acceptance", "HUB")},
+}
+"""Everything else is the end of it."""
+
+
+def test_a_transfer_takes_the_same_ways_as_ours() -> None:
+    kinds = ("proposal", "cleared", "acceptance", "completed")
+    found = {
+        (name, kind): set(answers)
+        for name, part in parts().items()
+        for kind in kinds
+        if (answers := part.answers(kind))
+    }
+    assert found == ANSWERS
+
+
+def test_noise_is_as_long_as_asked_and_never_the_same_at_once() -> None:
+    noise = Noise("HUB")
+    taken = [noise.take(size) for size in (1000, 1000, 0)]
+    assert [len(some) for some in taken] == [1000, 1000, 0]
+    assert taken[0] != taken[1]
 
 
 def test_a_process_is_given_itself_as_a_file() -> None:
