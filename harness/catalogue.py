@@ -8,8 +8,8 @@
 performance, from `docs/performance.json`. In five pages the text between
 `<!-- generated: name -->` and `<!-- end -->` is replaced. `docs/protocol.md`: limits, who says
 what, the states of a transaction, what each action has. `docs/operating.md`: see `manual`.
-`docs/reliability.md`: faults. `docs/performance.md` and `docs/scaling.md`: figures of a run. The
-tables stay where the program reads them, and the pages cannot drift from them: a test runs the
+`docs/reliability.md`: faults. `docs/performance.md` and `docs/scaling.md`: figures of the runs in
+`docs/performance.json` and `docs/growth.json`. The tables stay where the program reads them, and the pages cannot drift from them: a test runs the
 check.
 
 Elsewhere: the blocks of the operators' page (`manual`). All else there is written by hand.
@@ -26,6 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
+from harness.bench.growth_page import growth_blocks
 from harness.bench.page import draw, performance_blocks, scaling_blocks
 from harness.manual import operating_blocks, table
 from harness.simulation.chances import BROKER, KINDS, STORE
@@ -46,6 +47,7 @@ RELIABILITY = Path("docs/reliability.md")
 PERFORMANCE = Path("docs/performance.md")
 SCALING = Path("docs/scaling.md")
 MEASURED = Path("docs/performance.json")
+GROWN = Path("docs/growth.json")
 PICTURE = Path("docs/pictures/performance.svg")
 BLOCK = re.compile(
     r"(?P<begin><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
@@ -110,12 +112,14 @@ def outdated() -> list[Path]:
 
 
 def _pages() -> dict[Path, str]:
-    measured = json.loads((ROOT / MEASURED).read_text(encoding="utf-8"))
+    measured, grown = (
+        json.loads((ROOT / run).read_text(encoding="utf-8")) for run in (MEASURED, GROWN)
+    )
     made = {
         PROTOCOL: blocks(),
         OPERATING: operating_blocks(),
         RELIABILITY: {"faults": _faults()},
-        PERFORMANCE: performance_blocks(measured),
+        PERFORMANCE: {**performance_blocks(measured), **growth_blocks(grown)},
         SCALING: scaling_blocks(measured),
     }
     pages = {p: with_blocks((ROOT / p).read_text(encoding="utf-8"), b) for p, b in made.items()}

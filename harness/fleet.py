@@ -15,6 +15,8 @@ import random
 import secrets
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -62,6 +64,9 @@ class Pace:
 
 
 QUICK = Pace()
+READY_SECONDS_MAX = 60.0
+CROWD_TICK_SECONDS = 5.0
+"""Registries in a crowd are there to answer, which no tick is needed for."""
 
 
 class Fleet(Protocol):
@@ -227,6 +232,7 @@ class ProcessFleet:
         folder.mkdir(exist_ok=True)
         url = self._broker.set(username=str(member.participant), password=password)
         name = str(member.participant)
+        crowded = member.participant in self._crowd
         _secret(folder / f"{name}.broker", url.render_as_string(hide_password=False))
         _secret(folder / f"{name}.database", self.databases[member.participant])
         operator, _ = self._estate.order
@@ -236,7 +242,7 @@ class ProcessFleet:
             "database_file": str(folder / f"{name}.database"),
             "broker_file": str(folder / f"{name}.broker"),
             "keys": str(self._estate.folder / "keys" / name),
-            "tick_seconds": self._pace.tick_seconds,
+            "tick_seconds": CROWD_TICK_SECONDS if crowded else self._pace.tick_seconds,
             "sweep_seconds": self._pace.sweep_seconds,
             "batch_max": self._pace.batch_max,
             "bundle_max": self._pace.bundle_max,
@@ -264,7 +270,7 @@ class ProcessFleet:
         logs = self._estate.folder / "logs"
         logs.mkdir(exist_ok=True)
         with (logs / f"{name}.jsonl").open("ab") as log:
-            self._processes[name] = subprocess.Popen(  # noqa: S603 - our own programs
+            self._processes[name] = subprocess.Popen(
                 [sys.executable, "-m", *module],
                 stdout=log,
                 stderr=log,
@@ -287,6 +293,15 @@ class ProcessFleet:
         process = self._processes[str(participant)]
         process.kill()
         process.wait()
+
+    async def ready(self, participant: Participant) -> None:
+        """Wait until a program says that it is ready; `RuntimeError` when it does not."""
+        address = f"http://127.0.0.1:{self.ports[participant]}/readyz"
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while not await asyncio.to_thread(_answers, address):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{participant} was not ready after {READY_SECONDS_MAX} seconds")
+            await asyncio.sleep(0.02)
 
     async def check(self) -> None:
         for name, process in self._processes.items():
@@ -313,6 +328,14 @@ MODULES = {
     "mechanism": "mechanism_node",
 }
 """The package that is each program's process."""
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=1):  # noqa: S310 - an address of our own
+            return True
+    except OSError:  # nobody listens yet, or says that it is not ready
+        return False
 
 
 def _secret(path: Path, text: str) -> None:

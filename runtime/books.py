@@ -25,7 +25,6 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
-    or_,
     select,
     text,
     true,

@@ -11,15 +11,12 @@ Elsewhere: what is measured (`rounds`), the ratios (`figures`).
 
 import asyncio
 import importlib.util
-import json
 import logging
-import os
-import platform
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
 from rich import box
@@ -27,6 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from harness.bench.command import in_words, machine, must_be_writable, refuse, write_figures
 from harness.bench.embedded import EMBEDDED_VARIANTS, EmbeddedBench
 from harness.bench.figures import Killed, Measured, Round, Spread, document, ratios
 from harness.bench.rounds import VARIANTS, Bench, Sizes
@@ -65,14 +63,10 @@ def bench(
     """Measure the programs against a floor that only carries and stores the same bytes."""
     chosen = _chosen(variants, EMBEDDED_VARIANTS if embedded else VARIANTS)
     if not 100 <= transfers <= TRANSFERS_MAX:
-        _refuse(f"--transfers is {transfers}; give 100 to {TRANSFERS_MAX}")
+        refuse(f"--transfers is {transfers}; give 100 to {TRANSFERS_MAX}")
     if not 1 <= rounds <= ROUNDS_MAX:
-        _refuse(f"--rounds is {rounds}; give 1 to {ROUNDS_MAX}")
-    if json_file is not None:
-        try:  # before the work, not after it
-            json_file.open("a", encoding="utf-8").close()
-        except OSError as error:
-            _refuse(f"--json: {json_file} cannot be written: {error.strerror}")
+        refuse(f"--rounds is {rounds}; give 1 to {ROUNDS_MAX}")
+    must_be_writable(json_file)
     sizes = Sizes(
         saturation=transfers,
         naive=max(50, transfers // 20),
@@ -91,7 +85,7 @@ def bench(
             if layers:
                 found.layers = asyncio.run(_run_layers(console, sizes))
     except ServiceError as error:
-        _refuse(str(error))
+        refuse(str(error))
     except RuntimeError as error:  # what failed says so: a round, the load, a program that ended
         typer.echo(f"a6hub: a round does not count: {error}", err=True)
         raise typer.Exit(1) from None
@@ -103,10 +97,8 @@ def bench(
             f"{', '.join(killed.killed)} were killed once each among {killed.transfers} transfers: "
             f"all of these are finished, in {killed.seconds:.1f} seconds"
         )
-    if json_file is not None:
-        whole = document(found.rounds, _machine(), killed=killed, layers=found.layers)
-        text = json.dumps(whole, indent=2)
-        json_file.write_text(text + "\n", encoding="utf-8")
+    whole = document(found.rounds, machine(), killed=killed, layers=found.layers)
+    write_figures(json_file, whole)
 
 
 def _chosen(variants: str, there: Iterable[str]) -> list[str]:
@@ -114,18 +106,13 @@ def _chosen(variants: str, there: Iterable[str]) -> list[str]:
     chosen = variants.split(",") if variants else list(there)
     unknown = sorted(set(chosen) - set(there))
     if unknown:
-        _refuse(f"--variants: {', '.join(unknown)}; there are {', '.join(there)}")
+        refuse(f"--variants: {', '.join(unknown)}; there are {', '.join(there)}")
     if "faststream" in chosen and importlib.util.find_spec("faststream") is None:
-        _refuse(
+        refuse(
             "the variant faststream needs the package faststream, which is not installed: run "
             "`make venv` in a checkout, or leave it out with --variants"
         )
     return chosen
-
-
-def _refuse(problem: str) -> NoReturn:
-    typer.echo(f"a6hub: {problem}", err=True)
-    raise typer.Exit(2)
 
 
 @dataclass
@@ -215,33 +202,18 @@ def _show(console: Console, rounds: list[Round]) -> None:
         single = [one[name]["single"] for one in rounds]
         table.add_row(
             name,
-            _spread(Spread.of(m.per_second for m in saturation), 0),
-            _spread(Spread.of(m.cpu_us for m in saturation), 0),
-            _spread(Spread.of(m.p50_ms for m in single), 1),
-            _spread(Spread.of(m.p99_ms for m in single), 1),
+            in_words(Spread.of(m.per_second for m in saturation), 0),
+            in_words(Spread.of(m.cpu_us for m in saturation), 0),
+            in_words(Spread.of(m.p50_ms for m in single), 1),
+            in_words(Spread.of(m.p99_ms for m in single), 1),
         )
     console.print(table)
     table = Table(title="Ratios, each of two figures of one round", box=box.SIMPLE)
     table.add_column("ratio")
     table.add_column("median", justify="right")
     for name, spread in ratios(rounds).items():
-        table.add_row(name, _spread(spread, 2))
+        table.add_row(name, in_words(spread, 2))
     console.print(table)
-
-
-def _spread(spread: Spread, digits: int) -> str:
-    median, least, most = (f"{x:,.{digits}f}" for x in (spread.median, spread.least, spread.most))
-    return f"{median} [{least} to {most}]"
-
-
-def _machine() -> dict[str, Any]:
-    """The machine in words."""
-    return {
-        "cores": os.cpu_count(),
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "python": platform.python_version(),
-    }
 
 
 def _show_layers(console: Console, layers: Mapping[str, float]) -> None:

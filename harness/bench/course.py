@@ -12,12 +12,16 @@ from typing import Any
 from harness.scenario import Scenario, Step
 from schemas.identifiers import Actor, Participant
 
-__all__ = ["ACQUIRER", "SENDER", "UNITS", "course", "others", "transfer"]
+__all__ = ["ACQUIRER", "MORE_MAX", "SENDER", "UNITS", "course", "others", "transfer"]
 
 SENDER = Actor("CHE01/CHE")
 ACQUIRER = Actor("GHA01/GHA")
 UNITS = 10
 """Serials in one transfer."""
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+MORE_MAX = len(_LETTERS) ** 2
+"""Registries that only answer the hub."""
 
 _APPROACH, _VINTAGE = "CA0007", "2023"
 
@@ -26,9 +30,8 @@ def others(number: int) -> list[Participant]:
     """So many more registries, of Parties whose codes ISO 3166-1 leaves to its users (XAA to XZZ);
     they are admitted, and have nothing to do but to answer the hub.
     """
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    assert number <= len(letters) ** 2
-    return [Participant(f"X{a}{b}01") for a in letters for b in letters][:number]
+    assert number <= MORE_MAX
+    return [Participant(f"X{a}{b}01") for a in _LETTERS for b in _LETTERS][:number]
 
 
 def course(transfers: int, more: int = 0) -> Scenario:

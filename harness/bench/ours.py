@@ -19,7 +19,6 @@ from harness.scenario import Scenario
 from harness.services import Postgres, RabbitMQ
 from runtime.broker import Parcel
 from runtime.clock import SystemClock
-from schemas.identifiers import Participant
 
 __all__ = ["Embedded", "Ours", "embedded", "ours"]
 

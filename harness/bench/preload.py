@@ -75,6 +75,7 @@ async def lengthen(programs: Ours, leaves: int) -> None:
     await _lengthen_copy(programs.fleet.databases[REC], leaves, nodes)
     for participant in (HUB, REC):
         programs.fleet.launch(participant)
+        await programs.fleet.ready(participant)
 
 
 async def _lengthen_hub(database: str, leaves: int) -> str:

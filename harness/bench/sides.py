@@ -10,7 +10,7 @@ them (`growth`).
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -87,16 +87,21 @@ async def side_by_side(servers: Servers, first: Side, second: Side) -> AsyncIter
         fleets: dict[str, Ours] = {}
         logs: dict[str, int] = {}
         for side in (first, second):
-            place, broker = servers.folder / side.name, servers.broker(side.name)
-            running = ours(
-                place, servers.postgres, broker, side.course, side.pace, more=side.more
+            # Users are the whole broker's: once the second fleet has its passwords, no program of
+            # the first one can be started any more.
+            fleets[side.name] = programs = await stack.enter_async_context(
+                ours(
+                    servers.folder / side.name,
+                    servers.postgres,
+                    servers.broker(side.name),
+                    side.course,
+                    side.pace,
+                    more=side.more,
+                )
             )
-            fleets[side.name] = await stack.enter_async_context(running)
-        for side in (first, second):
-            await side.prepare(fleets[side.name])
-            (log,) = await fleets[side.name].remote.rows(
-                HUB, "select max(position) + 1 as n from log_entries"
-            )
+            await side.prepare(programs)
+            sql = "select max(position) + 1 as n from log_entries"
+            (log,) = await programs.remote.rows(HUB, sql)
             logs[side.name] = log.n
         loads = {
             side.name: Load(fleets[side.name].estate, fleets[side.name].fleet.databases, side.most)
@@ -112,8 +117,3 @@ async def side_by_side(servers: Servers, first: Side, second: Side) -> AsyncIter
         finally:
             for load in loads.values():
                 await load.close()
-
-
-def gentle(pace: Pace, heartbeat_seconds: float) -> Pace:
-    """The same pace with heartbeats so far apart."""
-    return replace(pace, heartbeat_seconds=heartbeat_seconds)

@@ -159,24 +159,46 @@ async def test_a_process_of_the_floor_that_has_ended_ends_the_round(tmp_path: Pa
             process.communicate()
 
 
-def test_a_small_run_on_growing_ledgers_has_every_figure(tmp_path: Path) -> None:
+def test_a_small_run_on_what_grows_has_every_figure(tmp_path: Path) -> None:
     file = tmp_path / "growth.json"
-    sizes = ("--small", "1000", "--blocks", "2000", "--transfers", "40", "--memory", "200")
-    done = CliRunner().invoke(growth_app, [*sizes, "--json", str(file)])
+    sizes = {
+        "--small": 1000,
+        "--blocks": 2000,
+        "--leaves": 3000,
+        "--participants": 6,
+        "--transfers": 40,
+        "--memory": 200,
+    }
+    words = [str(word) for pair in sizes.items() for word in pair]
+    done = CliRunner().invoke(growth_app, [*words, "--json", str(file)])
     assert done.exit_code == 0, done.output
     found = json.loads(file.read_text())
-    assert len(found["ledger_ratios"]) == 3
-    assert found["ledger_ratio"]["median"] > 0
+    assert set(found["ratios"]) == {"ledger", "log", "participant"}
+    for name, ratio in found["ratios"].items():
+        turns = found[f"{name}_ratios"]
+        assert len(turns) == 3
+        assert 0 < ratio["least"] == min(turns) <= ratio["median"] <= ratio["most"] == max(turns)
     assert len(found["start_seconds"]) == 5
     assert found["start_median_seconds"] > 0
     assert found["help_median_seconds"] > 0
     assert set(found["memory_bytes"]) == {"HUB", "REC", "GHA01", "CHE01"}
     assert all(len(looks) == 10 for looks in found["memory_bytes"].values())
+    descents = {(one["blocks"], one["differences"]): one for one in found["descents"]}
+    assert set(descents) == {(blocks, d) for blocks in (500, 2000) for d in (0, 1, 10)}
+    for (_, differences), one in descents.items():
+        assert one["seconds"]["least"] > 0
+        assert (one["questions"] > 0) == (differences > 0)
+    everything = descents[2000, 10]["everything"]
+    assert everything["bytes"] > descents[2000, 10]["bytes"] > descents[2000, 1]["bytes"]
 
 
 GROWTH_WRONG = {
     "a small ledger that is too small": ("--small", "700"),
     "a large one that is smaller": ("--blocks", "1000"),
+    "a large one that the load exhausts": ("--blocks", "100000"),
+    "a log that is too short": ("--leaves", "999"),
+    "no more participants": ("--participants", "3"),
+    "too many of them": ("--participants", "677"),
     "no transfers": ("--transfers", "0"),
     "no memory": ("--memory", "0"),
     "a folder for a file": ("--json", "."),
