@@ -13,7 +13,7 @@ from schemas.nodes import Children
 from tests.unit.reconciliation.world import GHANA, START
 
 NODE, FAR = 0x123_0000_0000_1, 0x123_0000_8000_1
-"""Two places of level 12; the first five digits of level 8 are theirs together."""
+"""Two buckets whose ways part at level 8."""
 
 TREE = Tree()
 TREE.put({NODE >> 4 << 4 | n: bytes([n]) * 32 for n in (1, 2)})
