@@ -30,7 +30,7 @@ messages that carry a descent, and what a difference means for people (`reconcil
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from hashlib import sha256
 from itertools import pairwise
 from struct import pack
@@ -43,6 +43,7 @@ __all__ = [
     "EMPTY_ROOT",
     "LABELS_MAX",
     "LEVELS",
+    "SLOT_LEVEL",
     "Difference",
     "Explained",
     "Label",
@@ -58,6 +59,7 @@ __all__ = [
     "differing",
     "dirty_buckets",
     "explain",
+    "goes_on",
     "node_digest",
     "parents",
     "points",
@@ -68,6 +70,9 @@ __all__ = [
 
 LEVELS: Final = 12
 """The level of the buckets: 3 levels of slots and 9 of serials, four bits each."""
+
+SLOT_LEVEL: Final = 3
+"""The level whose nodes are the slots of keys."""
 
 EMPTY_ROOT: Final = sha256(b"\x03").digest()
 """The root for an actor that holds nothing."""
@@ -243,6 +248,13 @@ def verify_children(level: int, index: int, digest: bytes, below: Mapping[int, b
         return node_digest({child & 15: value for child, value in below.items()}) == digest
     except ValueError:
         return False
+
+
+def goes_on(level: int, below: Iterable[Sized]) -> bool:
+    """Whether, instead of these children, which are at `level`, an answer has theirs: there is
+    nothing to choose, since no node has two. It ends at the slots, and at the buckets.
+    """
+    return level not in {SLOT_LEVEL, LEVELS} and max(map(len, below), default=0) == 1
 
 
 def verify_points(bucket: int, digest: bytes, points: Iterable[Point]) -> bool:

@@ -3,6 +3,8 @@
 
     children 0 ─► 1 ─► 2 ─► totals ─► children 3 ─► … ─► 11 ─► points ─► trail ─► named
 
+Levels at which there is nothing to choose come in one answer, and are taken one after another.
+
 `step` takes an answer, beside what our replica says at the same position, to the next question or
 to an end: `Named` rows of exact ranges, or `Broken`.
 
@@ -11,31 +13,31 @@ The rules of this file:
 * Every answer is compared with our replica at the answer's own position, so trading goes on.
 * Whatever the actor stated under one root is held to that root: children must hash to the digest
   stated for their parent, points to that of their bucket. `Broken.false` is set when they do not.
+* Nothing is asked about what the actor has not, as long as that is all that differs.
 * When its rows have moved on between two answers that tie is lost, but what differs stays what
   differs; the answers are taken as they are, and a sum that does not close in the end is `Broken`
   without blame, and begun again.
 
-Elsewhere: the state of a drill-down (`drill`), sending, deadlines and replicas (`examine`), what a
-difference is called (`classify`).
+Elsewhere: what the levels of an answer must be (`levels`), the state of a drill-down (`drill`),
+what our replica says (`ours`), sending, deadlines and replicas (`examine`), what a difference is
+called (`classify`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger import tree
-from ledger.tree import LEVELS, Point
-from reconciliation.drill import DifferingTotal, Drill, Held, Place, Row, fits
-from runtime.rows import point_line
+from ledger.tree import LEVELS, SLOT_LEVEL, Point
+from reconciliation.drill import DifferingTotal, Drill, Held, Place, PointLine, Row, fits
+from reconciliation.levels import Below, stated_below
+from runtime.rows import points_in
 from schemas.effects import Units
 from schemas.identifiers import Digest
 from schemas.limits import TREE_NODES_MAX
-from schemas.messages import Answer, AuditLine, PointLine
+from schemas.messages import Answer, AuditLine
 from schemas.units import Key
 
 __all__ = ["Broken", "Named", "Ours", "step"]
-
-SLOT_LEVEL = 3
-"""The level whose nodes are the slots of keys; totals are asked for there."""
 
 BUCKETS_MAX = 16
 """Buckets in one inquiry: each may have some hundred points of a kilobyte."""
@@ -44,15 +46,17 @@ TRAIL_LINES_MAX = 2000
 """Lines of a trail that one answer can hold."""
 
 EVIDENCE_MAX = 64
-"""Digests kept as evidence: a descent without breadth has sixteen answers."""
+"""Digests kept as evidence: a descent without breadth has some ten answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """What our replica says at the answer's position, as far as the question needs it."""
+    """What our replica says at the answer's position, as far as the question needs it; children
+    of all nodes asked about, and of others that the answer may lead to without a question.
+    """
 
     root: Digest
-    children: Mapping[int, bytes] = field(default_factory=dict)
+    children: Below = field(default_factory=dict)
     points: Mapping[int, frozenset[Point]] = field(default_factory=dict)
     totals: Sequence[tuple[str, str, int]] = ()
 
@@ -99,32 +103,39 @@ def step(drill: Drill, answer: Answer, said: Digest, ours: Ours) -> Drill | Name
 
 
 def _children(drill: Drill, answer: Answer, ours: Ours) -> Drill | Broken:
-    below: dict[int, dict[int, bytes]] = {place.node: {} for place in drill.now}
-    for child in answer.children:
-        known = below.get(child.node >> 4)
-        if known is None or child.node in known:
-            return Broken(f"child {child.node} was not asked for, or is given twice", false=True)
-        known[child.node] = bytes.fromhex(child.digest)
-    found: list[Place] = []
+    try:
+        stated = stated_below(drill, answer)
+    except ValueError as error:
+        return Broken(str(error), false=True)
+    while True:
+        after = _turn(drill.but(found=(*drill.found, *_differing(drill, answer, stated, ours))))
+        if isinstance(after, Broken) or not _goes_on(drill, after, stated, ours):
+            return after
+        drill = after
+
+
+def _differing(drill: Drill, answer: Answer, stated: Below, ours: Ours) -> Iterator[Place]:
+    """What differs below the nodes of one level."""
     for place in drill.now:
-        theirs = below[place.node]
-        stated = answer.holdings if drill.level == 0 else place.digest
-        tied = drill.level == 0 or place.root == answer.holdings
-        if tied and not _hash_to(drill.level, place.node, stated, theirs):
-            why = f"the children of {place.node} at level {drill.level} do not hash to it"
-            return Broken(why, false=True)
-        mine = {n: d for n, d in ours.children.items() if n >> 4 == place.node}
-        for node in tree.differing(mine, theirs):
+        at = drill.level, place.node
+        theirs = stated.get(at, {})
+        for node in tree.differing(ours.children[at], theirs):
             value = theirs.get(node)
             digest = None if value is None else Digest(value.hex())
-            found.append(Place(node=node, digest=digest, root=answer.holdings))
-    return _turn(drill.but(found=(*drill.found, *found)))
+            yield Place(node=node, digest=digest, root=answer.holdings)
 
 
-def _hash_to(level: int, node: int, stated: Digest | None, below: Mapping[int, bytes]) -> bool:
-    if stated is None:
-        return not below
-    return tree.verify_children(level, node, bytes.fromhex(stated), below)
+def _goes_on(drill: Drill, after: Drill, stated: Below, ours: Ours) -> bool:
+    """Whether the next level needs no question: all that differs there is in the answer, or is
+    nothing that the actor has.
+    """
+    if (after.question, after.level) != ("children", drill.level + 1) or after.todo:
+        return False
+    places = {(after.level, place.node): place for place in after.now}
+    return all(
+        at in ours.children and (at in stated or place.digest is None)
+        for at, place in places.items()
+    )
 
 
 def _totals(drill: Drill, answer: Answer, ours: Ours) -> tuple[DifferingTotal, ...]:
@@ -146,15 +157,15 @@ def _points(drill: Drill, answer: Answer, ours: Ours) -> Drill | Broken:
     for bucket in answer.buckets:
         if bucket.node in stated or all(place.node != bucket.node for place in drill.now):
             return Broken(f"bucket {bucket.node} was not asked for, or is given twice", false=True)
-        stated[bucket.node] = [_point(line) for line in bucket.points]
+        stated[bucket.node] = points_in(bucket, answer.labels)
     missing, surplus = list(drill.missing), list(drill.surplus)
     for place in drill.now:
         theirs = stated.get(place.node, [])
         if not _belong(place, answer.holdings, theirs):
             return Broken(f"the points of bucket {place.node} are not its points", false=True)
         mine = ours.points.get(place.node, frozenset())
-        missing += (point_line(point) for point in sorted(mine - set(theirs)))
-        surplus += (point_line(point) for point in sorted(set(theirs) - mine))
+        missing += (PointLine.of(point) for point in sorted(mine - set(theirs)))
+        surplus += (PointLine.of(point) for point in sorted(set(theirs) - mine))
     return _turn(drill.but(missing=tuple(missing), surplus=tuple(surplus)))
 
 
@@ -191,7 +202,9 @@ def _explain(drill: Drill) -> Drill | Broken:
     """All points are there: put them together into ranges, and ask for the trail of these."""
     try:
         found = tree.explain(
-            tree.differences(map(_point, drill.missing), map(_point, drill.surplus))
+            tree.differences(
+                (line.point for line in drill.missing), (line.point for line in drill.surplus)
+            )
         )
         rows = tuple(
             Row(
@@ -230,7 +243,3 @@ def _trail(drill: Drill, answer: Answer) -> Drill | Named:
 
 def _held(label: tree.Label | None) -> Held | None:
     return label and Held(attributes=label.attributes, account=label.account)
-
-
-def _point(line: PointLine) -> Point:
-    return Point(line.key, line.serial, line.sign, line.attributes, line.account)

@@ -10,10 +10,11 @@ Elsewhere: from an answer to the next question (`descent`), sending and deadline
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from ledger.tree import Point
 from schemas.effects import Units
 from schemas.identifiers import Actor, Digest, Instant
 from schemas.limits import TREE_NODES_MAX
-from schemas.messages import Answer, AuditLine, Inquiry, PointLine
+from schemas.messages import Answer, AuditLine, Inquiry
 from schemas.units import Frozen
 
 __all__ = [
@@ -21,10 +22,12 @@ __all__ = [
     "Drill",
     "Held",
     "Place",
+    "PointLine",
     "Row",
     "again",
     "begin",
     "fits",
+    "in_parts",
     "inquiry",
 ]
 
@@ -37,6 +40,26 @@ class Place(Frozen):
     node: int
     digest: Digest | None
     root: Digest
+
+
+class PointLine(Frozen):
+    """A signed point of a holdings tree, as it is kept."""
+
+    key: str
+    serial: int
+    sign: int
+    attributes: str
+    account: str
+
+    @classmethod
+    def of(cls, point: Point) -> "PointLine":
+        """A point as a line."""
+        return cls(**point._asdict())
+
+    @property
+    def point(self) -> Point:
+        """The point of this line."""
+        return Point(self.key, self.serial, self.sign, self.attributes, self.account)
 
 
 class Held(Frozen):
@@ -144,7 +167,15 @@ def inquiry(drill: Drill) -> Inquiry:
         actor=drill.actor,
         level=drill.level,
         nodes=tuple(place.node for place in drill.now),
+        one_level=in_parts(drill),
     )
+
+
+def in_parts(drill: Drill) -> bool:
+    """Whether a level has more nodes than one inquiry: then it is compared as a whole before the
+    next, and what an answer had of the next would be asked for again.
+    """
+    return drill.question == "children" and bool(drill.todo or drill.found)
 
 
 def fits(drill: Drill, answer: Answer) -> bool:

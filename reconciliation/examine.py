@@ -17,7 +17,8 @@ it is a case of its own (`deliveries-differ`) until the author says something el
 
 This is the end of a batch: entries are written, and reading and hashing rows may happen here.
 
-Elsewhere: the descent itself (`descent`), causes (`classify`), rows and tree (`runtime.books`).
+Elsewhere: the descent itself (`descent`), what our replica says to an answer (`ours`), causes
+(`classify`), rows and tree (`runtime.books`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,10 +31,11 @@ from reconciliation import drill as drills
 from reconciliation import past, silence
 from reconciliation.cases import OVERDUE, close_cases, gone, of_deliveries, open_cases
 from reconciliation.classify import Classified, classify
-from reconciliation.descent import Broken, Named, Ours, step
+from reconciliation.descent import Broken, Named, step
 from reconciliation.drill import Drill
 from reconciliation.follow import misdelivered, moved_by, raise_alarm
 from reconciliation.known import Known, expected_of, sum_of
+from reconciliation.ours import load_ours
 from reconciliation.state import Facts, Standing, Stated
 from runtime import books, events
 from runtime.program import Batch
@@ -44,7 +46,7 @@ from schemas.identifiers import REC_ACTOR, Actor, Digest, Instant
 from schemas.messages import Answer, AnswerMessage, Entry
 from schemas.units import Key
 
-__all__ = ["Examination", "ReconcilerSettings", "load_ours", "next_due"]
+__all__ = ["Examination", "ReconcilerSettings", "next_due"]
 
 ENTRIES_AT_ONCE = 500
 ASKED_MAX = 8
@@ -264,7 +266,7 @@ class Examination(NamedTuple):
             self.batch.log(events.DRILL_BROKEN, actor=actor, why=why, false=False)
             self._agreed(actor)
             return
-        ours = await load_ours(self.session, drill, standing.expected)
+        ours = await load_ours(self.session, drill, answer, standing.expected)
         after = step(drill, answer, said, ours)
         if isinstance(after, Broken):
             await self._broken(drill, after)
@@ -336,19 +338,6 @@ class Examination(NamedTuple):
         found = [Classified(*span, cause, None, None) for span in spans]
         evidence, freeze = drill.evidence, self.settings.freeze
         open_cases(self.facts, self.batch, drill.actor, found, evidence, freeze=freeze)
-
-
-async def load_ours(session: Session, drill: Drill, root: Digest) -> Ours:
-    """What our replica, whose root this is, says to the question of a drill-down."""
-    nodes = [place.node for place in drill.now]
-    if drill.question == "children":
-        found = await books.children_of(session, drill.actor, drill.level, nodes)
-        return Ours(root, children=found)
-    if drill.question == "points":
-        return Ours(root, points=await books.load_tree_points(session, drill.actor, nodes))
-    if drill.question == "totals":
-        return Ours(root, totals=await books.totals(session, drill.actor, nodes))
-    return Ours(root)
 
 
 def _pair(stated: Digest, expected: Digest) -> str:

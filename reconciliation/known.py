@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from ledger import tree
 from ledger.tree import EMPTY_ROOT, LEVELS, Point
 from reconciliation.descent import Named
+from reconciliation.drill import PointLine
 from runtime import books
 from runtime.store import Session
 from schemas.identifiers import Actor, Digest
-from schemas.messages import PointLine
 from schemas.units import Frozen
 
 __all__ = ["Known", "expected_of", "sum_of"]
@@ -55,8 +55,12 @@ async def expected_of(session: Session, known: Known) -> Digest | None:
         }
     except ValueError:
         return None
+    way = [(n, node >> 4 * (LEVELS - n)) for node in sums for n in range(LEVELS)]
+    stored = await books.children_of(session, known.actor, way)
     for level in range(LEVELS, 0, -1):
-        siblings = await books.children_of(session, known.actor, level - 1, tree.parents(changed))
+        siblings: dict[int, bytes] = {}
+        for parent in tree.parents(changed):
+            siblings |= stored[level - 1, parent]
         changed = tree.climb(level, changed, siblings)
     return Digest((changed[0] or EMPTY_ROOT).hex())
 

@@ -6,22 +6,16 @@ bring its own copy to the same point. A question about an actor of somebody else
 """
 
 from ledger.growth import Growth
+from ledger.tree import goes_on
 from registry import storage
 from registry.state import Inquired, RegistryFacts
 from runtime import books
 from runtime.program import Batch
-from runtime.rows import point_line
+from runtime.rows import labelled
 from runtime.store import Session
 from schemas.identifiers import REC, Actor, Digest
-from schemas.messages import (
-    Answer,
-    AuditLine,
-    Bucket,
-    Delivered,
-    Inquiry,
-    NodeDigest,
-    Total,
-)
+from schemas.messages import Answer, AuditLine, Delivered, Inquiry, Total
+from schemas.nodes import Children
 from schemas.units import Frozen, Key
 
 __all__ = ["answer_inquiry", "answer_to"]
@@ -59,24 +53,24 @@ async def _contents(
 ) -> dict[str, tuple[Frozen, ...]]:
     """The members of the answer that the question asks for."""
     if inquiry.question == "children":
-        found = await books.children_of(session, actor, inquiry.level, inquiry.nodes)
-        nodes = (
-            NodeDigest(node=node, digest=Digest(value.hex()))
-            for node, value in sorted(found.items())
-        )
-        return {"children": tuple(nodes)}
+        return {"children": tuple(await _children(session, inquiry, actor))}
     if inquiry.question == "points":
         points = await books.load_tree_points(session, actor, inquiry.nodes)
-        return {
-            "buckets": tuple(
-                Bucket(node=node, points=tuple(point_line(p) for p in held))
-                for node, held in books.buckets_of(points)
-            )
-        }
+        return labelled(books.buckets_of(points))
     if inquiry.question == "totals":
         sums = await books.totals(session, actor, inquiry.nodes)
         return {"totals": tuple(Total(key=k, kind=n, quantity=q) for k, n, q in sums[:LINES])}
     return {"trail": tuple(await _trail(session, inquiry, actor))}
+
+
+async def _children(session: Session, inquiry: Inquiry, actor: Actor) -> list[Children]:
+    """The children asked for; where there is nothing to choose, the next of whom there is."""
+    level, nodes = inquiry.level, set(inquiry.nodes)
+    while True:
+        found = await books.children_of(session, actor, ((level, node) for node in nodes))
+        level, nodes = level + 1, {child for below in found.values() for child in below}
+        if inquiry.one_level or not goes_on(level, found.values()):
+            return [Children.of(*place, below) for place, below in found.items() if below]
 
 
 async def _trail(session: Session, inquiry: Inquiry, actor: Actor) -> list[AuditLine]:

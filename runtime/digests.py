@@ -143,11 +143,17 @@ _BELOW = {dialect: _below(dialect) for dialect in ("postgresql", "sqlite")}
 
 
 async def children_of(
-    session: Session, actor: Actor, level: int, nodes: Iterable[int]
-) -> dict[int, bytes]:
-    """The stored children (at `level` + 1) of nodes at `level`."""
-    found = await _load_below(session, actor, [(level, node) for node in sorted(nodes)])
-    return found.get(level + 1, {})
+    session: Session, actor: Actor, nodes: Iterable[tuple[int, int]]
+) -> dict[tuple[int, int], dict[int, bytes]]:
+    """Per node, given by level and index, its stored children by index; none if it is not stored.
+
+    However many levels the nodes are of, it is one statement.
+    """
+    below: dict[tuple[int, int], dict[int, bytes]] = {place: {} for place in sorted(set(nodes))}
+    for level, found in (await _load_below(session, actor, below)).items():
+        for child, digest in found.items():
+            below[level - 1, child >> 4][child] = digest
+    return below
 
 
 async def _load_below(

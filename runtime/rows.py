@@ -11,7 +11,7 @@ Elsewhere: the statements (`books`, `digests`), the tables and what they refuse 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -21,10 +21,18 @@ from ledger.holdings import Overlay, OverlayKind
 from ledger.tree import Point, slot
 from runtime.tables import OVERLAY_REACHES
 from schemas.identifiers import AccountNumber, Actor, Identifier
-from schemas.messages import PointLine
+from schemas.nodes import Bucket, PointLabel
 from schemas.units import Attributes, Frozen, Key, Layer, Position
 
-__all__ = ["approval_rows", "block_row", "overlay_row", "point_line", "read_block", "read_overlay"]
+__all__ = [
+    "approval_rows",
+    "block_row",
+    "labelled",
+    "overlay_row",
+    "points_in",
+    "read_block",
+    "read_overlay",
+]
 
 Name = TypeVar("Name", bound=Identifier)
 Value = TypeVar("Value", bound=Frozen)
@@ -84,15 +92,36 @@ def overlay_row(book: str, overlay: Overlay) -> dict[str, Any]:
     }
 
 
-def point_line(point: Point) -> PointLine:
-    """A point of a holdings tree as a line of an answer."""
-    return PointLine(
-        key=point.key,
-        serial=point.serial,
-        sign=-1 if point.sign < 0 else 1,
-        attributes=point.attributes,
-        account=point.account,
-    )
+def labelled(held: Iterable[tuple[int, Sequence[Point]]]) -> dict[str, tuple[Frozen, ...]]:
+    """Points by bucket as the members of an answer."""
+    buckets = list(held)
+    labels = sorted({_label(point) for _, points in buckets for point in points})
+    place = {label: number for number, label in enumerate(labels)}
+    return {
+        "labels": tuple(PointLabel(key=k, attributes=a, account=n) for k, a, n in labels),
+        "buckets": tuple(
+            Bucket(
+                node=node,
+                points=tuple(
+                    (p.serial & 255, -1 if p.sign < 0 else 1, place[_label(p)]) for p in points
+                ),
+            )
+            for node, points in buckets
+        ),
+    }
+
+
+def points_in(bucket: Bucket, labels: Sequence[PointLabel]) -> list[Point]:
+    """The points of a bucket of an answer that has these labels."""
+    first = (bucket.node & (1 << 36) - 1) << 8
+    return [
+        Point(labels[n].key, first + offset, sign, labels[n].attributes, labels[n].account)
+        for offset, sign, n in bucket.points
+    ]
+
+
+def _label(point: Point) -> tuple[str, str, str]:
+    return point.key, point.attributes, point.account
 
 
 def approval_rows(

@@ -9,13 +9,14 @@ repeated names, coerced types, floats and integers beyond 2^53 are refused.
 Who may say what to whom is `SAID_BY`. How messages travel is `envelope`'s business: nothing here
 knows it, because an official communication standard may replace the encoding one day.
 
-Some 660 lines, nearly all of them members of messages: what travels is read best in one place.
+Some 680 lines, nearly all of them members of messages: what travels is read best in one place.
 """
 
 from functools import lru_cache
+from operator import not_
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from schemas import limits
 from schemas.directory import SignedAct
@@ -31,7 +32,8 @@ from schemas.identifiers import (
     Participant,
     TransactionId,
 )
-from schemas.strict import no_boolean, strict_json
+from schemas.nodes import Bucket, Children, Node, PointLabel, check_labels
+from schemas.strict import strict_json
 from schemas.units import Attributes, AuthorizationRef, Frozen, Key, Serial, UseMark, Whole
 
 __all__ = [
@@ -46,7 +48,6 @@ __all__ = [
     "AnswerMessage",
     "AnyMessage",
     "AuditLine",
-    "Bucket",
     "CaseMessage",
     "CaseNotice",
     "Checkpoint",
@@ -70,11 +71,8 @@ __all__ = [
     "Line",
     "Malformed",
     "Message",
-    "Node",
-    "NodeDigest",
     "Notice",
     "NoticeMessage",
-    "PointLine",
     "Proposal",
     "ProposalMessage",
     "Rejection",
@@ -329,46 +327,25 @@ class CaseNotice(Units):
     detail: Comment
 
 
-Node = Annotated[int, Field(ge=0, lt=2**48)]
-
-
 class Inquiry(Frozen):
     """The reconciliation service asks an actor about its rows, as of one snapshot.
 
-    `children`: digests of the children of tree nodes at `level`. `points`: the signed points of the
+    `children`: digests of the children of tree nodes at `level`; where no node has two, of these in
+    their place, and so on, unless `one_level` says not to. `points`: the signed points of the
     buckets. `totals`: sums by key and kind, of the keys in the slots asked for, or of all.
     `trail`: what the actor's own books say of ranges.
     """
 
     question: Literal["children", "points", "totals", "trail"]
     actor: Actor
-    level: Annotated[int, Field(ge=0, le=12)] = 0
-    nodes: Annotated[tuple[Node, ...], Field(max_length=limits.TREE_NODES_MAX)] = ()
-    ranges: Annotated[tuple[Units, ...], Field(max_length=limits.TREE_NODES_MAX)] = ()
-
-
-class NodeDigest(Frozen):
-    """A stored node of the holdings tree."""
-
-    node: Node
-    digest: Digest
-
-
-class PointLine(Frozen):
-    """A signed point of the holdings tree; see `ledger.tree`."""
-
-    key: Annotated[str, Field(max_length=80)]
-    serial: Annotated[int, Field(ge=1, le=limits.SERIAL_MAX + 1)]
-    sign: Annotated[Literal[-1, 1], BeforeValidator(no_boolean)]
-    attributes: Annotated[str, Field(max_length=1000)]
-    account: Annotated[str, Field(max_length=40)]
-
-
-class Bucket(Frozen):
-    """The points of one bucket."""
-
-    node: Node
-    points: Annotated[tuple[PointLine, ...], Field(max_length=1024)]
+    level: Annotated[int, Field(ge=0, le=12, exclude_if=not_)] = 0
+    nodes: Annotated[
+        tuple[Node, ...], Field(max_length=limits.TREE_NODES_MAX, exclude_if=not_)
+    ] = ()
+    one_level: Annotated[bool, Field(exclude_if=not_)] = False
+    ranges: Annotated[
+        tuple[Units, ...], Field(max_length=limits.TREE_NODES_MAX, exclude_if=not_)
+    ] = ()
 
 
 class Total(Frozen):
@@ -389,18 +366,30 @@ class AuditLine(Units):
 
 class Answer(Frozen):
     """The answer to an inquiry, true of one snapshot in which deliveries were applied up to
-    `delivered` and the rows digested to `holdings`.
+    `delivered` and the rows digested to `holdings`. `labels` are those of the points of `buckets`.
     """
 
     question: Literal["children", "points", "totals", "trail"]
     actor: Actor
     delivered: Delivered
     holdings: Digest
-    level: Annotated[int, Field(ge=0, le=12)] = 0
-    children: Annotated[tuple[NodeDigest, ...], Field(max_length=16 * limits.TREE_NODES_MAX)] = ()
-    buckets: Annotated[tuple[Bucket, ...], Field(max_length=limits.TREE_NODES_MAX)] = ()
-    totals: Annotated[tuple[Total, ...], Field(max_length=2000)] = ()
-    trail: Annotated[tuple[AuditLine, ...], Field(max_length=2000)] = ()
+    level: Annotated[int, Field(ge=0, le=12, exclude_if=not_)] = 0
+    children: Annotated[
+        tuple[Children, ...], Field(max_length=limits.TREE_NODES_MAX, exclude_if=not_)
+    ] = ()
+    labels: Annotated[
+        tuple[PointLabel, ...], Field(max_length=1024 * limits.TREE_NODES_MAX, exclude_if=not_)
+    ] = ()
+    buckets: Annotated[
+        tuple[Bucket, ...], Field(max_length=limits.TREE_NODES_MAX, exclude_if=not_)
+    ] = ()
+    totals: Annotated[tuple[Total, ...], Field(max_length=2000, exclude_if=not_)] = ()
+    trail: Annotated[tuple[AuditLine, ...], Field(max_length=2000, exclude_if=not_)] = ()
+
+    @model_validator(mode="after")
+    def _labels_are_those_of_the_points(self) -> "Answer":
+        check_labels(self.labels, self.buckets)
+        return self
 
 
 class Lacking(Frozen):
@@ -681,7 +670,9 @@ def _member(path: tuple[int | str, ...], value: Any) -> str:
             tag = None
             continue
         parts.append(str(part))
-        inside = isinstance(value, list) or (isinstance(value, dict) and part in value)
-        value = value[part] if inside else None
+        if isinstance(value, list):
+            value = dict(enumerate(value)).get(int(part))
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
         tag = value.get("effect") if isinstance(value, dict) else None
     return "/".join(parts)

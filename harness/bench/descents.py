@@ -24,7 +24,7 @@ from ledger.growth import Growth
 from reconciliation import drill as drills
 from reconciliation.descent import Named, step
 from reconciliation.drill import Drill
-from reconciliation.examine import load_ours
+from reconciliation.ours import load_ours
 from registry.answers import answer_to
 from runtime.books import holdings_root, mark_everything_dirty
 from runtime.clock import SystemClock
@@ -92,7 +92,7 @@ class Pair:
             async with self._ours.transaction() as session:
                 answer = Answer.model_validate_json(said)
                 root = Digest((await holdings_root(session, ACTOR)).hex())
-                ours = await load_ours(session, drill, root)
+                ours = await load_ours(session, drill, answer, root)
                 after = step(drill, answer, stated, ours)
             assert isinstance(after, Drill | Named), after
             drill = after

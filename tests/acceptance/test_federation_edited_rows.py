@@ -58,7 +58,7 @@ async def plant_past_the_triggers(federation: Federation, edit: Edit) -> None:
     """As somebody would who can change the database's schema, and takes care to put it back."""
     sql = "select name, sql from sqlite_master where type = 'trigger' and tbl_name = 'blocks'"
     triggers = await federation.rows("CHE01", sql)
-    assert len(triggers) == 5
+    assert len(triggers) == 8
     async with federation.store(Participant("CHE01")).transaction() as session:
         for trigger in triggers:
             await session.execute(text(f"drop trigger {trigger.name}"))

@@ -750,11 +750,16 @@ async def test_nodes_and_points_are_read_as_the_whole_tree_has_them(clean: Store
         ]
     )
     async with clean.snapshot() as session:
+        every: dict[tuple[int, int], dict[int, bytes]] = {}
         nodes = [0]
         for level in range(tree.LEVELS):
-            below = await books.children_of(session, GHANA, level, nodes)
-            assert below == whole.below(level, nodes)
-            nodes = sorted(below)
+            places = [(level, node) for node in nodes]
+            below = await books.children_of(session, GHANA, places)
+            assert below == {(level, node): whole.below(level, [node]) for node in nodes}
+            every |= below
+            nodes = sorted(child for found in below.values() for child in found)
+        every[3, 4095] = {}
+        assert await books.children_of(session, GHANA, every) == every
         found = await books.load_tree_points(session, GHANA, nodes)
         expected = tree.points([block(1, 300), block(301, 5000, attributes=NAMED)])
         expected |= tree.points([block(1, 1023, key=OTHER)])

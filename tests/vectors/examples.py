@@ -3,6 +3,7 @@
 
 import copy
 import json
+from base64 import urlsafe_b64encode
 from hashlib import sha256
 from typing import Any
 
@@ -38,6 +39,12 @@ AUTHORIZATION = {"id": "GHA-2024-001", "version": 1}
 
 def account(actor: Actor, kind: str) -> str:
     return str(account_number(actor, kind, 1))
+
+
+def digests(at: str) -> str:
+    """Digests of the children at these places, as an answer has them."""
+    joined = b"".join(sha256(digit.encode()).digest() for digit in at)
+    return urlsafe_b64encode(joined).decode().rstrip("=")
 
 
 def position(actor: Actor, code: str, kind: str) -> Json:
@@ -203,20 +210,40 @@ CASE: Json = {
     "freeze": True,
     "detail": "100 units are held that the log places elsewhere",
 }
-POINT: Json = {
-    "key": "itmo:CA0007-GHA01-GHA-2023",
-    "serial": 1,
-    "sign": 1,
-    "attributes": "{}",
-    "account": account(SWITZERLAND, "HLD"),
-}
-ANSWER: Json = {
+ANSWERED: Json = {
     "question": "points",
     "actor": SWITZERLAND,
     "delivered": {"size": 8, "root": ROOT},
     "holdings": ROOT,
-    "level": 9,
-    "buckets": [{"node": 17, "points": [POINT, {**POINT, "serial": 101, "sign": -1}]}],
+    "level": 12,
+}
+LABEL: Json = {
+    "key": "itmo:CA0007-GHA01-GHA-2023",
+    "attributes": "{}",
+    "account": account(SWITZERLAND, "HLD"),
+}
+POINTS: Json = {
+    **ANSWERED,
+    "labels": [LABEL, {**LABEL, "account": account(SWITZERLAND, "USE")}],
+    "buckets": [
+        {"node": 17, "points": [[0, 1, 0], [255, -1, 0], [255, 1, 1]]},
+        {"node": 18, "points": [[100, -1, 1]]},
+    ],
+}
+CHILDREN: Json = {
+    **ANSWERED,
+    "question": "children",
+    "level": 10,
+    "children": [
+        {"level": 11, "node": 275, "at": "3", "digests": digests("3")},
+        {"level": 11, "node": 497, "at": "06f", "digests": digests("06f")},
+        {
+            "level": 11,
+            "node": 768,
+            "at": "0123456789abcdef",
+            "digests": digests("0123456789abcdef"),
+        },
+    ],
 }
 
 # name, type, conversation, answers, body
@@ -330,7 +357,15 @@ GOOD: list[tuple[str, str, str, str | None, object]] = [
         None,
         {"question": "trail", "actor": GHANA, "ranges": [UNITS]},
     ),
-    ("an answer", "answer", "REC-3", DIGEST, ANSWER),
+    (
+        "an inquiry into the tree",
+        "inquiry",
+        "REC-3",
+        None,
+        {"question": "children", "actor": GHANA, "level": 3, "nodes": [17, 31]},
+    ),
+    ("an answer with points", "answer", "REC-3", DIGEST, POINTS),
+    ("an answer with children", "answer", "REC-3", DIGEST, CHILDREN),
     (
         "a greeting",
         "hello",

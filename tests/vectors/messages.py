@@ -7,10 +7,20 @@ from typing import Any
 
 from schemas.findings import Reason
 from schemas.limits import LINES_MAX, MESSAGE_BYTES_MAX, NESTING_MAX, SERIAL_MAX
-from tests.vectors.examples import FIRST_TRANSFER, GOOD, SWITZERLAND, Json, good_messages, line
+from tests.vectors.examples import (
+    FIRST_TRANSFER,
+    GOOD,
+    LABEL,
+    SWITZERLAND,
+    Json,
+    digests,
+    good_messages,
+    line,
+)
 
 UNSEEN_STRICT = "strict JSON: the text is refused before there is a value to look at"
 UNSEEN_RULE = "a rule between members"
+UNSEEN_BITS = "base64url is no pattern"
 UNSEEN_CHECK = "check digits and calendars are no patterns"
 
 
@@ -126,6 +136,7 @@ def bad_json(bad: BadMessages) -> None:
 LEVIES = "an issuance of A6.4ERs with both levies"
 NDC_USE, TERMS_NAME, REFUSED = "a use towards an NDC", "an authorization", "a rejection"
 P, E = PROPOSAL, ENTRY_NAME
+A, C = "an answer with points", "an answer with children"
 
 # name, of which good message, path of the member, its value (`...`: none at all)
 MEMBERS: list[tuple[str, str, str, object]] = [
@@ -175,8 +186,20 @@ MEMBERS: list[tuple[str, str, str, object]] = [
     ("a text for true", "a case", "body/open", "true"),
     ("a case that is no case id", "a case", "body/case", "3"),
     ("an enclosed line that is an object", "an enclosure", "body/line", {"id": "…"}),
-    ("true for the sign of a point", "an answer", "body/buckets/0/points/0/sign", True),
-    ("no sign of a point", "an answer", "body/buckets/0/points/0/sign", 0),
+    ("true for the sign of a point", A, "body/buckets/0/points/0/1", True),
+    ("no sign of a point", A, "body/buckets/0/points/0/1", 0),
+    ("a point before its bucket", A, "body/buckets/0/points/0/0", -1),
+    ("a point behind its bucket", A, "body/buckets/0/points/0/0", 256),
+    ("a label before the first", A, "body/buckets/0/points/0/2", -1),
+    ("places of children in upper case", C, "body/children/1/at", "06F"),
+    ("places of children out of order", C, "body/children/1/at", "60f"),
+    ("a place of a child twice", C, "body/children/1/at", "066"),
+    ("no place of any child", C, "body/children/1/at", ""),
+    ("digests with padding", C, "body/children/0/digests", f"{digests('3')}="),
+    ("digests in base64", C, "body/children/0/digests", "+" * 43),
+    ("digests in hexadecimal", C, "body/children/0/digests", "0" * 42),
+    ("children of a bucket", C, "body/children/0/level", 12),
+    ("children of a node that cannot be", C, "body/children/0/node", 2**48),
     ("the member named answer is missing", "a greeting", "body/answer", ...),
     ("a resend from sequence zero", "a request to resend", "body/first", 0),
     ("an inquiry that nobody understands", "an inquiry", "body/question", "why"),
@@ -262,6 +285,67 @@ OBJECTS: list[tuple[str, str, str, object, str, str | None]] = [
         UNSEEN_RULE,
     ),
     ("a case about a reversed range", "a case", "body/first", 1101, "body", UNSEEN_RULE),
+    (
+        "a point that is an object",
+        A,
+        "body/buckets/0/points/0",
+        {"serial": 1, "sign": 1, "label": 0},
+        "body/buckets/0/points/0",
+        None,
+    ),
+    (
+        "a point without its label",
+        A,
+        "body/buckets/0/points/0",
+        [1, 1],
+        "body/buckets/0/points/0/2",
+        None,
+    ),
+    (
+        "a point with too much",
+        A,
+        "body/buckets/0/points/0",
+        [1, 1, 0, 0],
+        "body/buckets/0/points/0",
+        None,
+    ),
+    ("a label that is not there", A, "body/buckets/0/points/0/2", 2, "body", UNSEEN_RULE),
+    ("a label that no point uses", A, "body/buckets", [], "body", UNSEEN_RULE),
+    ("a label twice", A, "body/labels/1", LABEL, "body", UNSEEN_RULE),
+    ("labels out of order", A, "body/labels/0/key", "itmo:Z", "body", UNSEEN_RULE),
+    ("points without labels", A, "body/labels", ..., "body", UNSEEN_RULE),
+    (
+        "a digest too few",
+        C,
+        "body/children/1/digests",
+        digests("06"),
+        "body/children/1",
+        UNSEEN_RULE,
+    ),
+    (
+        "a digest too many",
+        C,
+        "body/children/1/digests",
+        digests("06ff"),
+        "body/children/1",
+        UNSEEN_RULE,
+    ),
+    (
+        "spare bits at the end of digests",
+        C,
+        "body/children/0/digests",
+        "A" * 42 + "B",
+        "body/children/0",
+        UNSEEN_BITS,
+    ),
+    (
+        "a length that no base64url has",
+        C,
+        "body/children/0/digests",
+        "A" * 45,
+        "body/children/0",
+        UNSEEN_BITS,
+    ),
 ]
 
 TYPES: list[tuple[str, object]] = [
@@ -289,12 +373,16 @@ def changed(value: Json, path: str, new: object) -> Json:
     *way, last = path.split("/")
     target: Any = result
     for part in way:
-        target = target[int(part) if isinstance(target, list) else part]
+        target = target[_step(target, part)]
     if new is ...:
-        del target[last]
+        del target[_step(target, last)]
     else:
-        target[last] = new
+        target[_step(target, last)] = new
     return result
+
+
+def _step(target: object, part: str) -> int | str:
+    return int(part) if isinstance(target, list) else part
 
 
 def messages() -> Json:
@@ -325,6 +413,12 @@ def messages() -> Json:
             "line": text.replace("Brickkilns", r"Brick\\u0000kilns"),
             "expect": "ok",
             "type": "proposal",
+        },
+        {
+            "name": "empty members that may be left out are no fault",
+            "line": line(changed(bad.good[C], "body/labels", [])),
+            "expect": "ok",
+            "type": "answer",
         },
         {
             "name": "as many bytes as a message may have",

@@ -19,6 +19,7 @@ from ledger.tree import (
     EMPTY_ROOT,
     LABELS_MAX,
     LEVELS,
+    SLOT_LEVEL,
     Difference,
     Explained,
     Label,
@@ -34,6 +35,7 @@ from ledger.tree import (
     differing,
     dirty_buckets,
     explain,
+    goes_on,
     node_digest,
     parents,
     points,
@@ -599,3 +601,24 @@ def test_a_node_without_children_and_a_bucket_without_points_have_no_digest() ->
 def test_nodes_that_one_side_alone_has_differ() -> None:
     mine, theirs = {1: b"a", 2: b"b", 3: b"c"}, {2: b"b", 3: b"x", 4: b"d"}
     assert differing(mine, theirs) == [1, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("level", "below"),
+    [
+        (4, [{7: b"", 8: b""}, {33: b""}]),
+        (4, [{}, {}]),
+        (4, []),
+        (SLOT_LEVEL, [{7: b""}]),
+        (LEVELS, [{7: b""}]),
+    ],
+)
+def test_an_answer_stops_where_there_is_something_to_choose(
+    level: int, below: list[dict[int, bytes]]
+) -> None:
+    assert not goes_on(level, below)
+
+
+@pytest.mark.parametrize("level", set(range(1, LEVELS)) - {SLOT_LEVEL})
+def test_an_answer_goes_on_as_long_as_no_node_has_two_children(level: int) -> None:
+    assert goes_on(level, [{7: b""}, {}, {33: b""}])

@@ -84,13 +84,49 @@ async def test_44_units_too_many_are_held_without_issuance(world: World) -> None
     assert await world.examine(GHANA) == []
 
 
-async def test_the_descent_is_one_question_a_level(world: World) -> None:
+async def test_levels_at_which_nothing_is_to_choose_need_no_question(world: World) -> None:
     await issue(world, GHANA, 1, 100)
     await world.nodes[GHANA].sql("update blocks set last = 90")
     await world.examine(GHANA)
-    asked = world.nodes[GHANA].asked
-    levels = [f"children {n}" for n in range(12)]
-    assert asked == [*levels[:3], "totals 3", *levels[3:], "points 12", "trail 0"]
+    asked = ["children 0", "totals 3", "children 3", "points 12", "trail 0"]
+    assert world.nodes[GHANA].asked == asked
+
+
+async def test_a_level_that_branches_has_the_next_question(world: World) -> None:
+    await issue(world, GHANA, 1, 100)
+    await issue(world, GHANA, 1 << 30, 1 << 30)  # parts ways with the other at level 7
+    await world.nodes[GHANA].sql("update blocks set last = 90 where first = 1")
+    await world.examine(GHANA)
+    children = ["children 3", "children 7"]
+    asked = ["children 0", "totals 3", *children, "points 12", "trail 0"]
+    assert world.nodes[GHANA].asked == asked
+
+
+@pytest.mark.parametrize(("where", "gone"), [("true", 2), ("first > 1", 1)])
+async def test_what_the_actor_has_not_needs_no_question_until_its_points(
+    world: World, where: str, gone: int
+) -> None:
+    await issue(world, GHANA, 1, 100)
+    await issue(world, GHANA, 1 << 30, 1 << 30)
+    await world.nodes[GHANA].sql(f"delete from blocks where {where}")
+    assert len(await world.examine(GHANA)) == gone
+    asked = ["children 0", "totals 3", "children 3", "points 12", "trail 0"]
+    assert world.nodes[GHANA].asked == asked
+
+
+async def test_more_nodes_than_an_inquiry_has_are_asked_about_level_by_level(world: World) -> None:
+    """A hundred blocks that all differ, each alone below its node of level 9."""
+    firsts = [1 + (i << 20) for i in range(100)]
+    await world.log(*(move(n, n + 9, holding(GHANA)) for n in firsts), to=[GHANA])
+    await world.nodes[GHANA].sql("update blocks set last = last - 1")
+    notices = await world.examine(GHANA)
+    assert [(n.first, n.last) for n in notices] == [(n + 9, n + 9) for n in firsts]
+    children = ["children 3", "children 8", *(f"children {n}" for n in (9, 9, 10, 10, 11, 11))]
+    points = ["points 12"] * 7
+    asked = ["children 0", "totals 3", *children, *points, "trail 0", "trail 0"]
+    assert world.nodes[GHANA].asked == asked
+    inquiries = [s.message.body for s in world.said if s.message.type == "inquiry"]
+    assert [q.level for q in inquiries if q.one_level] == [9, 9, 10, 10, 11, 11]
 
 
 async def test_a_lost_acquisition_is_a_lost_message(world: World) -> None:

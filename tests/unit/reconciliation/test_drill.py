@@ -2,6 +2,7 @@
 """Drill-downs while the world goes on: crashes, trade, delays, silence and lies."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -9,9 +10,8 @@ from reconciliation import report
 from reconciliation.examine import ReconcilerSettings
 from runtime.program import Said
 from runtime.store import Session
-from schemas.identifiers import Digest
-from schemas.messages import CaseNotice, Inquiry, NodeDigest
-from schemas.units import Frozen
+from schemas.messages import CaseNotice, Inquiry
+from schemas.nodes import Children
 from tests.unit.reconciliation.test_comparison import ADD, hand_over, issue
 from tests.unit.reconciliation.world import (
     GHANA,
@@ -27,6 +27,9 @@ from tests.unit.reconciliation.world import (
 
 FAR = 5_000_000_000_000
 """A serial whose bucket parts ways with those of small serials right below the slot."""
+
+MIDDLE, MIDDLE_LEVEL = 1 << 30, 7
+"""A serial whose bucket parts ways with those of small serials at this level."""
 
 
 def inquiry(said: Sequence[Said]) -> Said:
@@ -118,9 +121,11 @@ async def test_an_answer_that_agrees_ends_the_drill_down(world: World) -> None:
 async def test_an_error_made_during_the_descent_is_found_by_the_next_statement(
     world: World,
 ) -> None:
+    await issue(world, GHANA, MIDDLE, MIDDLE)
     asked = await differ(world)
-    for _ in range(8):
+    while asked.message.body.level < MIDDLE_LEVEL:
         asked = inquiry(await world.feed(await world.nodes[GHANA].answer(asked)))
+    assert asked.message.body.question == "children"
     await world.nodes[GHANA].sql(ADD, first=FAR, last=FAR)
     notices = await world.settle(await world.feed(await world.nodes[GHANA].answer(asked)))
     assert brief(notices) == [("missing", 91, 100)]
@@ -129,7 +134,7 @@ async def test_an_error_made_during_the_descent_is_found_by_the_next_statement(
 
 async def test_an_error_repaired_and_another_made_begins_again(world: World) -> None:
     asked = await differ(world)
-    for _ in range(12):
+    while asked.message.body.question != "points":
         asked = inquiry(await world.feed(await world.nodes[GHANA].answer(asked)))
     await world.nodes[GHANA].sql("update blocks set last = 100")
     await world.nodes[GHANA].sql(ADD, first=9_001, last=9_005)
@@ -177,7 +182,7 @@ async def test_overdue_covers_the_differing_keys_alone_once_these_are_known(worl
     await world.restart()
     await issue(world, GHANA, 1, 50, key=KEY.model_copy(update={"vintage": 2024}))
     asked = await differ(world)
-    for _ in range(5):
+    while asked.message.body.question != "points":
         asked = inquiry(await world.feed(await world.nodes[GHANA].answer(asked)))
     cases: list[CaseNotice] = []
     for _ in range(3):
@@ -211,20 +216,29 @@ class Liar(FakeNode):
 
     lie = "children"
 
-    async def contents(self, session: Session, inquiry: Inquiry) -> dict[str, tuple[Frozen, ...]]:
+    async def contents(self, session: Session, inquiry: Inquiry) -> dict[str, tuple[Any, ...]]:
         contents = await super().contents(session, inquiry)
-        if self.lie == "children" and inquiry.level == 4 and contents.get("children"):
-            child = contents["children"][0]
-            assert isinstance(child, NodeDigest)
-            contents["children"] = (child.model_copy(update={"digest": Digest("ab" * 32)}),)
+        if inquiry.question == "children":
+            contents["children"] = self.told(inquiry, contents["children"])
         if self.lie == "points" and inquiry.question == "points":
-            contents["buckets"] = ()
-        if self.lie == "stranger" and inquiry.question == "children":
-            contents["children"] = (NodeDigest(node=999, digest=Digest("ab" * 32)),)
+            contents["buckets"] = contents["labels"] = ()
         return contents
 
+    def told(self, inquiry: Inquiry, true: Sequence[Children]) -> tuple[Children, ...]:
+        (one,) = true  # a ledger of one bucket has one way down
+        forged = dict.fromkeys(one.below, b"\xab" * 32)
+        if self.lie == "children" and inquiry.level == 3:
+            return (Children.of(one.level, one.node, forged),)
+        if self.lie == "elsewhere" and inquiry.level == 3:
+            return (one.model_copy(update={"node": one.node ^ 1 << 20}),)
+        if self.lie == "nothing" and inquiry.level == 3:
+            return ()
+        if self.lie == "stranger":
+            return (Children.of(inquiry.level, 999, {999 << 4: b"\xab" * 32}),)
+        return (one,)
 
-@pytest.mark.parametrize("lie", ["children", "points", "stranger"])
+
+@pytest.mark.parametrize("lie", ["children", "elsewhere", "nothing", "stranger", "points"])
 async def test_answers_that_contradict_the_signed_root_are_named_tampered(
     world: World, lie: str
 ) -> None:

@@ -26,6 +26,7 @@ from runtime import books
 from runtime.clock import Ids
 from runtime.keys import Keyring
 from runtime.program import Batch, Heard, Item, Said, Tick
+from runtime.rows import labelled
 from runtime.schema import migrate
 from runtime.store import Rows, Session, Store, open_store
 from schemas import jws
@@ -38,7 +39,6 @@ from schemas.messages import (
     Addressed,
     Answer,
     AuditLine,
-    Bucket,
     CaseNotice,
     Checkpoint,
     Delivered,
@@ -46,12 +46,11 @@ from schemas.messages import (
     Enclosure,
     Entry,
     Inquiry,
-    NodeDigest,
-    PointLine,
     Statement,
     Total,
     parse_message,
 )
+from schemas.nodes import Children
 from schemas.units import Attributes, Frozen, ItmoIdentifier, Key, Position
 
 HUB, REC = Actor("HUB"), Actor("REC")
@@ -313,19 +312,12 @@ class FakeNode:
         )
         return self.voice.say(Participant("REC"), "answer", answer, now, answers=said.digest)
 
-    async def contents(self, session: Session, inquiry: Inquiry) -> dict[str, tuple[Frozen, ...]]:
+    async def contents(self, session: Session, inquiry: Inquiry) -> dict[str, tuple[Any, ...]]:
         if inquiry.question == "children":
-            found = await books.children_of(session, self.actor, inquiry.level, inquiry.nodes)
-            nodes = sorted(found.items())
-            return {"children": tuple(NodeDigest(node=n, digest=Digest(d.hex())) for n, d in nodes)}
+            return {"children": await self.children(session, inquiry)}
         if inquiry.question == "points":
             points = await books.load_tree_points(session, self.actor, inquiry.nodes)
-            return {
-                "buckets": tuple(
-                    Bucket(node=n, points=tuple(PointLine(**p._asdict()) for p in held))
-                    for n, held in books.buckets_of(points)
-                )
-            }
+            return labelled(books.buckets_of(points))
         if inquiry.question == "totals":
             sums = await books.totals(session, self.actor, inquiry.nodes)
             return {"totals": tuple(Total(key=k, kind=n, quantity=q) for k, n, q in sums)}
@@ -339,6 +331,18 @@ class FakeNode:
                 )
             )
         }
+
+    async def children(self, session: Session, inquiry: Inquiry) -> tuple[Children, ...]:
+        """All stored children of nodes, or where each has one, of these, and so on (7.9)."""
+        found: dict[tuple[int, int], dict[int, bytes]] = {}
+        level, places = inquiry.level, [(inquiry.level, node) for node in inquiry.nodes]
+        while places:
+            found = await books.children_of(session, self.actor, places)
+            level += 1
+            if inquiry.one_level or level in {3, 12} or any(len(x) > 1 for x in found.values()):
+                break
+            places = [(level, child) for below in found.values() for child in below]
+        return tuple(Children.of(*place, below) for place, below in found.items() if below)
 
 
 class Counting:

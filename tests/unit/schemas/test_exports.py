@@ -42,9 +42,9 @@ PUBLIC: dict[str, str] = {
     """,
     "ledger.transactions": "EVENT_OF Event FINAL IllegalStep State TRANSITIONS mermaid step",
     "ledger.tree": """
-        Difference EMPTY_ROOT Explained LABELS_MAX LEVELS Label Point Tree bucket bucket_digest
-        bucket_points by_bucket children climb differences differing dirty_buckets explain
-        node_digest parents points slot verify_children verify_points
+        Difference EMPTY_ROOT Explained LABELS_MAX LEVELS Label Point SLOT_LEVEL Tree bucket
+        bucket_digest bucket_points by_bucket children climb differences differing dirty_buckets
+        explain goes_on node_digest parents points slot verify_children verify_points
     """,
     "schemas.directory": """
         Act ActorKey Administrator Admission Genesis KeyId KeyText LastSequence NoteKeyText
@@ -77,15 +77,16 @@ PUBLIC: dict[str, str] = {
     """,
     "schemas.messages": """
         Acceptance AcceptanceMessage Action Addressed Answer AnswerMessage AnyMessage AuditLine
-        Bucket CONTROL_TYPES CaseMessage CaseNotice Checkpoint CheckpointMessage Consent
+        CONTROL_TYPES CaseMessage CaseNotice Checkpoint CheckpointMessage Consent
         Conversation Delivered DeliveryTree Enclosure EnclosureMessage Entry EntryMessage
         ExpiryAnswer Hello HelloMessage Inquiry InquiryMessage IssuanceReferences Lacking LastSent
-        Line MESSAGE_TYPES Malformed Message Node NodeDigest Notice NoticeMessage PointLine Proposal
+        Line MESSAGE_TYPES Malformed Message Notice NoticeMessage Proposal
         ProposalMessage Rejection RejectionMessage ResendMessage ResendRequest Returned
         ReturnedMessage RotationMessage RotationRequest SAID_BY State Statement StatementMessage
         StatusAnswer StatusMessage StatusRequest StatusRequestMessage Total Withdrawal
         WithdrawalMessage new_message parse_message role strict_json
     """,
+    "schemas.nodes": "Bucket BucketPoint Children Node PointLabel check_labels",
     "schemas.strict": "no_boolean only_boolean strict_json",
     "schemas.units": """
         Attributes AuthorizationRef FINAL_KINDS FirstTransferDefinition Frozen ItmoIdentifier

@@ -200,7 +200,7 @@ def assert_names_a_member(field: str, value: Any) -> None:
     *way, last = field.split("/")
     for part in way:
         value = value[int(part) if isinstance(value, list) else part]
-    assert isinstance(value, dict) or int(last) < len(value)
+    assert isinstance(value, dict) or int(last) <= len(value)
 
 
 @given(st.sampled_from(sorted(LINES)), st.sampled_from(sorted({*MESSAGE_TYPES, "x"})))
