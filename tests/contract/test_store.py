@@ -264,6 +264,23 @@ async def test_many_rows_may_have_nothing_in_a_column(store: Store) -> None:
     assert found == [(row["claimed_sender"], 'é"{,}', "open") for row in letters]
 
 
+ODD_TEXTS = ("", "null", "NULL", "{}", "a,b", 'a"b', "a\\b", '\\"', " a ", "a\nb", "ä\u2028€", "'")
+
+
+async def test_texts_of_every_kind_come_back_as_they_were_given(store: Store) -> None:
+    for texts in (ODD_TEXTS, *((odd, "plain") for odd in ODD_TEXTS)):
+        rows = [
+            {"sender": "HUB", "recipient": odd, "sequence": n, "body": b"{", "sealed_at": odd}
+            for n, odd in enumerate(texts)
+        ]
+        async with store.transaction() as session:
+            await many.add(session, outbox, rows)
+        async with store.transaction() as session:
+            found = await session.execute(select(outbox).order_by(outbox.c.sequence))
+            assert [(row.recipient, row.sealed_at) for row in found] == [(t, t) for t in texts]
+            await many.remove(session, outbox, [{"recipient": odd} for odd in set(texts)])
+
+
 async def test_transactions_of_one_store_run_one_after_another(store: Store) -> None:
     order: list[str] = []
     inside = asyncio.Event()
