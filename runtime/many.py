@@ -6,6 +6,9 @@ to plan and triggers of statements fire once. Arrays of texts and numbers are wr
 each value in one, asyncpg asks whether it is an array too, and takes three times as long. SQLite
 has no arrays, and nothing to save by them: it runs the statement for each row.
 
+On PostgreSQL a call may be carried out later, together with others: before anything is read, and
+before the transaction ends. What it violates is told then.
+
 All rows of a call have the same columns; without rows nothing is done. Everywhere rows take the
 names of a table's columns, and a key is some of these.
 
@@ -33,6 +36,7 @@ from sqlalchemy import (
 from sqlalchemy import column as named
 from sqlalchemy.dialects import postgresql, sqlite
 
+from runtime.postgres import PostgresSession
 from runtime.store import Session
 
 __all__ = ["add", "add_new", "change", "remove", "write_over"]
@@ -50,14 +54,14 @@ async def add(session: Session, table: Table, rows: Rows) -> None:
     """Insert rows; one that is there already is an error."""
     if rows:
         statement = _add(table, session.dialect, tuple(rows[0]))
-        await _execute(session, table, statement, rows)
+        await _write(session, table, statement, rows)
 
 
 async def add_new(session: Session, table: Table, rows: Rows) -> None:
     """Insert rows; where one of the same key is there, it stays as it is."""
     if rows:
         statement = _add_new(table, session.dialect, tuple(rows[0]))
-        await _execute(session, table, statement, rows)
+        await _write(session, table, statement, rows)
 
 
 async def write_over(session: Session, table: Table, rows: Rows) -> None:
@@ -66,35 +70,38 @@ async def write_over(session: Session, table: Table, rows: Rows) -> None:
     """
     if rows:
         statement = _write_over(table, session.dialect, tuple(rows[0]))
-        await _execute(session, table, statement, rows)
+        await _write(session, table, statement, rows)
 
 
 async def change(session: Session, table: Table, key: Iterable[str], rows: Rows) -> None:
     """Set the other columns where a row's key is."""
     if rows:
         statement = _change(table, session.dialect, tuple(key), tuple(rows[0]))
-        await _execute(session, table, statement, rows)
+        await _write(session, table, statement, rows)
 
 
 async def remove(session: Session, table: Table, rows: Rows) -> None:
     """Delete what has these rows' columns."""
     if rows:
         statement = _remove(table, session.dialect, tuple(rows[0]))
-        await _execute(session, table, statement, rows)
+        await _write(session, table, statement, rows)
 
 
-async def _execute(session: Session, table: Table, statement: Executable, rows: Rows) -> None:
-    if session.dialect == "postgresql":
-        for start in range(0, len(rows), ROWS_MAX):
-            some = rows[start : start + ROWS_MAX]
-            columns = {name: [row[name] for row in some] for name in rows[0]}
-            await session.execute(
-                statement, {_given(n): _array(table.c[n], values) for n, values in columns.items()}
-            )
-    else:
+async def _write(session: Session, table: Table, statement: Executable, rows: Rows) -> None:
+    if session.dialect != "postgresql":
         await session.execute(
-            statement, [{_given(name): value for name, value in row.items()} for row in rows]
+            statement,
+            [{_given(table.c[name]): value for name, value in row.items()} for row in rows],
         )
+        return
+    for start in range(0, len(rows), ROWS_MAX):
+        some = rows[start : start + ROWS_MAX]
+        columns = {table.c[name]: [row[name] for row in some] for name in rows[0]}
+        given = {_given(column): _array(column, values) for column, values in columns.items()}
+        if isinstance(session, PostgresSession):
+            await session.write(table, statement, given)
+        else:
+            await session.execute(statement, given)
 
 
 # --- one statement per table, columns and database, so that it is compiled once -----------------
@@ -157,8 +164,7 @@ def _arrays(table: Table, columns: tuple[str, ...]) -> FromClause:
 
 def _from_array(column: Column[Any]) -> Any:
     written = None if isinstance(column.type, LargeBinary) else Text
-    given = bindparam(_given(column.name), type_=written)
-    return cast(given, postgresql.ARRAY(column.type))
+    return cast(bindparam(_given(column), type_=written), postgresql.ARRAY(column.type))
 
 
 def _array(column: Column[Any], values: list[Any]) -> list[bytes] | str:
@@ -177,9 +183,11 @@ def _array(column: Column[Any], values: list[Any]) -> list[bytes] | str:
 
 def _one(table: Table, name: str) -> Any:
     column: Column[Any] = table.c[name]
-    return bindparam(_given(name), type_=column.type)
+    return bindparam(_given(column), type_=column.type)
 
 
-def _given(name: str) -> str:
-    """The parameter of a column. Named as the column, an update would take it for its own."""
-    return f"given_{name}"
+def _given(column: Column[Any]) -> str:
+    """The parameter of a column. Named as the column, an update would take it for its own; and with
+    its table, since several of these may become one statement.
+    """
+    return f"{column.table.name}_{column.name}"
