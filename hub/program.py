@@ -13,14 +13,13 @@ from hub import acts, rules, saving, storage
 from hub.deadlines import STALL_SECONDS, decide_tick, held_since
 from hub.reach import (
     approvals_named,
-    authorizations_named,
     cases_named,
     spans_named,
     spans_represented,
 )
 from hub.showing import Showing
 from hub.state import HubFacts, Kept
-from ledger.asking import Policy
+from ledger.asking import Policy, authorizations_named
 from ledger.directory import Directory
 from ledger.transactions import State
 from runtime import books

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a batch can reach: the ranges of units and the authorizations that its items touch.
+"""What a batch can reach: the ranges of units, the cases and the approvals that its items touch.
 
 Everything that a rule may look at is loaded before the first one is asked, so this must never name
 too little. Too much costs a query some rows.
+
+Elsewhere: the authorizations that are looked at (`ledger.asking`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +16,6 @@ from schemas.units import Layer
 
 __all__ = [
     "approvals_named",
-    "authorizations_named",
     "cases_named",
     "spans_named",
     "spans_represented",
@@ -65,22 +66,3 @@ def approvals_named(proposals: Iterable[tuple[Actor, Proposal]]) -> set[tuple[st
         for author, proposal in proposals
         if proposal.references is not None
     }
-
-
-def authorizations_named(
-    proposals: Iterable[Proposal], blocks: Iterable[Block]
-) -> set[tuple[str, str]]:
-    """Party and id of every authorization that is recorded, relied on, or stands on units."""
-    names: set[tuple[str, str]] = set()
-    for proposal in proposals:
-        if proposal.terms is not None:
-            names.add((str(proposal.terms.party), str(proposal.terms.id)))
-        for line in proposal.lines:
-            attributes = line.attributes.authorization if line.attributes else None
-            for ref in (proposal.authorization, attributes):
-                if ref is not None:
-                    names.add((str(line.key.party), str(ref.id)))
-    for block in blocks:
-        if block.attributes.authorization is not None:
-            names.add((str(block.key.party), str(block.attributes.authorization.id)))
-    return names

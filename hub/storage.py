@@ -172,8 +172,10 @@ async def load_transactions(
     session: Session, ids: Iterable[str]
 ) -> dict[TransactionId, Transaction]:
     """Transactions by id."""
-    asked = json.dumps([{"i": id_} for id_ in ids])
-    rows = await session.execute(_TRANSACTIONS, {"asked": asked})
+    asked = [{"i": id_} for id_ in ids]
+    if not asked:
+        return {}
+    rows = await session.execute(_TRANSACTIONS, {"asked": json.dumps(asked)})
     return {TransactionId(row.id): _transaction(row) for row in rows}
 
 
@@ -226,24 +228,12 @@ def _transaction(row: Any) -> Transaction:
     )
 
 
+_versions, _use = tables.authorizations, tables.authorization_use
 _AUTHORIZATIONS = (
-    select(tables.authorizations)
+    select(_versions, func.coalesce(_use.c.used, 0).label("used"))
     .select_from(_asked)
-    .join(
-        tables.authorizations,
-        and_(tables.authorizations.c.party == _text("p"), tables.authorizations.c.id == _text("i")),
-    )
-)
-_USE = (
-    select(tables.authorization_use)
-    .select_from(_asked)
-    .join(
-        tables.authorization_use,
-        and_(
-            tables.authorization_use.c.party == _text("p"),
-            tables.authorization_use.c.id == _text("i"),
-        ),
-    )
+    .join(_versions, and_(_versions.c.party == _text("p"), _versions.c.id == _text("i")))
+    .outerjoin(_use, and_(_use.c.party == _versions.c.party, _use.c.id == _versions.c.id))
 )
 
 
@@ -251,14 +241,14 @@ async def load_authorizations(
     session: Session, names: Iterable[tuple[str, str]]
 ) -> dict[tuple[PartyCode, AuthorizationId], Authorization]:
     """Authorizations by Party and id, with all versions and what was used of each."""
-    asked = json.dumps([{"p": party, "i": id_} for party, id_ in names])
+    asked = [{"p": party, "i": id_} for party, id_ in names]
+    if not asked:
+        return {}
     found: dict[tuple[PartyCode, AuthorizationId], Authorization] = {}
-    for row in await session.execute(_AUTHORIZATIONS, {"asked": asked}):
+    for row in await session.execute(_AUTHORIZATIONS, {"asked": json.dumps(asked)}):
         name = (PartyCode(row.party), AuthorizationId(row.id))
-        terms = AuthorizationTerms.model_validate_json(row.terms)
-        found.setdefault(name, Authorization()).versions[row.version] = terms
-    for row in await session.execute(_USE, {"asked": asked}):
-        found[PartyCode(row.party), AuthorizationId(row.id)].used = row.used
+        known = found.setdefault(name, Authorization(used=row.used))
+        known.versions[row.version] = AuthorizationTerms.model_validate_json(row.terms)
     return found
 
 
@@ -276,12 +266,12 @@ async def load_approvals(
     session: Session, names: Iterable[tuple[str, str]]
 ) -> dict[tuple[Actor, str], Approval]:
     """What was issued under approvals, by actor and reference; absent if nothing was."""
-    asked = json.dumps([{"a": actor, "r": reference} for actor, reference in names])
-    if asked == "[]":
+    asked = [{"a": actor, "r": reference} for actor, reference in names]
+    if not asked:
         return {}
     return {
         (Actor(row.actor), row.approval): Approval(row.approved_quantity, row.issued)
-        for row in await session.execute(_APPROVALS, {"asked": asked})
+        for row in await session.execute(_APPROVALS, {"asked": json.dumps(asked)})
     }
 
 

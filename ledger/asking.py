@@ -4,10 +4,11 @@
 Elsewhere: the checks (`checks`, `action_checks`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ledger.blocks import Block
 from ledger.directory import Directory
 from ledger.holdings import Holdings
 from schemas.effects import AuthorizationTerms
@@ -32,6 +33,7 @@ __all__ = [
     "Facts",
     "Found",
     "Policy",
+    "authorizations_named",
     "levy",
 ]
 
@@ -106,3 +108,22 @@ Check = Callable[[Ask], Found]
 def levy(quantity: int, permille: int) -> int:
     """A share of a quantity, rounded up to whole units."""
     return -(-quantity * permille // 1000)
+
+
+def authorizations_named(
+    proposals: Iterable[Proposal], blocks: Iterable[Block]
+) -> set[tuple[str, str]]:
+    """Party and id of every authorization that is recorded, relied on, or stands on units."""
+    names: set[tuple[str, str]] = set()
+    for proposal in proposals:
+        if proposal.terms is not None:
+            names.add((str(proposal.terms.party), str(proposal.terms.id)))
+        for line in proposal.lines:
+            attributes = line.attributes.authorization if line.attributes else None
+            for ref in (proposal.authorization, attributes):
+                if ref is not None:
+                    names.add((str(line.key.party), str(ref.id)))
+    for block in blocks:
+        if block.attributes.authorization is not None:
+            names.add((str(block.key.party), str(block.attributes.authorization.id)))
+    return names

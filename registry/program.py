@@ -12,16 +12,19 @@ commands (`desk`), inquiries (`answers`), hashing rows again (`scrubbing`), SQL 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ledger.asking import Policy
+from ledger.asking import Policy, authorizations_named
 from ledger.directory import Directory
 from ledger.holdings import Holdings
 from registry import accounts, desk, hearing, saving, storage, witness
 from registry.answers import answer_inquiry
 from registry.applying import apply_entry
 from registry.reach import (
+    accounts_of,
     approvals_of,
+    authorizations_given,
+    enclosed_proposals,
+    proposals_of,
     spans_of_effects,
-    spans_of_order,
     spans_of_proposals,
 )
 from registry.recalling import recall_proposal
@@ -32,7 +35,6 @@ from runtime.keys import Keyring
 from runtime.program import Batch, Heard, Item, Order
 from runtime.store import Session
 from schemas.directory import SignedAct
-from schemas.envelope import digest
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import HUB, REC, Actor, Instant, Participant
 from schemas.messages import (
@@ -122,25 +124,20 @@ class Registry:
         ids |= {str(o.arguments.get("transaction")) for o in orders}
         ids |= {str(b.transaction) for b in bodies if isinstance(b, StatusAnswer)}
         transactions = await storage.load_transactions(session, ids)
-        spans = spans_of_effects(entries) | {s for o in orders for s in spans_of_order(o)}
+        proposed, enclosed = proposals_of(orders), enclosed_proposals(bodies, self.actors)
+        spans = spans_of_effects(entries) | spans_of_proposals(proposed)
         spans |= spans_of_proposals(t.proposal for t in transactions.values())
         facts = self._facts(batch, await books.load_holdings(session, self.participant, spans))
         facts.transactions, facts.said = transactions, said
         facts.deliveries = dict(self.kept.deliveries)
-        enclosed = [b for b in bodies if isinstance(b, Enclosure)]
-        if orders or enclosed:
-            facts.accounts = await storage.load_accounts(session)
-        if orders or any(e.action == "authorization" for e in entries):
-            facts.authorizations = await storage.load_authorizations(session)
-        approvals = approvals_of(entries, orders)
+        if orders:
+            await self._load_for_orders(session, orders, entries, proposed, facts)
+        named = accounts_of([*proposed, *enclosed.values()], self.actors) - facts.accounts.keys()
+        facts.accounts |= await storage.load_accounts(session, named)
+        approvals = approvals_of(entries, proposed)
         if approvals:
             facts.approvals = await storage.load_approvals(session, approvals)
-        if enclosed:
-            lines = [digest(body.line.encode()) for body in enclosed]
-            facts.answered = await storage.answered(session, lines, set(self.actors))
-        closing = [o.arguments.get("account") for o in orders if o.command == "close-account"]
-        if closing:
-            facts.occupied = await storage.occupied(session, map(str, closing))
+        facts.answered = await storage.answered(session, enclosed, set(self.actors))
         await self._load_said(session, entries, facts, bodies)
         return facts
 
@@ -158,6 +155,27 @@ class Registry:
             known_acts=kept.known_acts,
             numbers=dict(kept.numbers),
         )
+
+    async def _load_for_orders(
+        self,
+        session: Session,
+        orders: Sequence[Order],
+        entries: Sequence[Entry],
+        proposed: Sequence[Proposal],
+        facts: RegistryFacts,
+    ) -> None:
+        """What commands alone look at: authorizations, accounts that are closed or that a waiting
+        clearance names, and all accounts where one is opened, since it gets the next number.
+        """
+        named = authorizations_named(proposed, facts.holdings.blocks())
+        named |= authorizations_given(entries)
+        facts.authorizations = await storage.load_authorizations(session, named)
+        closing = {str(o.arguments.get("account")) for o in orders if o.command == "close-account"}
+        facts.occupied = await storage.occupied(session, closing)
+        waiting = accounts_of((t.proposal for t in facts.transactions.values()), self.actors)
+        opening = any(o.command == "open-account" for o in orders)
+        numbers = None if opening else waiting | closing
+        facts.accounts = await storage.load_accounts(session, numbers)
 
     async def _load_said(
         self,

@@ -1,18 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a batch can reach: the ranges of units that entries, transactions and commands touch.
+"""What a batch can reach: the units, accounts, approvals and authorizations that entries,
+enclosures and commands touch.
 
 Everything that an item may look at is loaded before the first one is carried out, so this must
-never name too little.
+never name too little. What cannot be read names nothing: whoever carries it out says what is wrong.
+
+Elsewhere: the authorizations that the checks look at (`ledger.asking`).
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from contextlib import suppress
 
 from runtime.program import Order
-from schemas.effects import ApprovalEffect, Units
-from schemas.messages import Entry, Proposal
+from schemas.effects import ApprovalEffect, Move, Restate, Units
+from schemas.envelope import digest
+from schemas.identifiers import AccountNumber, Actor, Digest
+from schemas.messages import Enclosure, Entry, Malformed, Proposal, parse_message
 
-__all__ = ["approvals_of", "spans_of_effects", "spans_of_order", "spans_of_proposals"]
+__all__ = [
+    "accounts_of",
+    "approvals_of",
+    "authorizations_given",
+    "enclosed_proposals",
+    "proposals_of",
+    "spans_of_effects",
+    "spans_of_proposals",
+]
 
 Span = tuple[str, int, int]
 
@@ -37,29 +51,57 @@ def spans_of_proposals(proposals: Iterable[Proposal | None]) -> set[Span]:
     }
 
 
-def approvals_of(entries: Iterable[Entry], orders: Iterable[Order]) -> set[str]:
+def proposals_of(orders: Iterable[Order]) -> list[Proposal]:
+    """What commands would propose."""
+    found = []
+    own = {"actor", "lifetime_seconds"}
+    whatever = {"quantity": 0, "expires_at": "2026-01-01T00:00:00.000000Z"}
+    for order in orders:
+        if order.command == "propose":
+            arguments = {k: v for k, v in order.arguments.items() if k not in own} | whatever
+            with suppress(ValueError):
+                found.append(Proposal.model_validate_json(json.dumps(arguments)))
+    return found
+
+
+def enclosed_proposals(bodies: Iterable[object], mine: Container[Actor]) -> dict[Digest, Proposal]:
+    """The proposals to our actors that enclosures hold, by the digests of their lines."""
+    found = {}
+    for body in bodies:
+        if isinstance(body, Enclosure):
+            line = body.line.encode()
+            with suppress(Malformed):
+                proposal = parse_message(line).body
+                if isinstance(proposal, Proposal) and proposal.acquirer in mine:
+                    found[digest(line)] = proposal
+    return found
+
+
+def accounts_of(proposals: Iterable[Proposal | None], mine: Container[Actor]) -> set[AccountNumber]:
+    """The accounts of our actors that proposals name."""
+    return {
+        number
+        for proposal in proposals
+        if proposal is not None
+        for line in proposal.lines
+        for number in (line.source, line.target)
+        if number is not None and number.actor in mine
+    }
+
+
+def approvals_of(entries: Iterable[Entry], proposals: Iterable[Proposal]) -> set[str]:
     """The approvals that entries count against and that commands to propose name."""
-    names = {
+    named = {p.references.approval for p in proposals if p.references is not None}
+    return named | {
         effect.approval
         for entry in entries
         for effect in entry.effects
         if isinstance(effect, ApprovalEffect)
     }
-    for order in orders:
-        references = order.arguments.get("references")
-        if isinstance(references, dict) and isinstance(references.get("approval"), str):
-            names.add(references["approval"])
-    return names
 
 
-def spans_of_order(order: Order) -> set[Span]:
-    """The ranges that a proposal's arguments name, as far as they make sense."""
-    if order.command != "propose":
-        return set()
-    own = {"actor", "lifetime_seconds", "quantity", "expires_at"}
-    arguments = {k: v for k, v in order.arguments.items() if k not in own}
-    arguments |= {"quantity": 0, "expires_at": "2026-01-01T00:00:00.000000Z"}
-    try:
-        return spans_of_proposals([Proposal.model_validate_json(json.dumps(arguments))])
-    except ValueError:  # the desk will say what is wrong
-        return set()
+def authorizations_given(entries: Iterable[Entry]) -> set[tuple[str, str]]:
+    """Party and id of the authorizations that units get by the effects of entries."""
+    effects = [e for entry in entries for e in entry.effects if isinstance(e, Move | Restate)]
+    given = ((e.key, e.attributes if isinstance(e, Move) else e.after) for e in effects)
+    return {(key.party, a.authorization.id) for key, a in given if a.authorization is not None}

@@ -6,7 +6,7 @@ Elsewhere: writing them (`saving`), tables (`tables`), facts (`state`), ledger r
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Text, and_, bindparam, cast, select
@@ -87,6 +87,22 @@ _TRANSACTIONS = (
     .select_from(_asked)
     .join(tables.transactions, tables.transactions.c.id == _id)
 )
+_ACCOUNTS = (
+    select(tables.accounts)
+    .select_from(_asked)
+    .join(tables.accounts, tables.accounts.c.number == _id)
+)
+_AUTHORIZATIONS = (
+    select(tables.authorizations)
+    .select_from(_asked)
+    .join(
+        tables.authorizations,
+        and_(
+            tables.authorizations.c.party == cast(_asked.c.value.op("->>")("p"), Text),
+            tables.authorizations.c.id == _id,
+        ),
+    )
+)
 _ANSWERED = (
     select(messages.c.answers, messages.c.type, messages.c.sequence, messages.c.author)
     .select_from(_asked)
@@ -98,8 +114,10 @@ async def load_transactions(
     session: Session, ids: Iterable[str]
 ) -> dict[TransactionId, Transaction]:
     """Transactions by id."""
-    asked = json.dumps([{"i": id_} for id_ in ids])
-    rows = await session.execute(_TRANSACTIONS, {"asked": asked})
+    asked = [{"i": id_} for id_ in ids]
+    if not asked:
+        return {}
+    rows = await session.execute(_TRANSACTIONS, {"asked": json.dumps(asked)})
     return {TransactionId(row.id): _transaction(row) for row in rows}
 
 
@@ -129,8 +147,10 @@ def _transaction(row: Any) -> Transaction:
 
 async def answered(session: Session, digests: Iterable[Digest], own: set[Actor]) -> set[Digest]:
     """Which of these lines an actor of ours has accepted or rejected before."""
-    asked = json.dumps([{"i": digest} for digest in digests])
-    rows = await session.execute(_ANSWERED, {"asked": asked})
+    asked = [{"i": digest} for digest in digests]
+    if not asked:
+        return set()
+    rows = await session.execute(_ANSWERED, {"asked": json.dumps(asked)})
     return {
         Digest(r.answers)
         for r in rows
@@ -157,9 +177,17 @@ async def said_proposals(
     return found
 
 
-async def load_accounts(session: Session) -> dict[AccountNumber, Account]:
-    """All accounts of the registry."""
-    rows = await session.execute(select(tables.accounts))
+async def load_accounts(
+    session: Session, numbers: Collection[str] | None
+) -> dict[AccountNumber, Account]:
+    """Accounts by number, as far as there are such; without numbers, all accounts."""
+    if numbers is None:
+        rows = await session.execute(select(tables.accounts))
+    elif numbers:
+        asked = json.dumps([{"i": number} for number in sorted(numbers)])
+        rows = await session.execute(_ACCOUNTS, {"asked": asked})
+    else:
+        return {}
     return {
         AccountNumber(r.number): Account(
             AccountNumber(r.number), Actor(r.actor), r.name, r.state == "open", Instant(r.opened_at)
@@ -168,18 +196,23 @@ async def load_accounts(session: Session) -> dict[AccountNumber, Account]:
     }
 
 
-async def occupied(session: Session, numbers: Iterable[str]) -> set[AccountNumber]:
+async def occupied(session: Session, numbers: Collection[str]) -> set[AccountNumber]:
     """Which of these accounts hold units."""
-    statement = select(blocks.c.account).where(blocks.c.account.in_(list(numbers))).distinct()
+    if not numbers:
+        return set()
+    statement = select(blocks.c.account).where(blocks.c.account.in_(sorted(numbers))).distinct()
     return {AccountNumber(row[0]) for row in await session.execute(statement)}
 
 
 async def load_authorizations(
-    session: Session,
+    session: Session, names: Collection[tuple[str, str]]
 ) -> dict[tuple[PartyCode, AuthorizationId], Authorization]:
-    """All authorizations that this registry's actors recorded."""
+    """Authorizations that this registry's actors recorded, by Party and id, with all versions."""
+    if not names:
+        return {}
+    asked = json.dumps([{"p": party, "i": id_} for party, id_ in sorted(names)])
     found: dict[tuple[PartyCode, AuthorizationId], Authorization] = {}
-    for row in await session.execute(select(tables.authorizations)):
+    for row in await session.execute(_AUTHORIZATIONS, {"asked": asked}):
         name = (PartyCode(row.party), AuthorizationId(row.id))
         terms = AuthorizationTerms.model_validate_json(row.terms)
         found.setdefault(name, Authorization()).versions[row.version] = terms

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    CompoundSelect,
     Executable,
     FromClause,
     Integer,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
+    null,
     select,
     text,
     true,
@@ -126,7 +128,6 @@ def _load_blocks_postgresql() -> Select[Any]:
     return select(found).select_from(rows)
 
 
-_LOAD_BLOCKS = {"sqlite": _load_blocks_sqlite(), "postgresql": _load_blocks_postgresql()}
 _CLASSES = json.dumps([{"c": n, "r": reach} for n, reach in enumerate(OVERLAY_REACHES)])
 _each_class = each(bindparam("classes", type_=Text)).table_valued("value").alias("class")
 _classes = (
@@ -154,16 +155,33 @@ def _load_overlays_postgresql() -> Select[Any]:
     return select(found).select_from(_pairs.join(found, true()))
 
 
-_LOAD_OVERLAYS: dict[str, Executable] = {
+def _load_both_postgresql() -> CompoundSelect[Any]:
+    """Rows, which have no reference, and overlays, which have no attributes and no account."""
+    rows, laid = _load_blocks_postgresql().subquery(), _load_overlays_postgresql().subquery()
+    both = ("series", "first", "last", "key", "actor", "kind")
+    nothing = cast(null(), Text)
+    return union_all(
+        select(
+            *(rows.c[name] for name in both),
+            rows.c.attributes,
+            rows.c.account,
+            nothing.label("reference"),
+        ),
+        select(*(laid.c[name] for name in both), nothing, nothing, laid.c.reference),
+    )
+
+
+_LOAD_OVERLAYS_SQLITE = text(
     # As text, for `cross join`: it alone has SQLite keep this order, and look into the index last.
-    "sqlite": text(
-        "select overlays.* from json_each(:spans) as span cross join json_each(:classes) as class "
-        "cross join overlays where overlays.book = :book and overlays.series = span.value ->> 's' "
-        "and overlays.size_class = class.value ->> 'c' "
-        "and overlays.first > (span.value ->> 'f') - (class.value ->> 'r') "
-        "and overlays.first <= span.value ->> 'l' and overlays.last >= span.value ->> 'f'"
-    ),
-    "postgresql": _load_overlays_postgresql(),
+    "select overlays.* from json_each(:spans) as span cross join json_each(:classes) as class "
+    "cross join overlays where overlays.book = :book and overlays.series = span.value ->> 's' "
+    "and overlays.size_class = class.value ->> 'c' "
+    "and overlays.first > (span.value ->> 'f') - (class.value ->> 'r') "
+    "and overlays.first <= span.value ->> 'l' and overlays.last >= span.value ->> 'f'"
+)
+_LOAD: dict[str, list[Executable]] = {
+    "sqlite": [_load_blocks_sqlite(), _LOAD_OVERLAYS_SQLITE],
+    "postgresql": [_load_both_postgresql()],
 }
 
 
@@ -175,21 +193,26 @@ async def load_holdings(session: Session, book: str, spans: Spans) -> Holdings:
     parameters = {
         "book": book,
         "spans": json.dumps([{"s": s, "f": f, "l": x} for s, f, x in wanted]),
+        "classes": _CLASSES,
     }
-    found = await session.execute(_LOAD_BLOCKS[session.dialect], parameters)
-    parameters["classes"] = _CLASSES
-    laid = await session.execute(_LOAD_OVERLAYS[session.dialect], parameters)
-    return Holdings(set(map(read_block, found.mappings())), set(map(read_overlay, laid.mappings())))
+    held, laid = set(), set()
+    for statement in _LOAD[session.dialect]:
+        for row in (await session.execute(statement, parameters)).mappings():
+            if row.get("reference") is None:
+                held.add(read_block(row))
+            else:
+                laid.add(read_overlay(row))
+    return Holdings(held, laid)
 
 
 async def save_holdings(session: Session, book: str, changes: Changes) -> None:
     """Write the difference: deletions first, so that the database never sees an overlap of ours."""
     gone = [{"book": book, "series": b.key.series, "first": b.first} for b in changes.removed]
     await remove(session, blocks, gone)
-    await _save_keys(session, {b.key for b in changes.added})
-    await add(session, blocks, [block_row(book, b) for b in changes.added])
     lifted = [overlay_row(book, x) for x in changes.lifted]
     await remove(session, overlays, [{n: row[n] for n in _OVERLAY_KEY} for row in lifted])
+    await _save_keys(session, {b.key for b in changes.added})
+    await add(session, blocks, [block_row(book, b) for b in changes.added])
     await add(session, overlays, [overlay_row(book, x) for x in changes.laid])
 
 

@@ -82,11 +82,11 @@ class Handler:
             items = await self._items(session, work, arranged.ready, culprits, done)
             facts = await self.program.load(session, items, batch)
             self._decide(facts, items, arranged.ready, batch)
+            await outbox.mark_confirmed(session, confirmed)
             await self.program.finish(session, facts, batch)
             await self._desk.close(session, done)
             await self._seal(session, done)
             await self._keep(session, arranged, done)
-            await outbox.mark_confirmed(session, confirmed)
         # Up to the commit nothing has happened, and the broker hands everything out again. From
         # here on a crash loses memory alone, which `load` takes from the database anew: what was
         # not acknowledged comes again and is recognised, what was not sent is in the outbox.

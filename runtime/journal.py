@@ -217,8 +217,10 @@ async def known_messages(
     session: Session, ids: Iterable[tuple[Actor, str]]
 ) -> dict[tuple[Actor, str], Kept]:
     """Which of these authors' message ids were seen before."""
-    asked = json.dumps([{"a": author, "i": id_} for author, id_ in ids])
-    rows = await session.execute(_KNOWN, {"asked": asked})
+    asked = [{"a": author, "i": id_} for author, id_ in ids]
+    if not asked:
+        return {}
+    rows = await session.execute(_KNOWN, {"asked": json.dumps(asked)})
     return {(k.author, k.id): k for k in map(_kept, rows)}
 
 

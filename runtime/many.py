@@ -2,8 +2,12 @@
 """Many rows in one statement: added, written over, changed or deleted.
 
 PostgreSQL gets each column as an array, so that however many rows there are, there is one statement
-to plan and triggers of statements fire once. SQLite has no arrays, and nothing to save by them: it
-runs the statement for each row.
+to plan and triggers of statements fire once. Arrays of texts and numbers are written out here: of
+each value in one, asyncpg asks whether it is an array too, and takes three times as long. SQLite
+has no arrays, and nothing to save by them: it runs the statement for each row.
+
+On PostgreSQL a call may be carried out later, together with others: before anything is read, and
+before the transaction ends. What it violates is told then.
 
 All rows of a call have the same columns; without rows nothing is done. Everywhere rows take the
 names of a table's columns, and a key is some of these.
@@ -15,10 +19,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, Executable, FromClause, Table, and_, bindparam, cast, func, select
+from sqlalchemy import (
+    Column,
+    Executable,
+    FromClause,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    select,
+)
 from sqlalchemy import column as named
 from sqlalchemy.dialects import postgresql, sqlite
 
+from runtime.postgres import PostgresSession
 from runtime.store import Session
 
 __all__ = ["add", "add_new", "change", "remove", "write_over"]
@@ -35,13 +53,15 @@ envelope may have a mebibyte.
 async def add(session: Session, table: Table, rows: Rows) -> None:
     """Insert rows; one that is there already is an error."""
     if rows:
-        await _execute(session, _add(table, session.dialect, tuple(rows[0])), rows)
+        statement = _add(table, session.dialect, tuple(rows[0]))
+        await _write(session, table, statement, rows)
 
 
 async def add_new(session: Session, table: Table, rows: Rows) -> None:
     """Insert rows; where one of the same key is there, it stays as it is."""
     if rows:
-        await _execute(session, _add_new(table, session.dialect, tuple(rows[0])), rows)
+        statement = _add_new(table, session.dialect, tuple(rows[0]))
+        await _write(session, table, statement, rows)
 
 
 async def write_over(session: Session, table: Table, rows: Rows) -> None:
@@ -49,33 +69,39 @@ async def write_over(session: Session, table: Table, rows: Rows) -> None:
     rows of a call have one key.
     """
     if rows:
-        await _execute(session, _write_over(table, session.dialect, tuple(rows[0])), rows)
+        statement = _write_over(table, session.dialect, tuple(rows[0]))
+        await _write(session, table, statement, rows)
 
 
 async def change(session: Session, table: Table, key: Iterable[str], rows: Rows) -> None:
     """Set the other columns where a row's key is."""
     if rows:
         statement = _change(table, session.dialect, tuple(key), tuple(rows[0]))
-        await _execute(session, statement, rows)
+        await _write(session, table, statement, rows)
 
 
 async def remove(session: Session, table: Table, rows: Rows) -> None:
     """Delete what has these rows' columns."""
     if rows:
-        await _execute(session, _remove(table, session.dialect, tuple(rows[0])), rows)
+        statement = _remove(table, session.dialect, tuple(rows[0]))
+        await _write(session, table, statement, rows)
 
 
-async def _execute(session: Session, statement: Executable, rows: Rows) -> None:
-    if session.dialect == "postgresql":
-        for start in range(0, len(rows), ROWS_MAX):
-            some = rows[start : start + ROWS_MAX]
-            await session.execute(
-                statement, {_given(name): [row[name] for row in some] for name in rows[0]}
-            )
-    else:
+async def _write(session: Session, table: Table, statement: Executable, rows: Rows) -> None:
+    if session.dialect != "postgresql":
         await session.execute(
-            statement, [{_given(name): value for name, value in row.items()} for row in rows]
+            statement,
+            [{_given(table.c[name]): value for name, value in row.items()} for row in rows],
         )
+        return
+    for start in range(0, len(rows), ROWS_MAX):
+        some = rows[start : start + ROWS_MAX]
+        columns = {table.c[name]: [row[name] for row in some] for name in rows[0]}
+        given = {_given(column): _array(column, values) for column, values in columns.items()}
+        if isinstance(session, PostgresSession):
+            await session.write(table, statement, given)
+        else:
+            await session.execute(statement, given)
 
 
 # --- one statement per table, columns and database, so that it is compiled once -----------------
@@ -128,9 +154,7 @@ def _given_values(table: Table, dialect: str, columns: tuple[str, ...]) -> Mappi
 
 def _arrays(table: Table, columns: tuple[str, ...]) -> FromClause:
     """The parameters as rows: `unnest(…) as given(…)`."""
-    arrays = [
-        cast(bindparam(_given(name)), postgresql.ARRAY(table.c[name].type)) for name in columns
-    ]
+    arrays = [_from_array(table.c[name]) for name in columns]
     return (
         func.unnest(*arrays)
         .table_valued(*(named(name, table.c[name].type) for name in columns))
@@ -138,11 +162,32 @@ def _arrays(table: Table, columns: tuple[str, ...]) -> FromClause:
     )
 
 
+def _from_array(column: Column[Any]) -> Any:
+    written = None if isinstance(column.type, LargeBinary) else Text
+    return cast(bindparam(_given(column), type_=written), postgresql.ARRAY(column.type))
+
+
+def _array(column: Column[Any], values: list[Any]) -> list[bytes] | str:
+    """The values of a column as an array; all but bytes in the form that PostgreSQL reads."""
+    if isinstance(column.type, LargeBinary):
+        return values
+    if isinstance(column.type, Integer):
+        texts = ["NULL" if v is None else int.__repr__(v) for v in values]
+    else:
+        together = "".join(filter(None, values))
+        if '"' in together or "\\" in together:
+            values = [v and v.replace("\\", "\\\\").replace('"', '\\"') for v in values]
+        texts = ["NULL" if v is None else '"' + v + '"' for v in values]
+    return "{" + ",".join(texts) + "}"
+
+
 def _one(table: Table, name: str) -> Any:
     column: Column[Any] = table.c[name]
-    return bindparam(_given(name), type_=column.type)
+    return bindparam(_given(column), type_=column.type)
 
 
-def _given(name: str) -> str:
-    """The parameter of a column. Named as the column, an update would take it for its own."""
-    return f"given_{name}"
+def _given(column: Column[Any]) -> str:
+    """The parameter of a column. Named as the column, an update would take it for its own; and with
+    its table, since several of these may become one statement.
+    """
+    return f"{column.table.name}_{column.name}"

@@ -8,9 +8,10 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Executable, event, text
+from sqlalchemy import Executable, Table, event, text
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -18,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from runtime.database import database_url, translated
 from runtime.errors import LocalProtocolError, Unavailable
 
-__all__ = ["PostgresStore"]
+__all__ = ["PostgresSession", "PostgresStore"]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -31,6 +32,10 @@ a million rows.
 """
 
 
+TOGETHER_MAX = 1000
+"""Statements put together that are remembered; a program has some dozens."""
+
+
 def _plan_by_index(connection: DBAPIConnection, record: object) -> None:
     """On a new connection, and not when it is asked for: a pooler knows no such options."""
     cursor = connection.cursor()
@@ -40,16 +45,47 @@ def _plan_by_index(connection: DBAPIConnection, record: object) -> None:
     connection.commit()
 
 
-class _PostgresSession:
+class PostgresSession:
+    """A session that can put writes off: they wait until something is executed, or for the end, and
+    become one statement. A batch writes to a dozen tables, and a statement costs as much as many
+    rows.
+    """
+
     dialect = "postgresql"
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self._waiting: dict[Table, tuple[Executable, Mapping[str, Any]]] = {}
 
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | Rows | None = None
     ) -> CursorResult[*tuple[Any, ...]]:
+        await self.flush()
         return await self._connection.execute(statement, parameters)
+
+    async def write(
+        self, table: Table, statement: Executable, parameters: Mapping[str, Any]
+    ) -> None:
+        """Have a statement run that changes a table and gives nothing back."""
+        if table in self._waiting:  # parts of one statement do not see what the others change
+            await self.flush()
+        self._waiting[table] = statement, parameters
+
+    async def flush(self) -> None:
+        """Write what waits."""
+        if self._waiting:
+            statements, parameters = zip(*self._waiting.values(), strict=True)
+            self._waiting = {}
+            given = {name: value for part in parameters for name, value in part.items()}
+            await self._connection.execute(_together(statements), given)
+
+
+@lru_cache(maxsize=TOGETHER_MAX)
+def _together(statements: tuple[Any, ...]) -> Executable:
+    """Several statements as one: each but the last is a part of it (`with … as`)."""
+    *others, last = statements
+    whole: Executable = last.add_cte(*(part.cte(f"part_{n}") for n, part in enumerate(others)))
+    return whole
 
 
 class PostgresStore:
@@ -73,16 +109,20 @@ class PostgresStore:
         self._lock: AsyncConnection | None = None
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[_PostgresSession]:
+    async def transaction(self) -> AsyncIterator[PostgresSession]:
         async with self._turn:
             with translated():
                 if self._lock is None:
                     async with self._engine.begin() as connection:
-                        yield _PostgresSession(connection)
+                        session = PostgresSession(connection)
+                        yield session
+                        await session.flush()
                 else:
                     writer = await self._writer(self._lock)
                     async with writer.begin():
-                        yield _PostgresSession(writer)
+                        session = PostgresSession(writer)
+                        yield session
+                        await session.flush()
 
     async def _writer(self, held: AsyncConnection) -> AsyncConnection:
         """The connection that has the lock; a new one when the old one is lost."""
@@ -95,14 +135,16 @@ class PostgresStore:
         return held
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[_PostgresSession]:
+    async def snapshot(self) -> AsyncIterator[PostgresSession]:
         with translated():
             async with self._engine.connect() as plain:
                 connection = await plain.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
                 async with connection.begin():
-                    yield _PostgresSession(connection)
+                    session = PostgresSession(connection)
+                    yield session
+                    await session.flush()
 
     async def lock_writer(self) -> None:
         with translated():

@@ -99,13 +99,7 @@ class Identifier(str):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         text = core_schema.str_schema(pattern=f"^(?:{cls.pattern})$", strict=True)
-        return core_schema.no_info_after_validator_function(
-            cls._of_the_pattern,
-            text,
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                str, when_used="json", return_schema=core_schema.str_schema()
-            ),
-        )
+        return core_schema.no_info_after_validator_function(cls._of_the_pattern, text)
 
 
 class RegistryId(Identifier):
@@ -215,6 +209,7 @@ class Instant(Identifier):
     """A UTC instant with microseconds, `2026-01-31T23:59:59.000000Z`; text order is time order."""
 
     pattern = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
+    few = True  # of a batch's many, and each is looked up in the calendar
     form = "a UTC instant such as 2026-01-31T23:59:59.000000Z"
 
     def check(self) -> None:

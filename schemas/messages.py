@@ -640,13 +640,19 @@ def _parse(line: bytes) -> Message:
     if b"\n" in line:
         raise Malformed(finding(Reason.MESSAGE_MALFORMED, "a message is one line"))
     try:
-        value = strict_json(line)
+        message = _ANY.validate_json(line)
+    except ValidationError as error:
+        raise Malformed(_explain(error, _strict(line))) from None
+    if message.model_dump_json().encode() != line or rb"\u0000" in line:
+        _strict(line)  # not as we write it ourselves, which is strict and needs no second look
+    return message
+
+
+def _strict(line: bytes) -> Any:
+    try:
+        return strict_json(line)
     except ValueError as error:
         raise Malformed(finding(Reason.MESSAGE_MALFORMED, f"not strict JSON: {error}")) from None
-    try:
-        return _ANY.validate_json(line)
-    except ValidationError as error:
-        raise Malformed(_explain(error, value)) from None
 
 
 REMEMBERED_BYTES_MAX = 4096

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import TextClause, select, text
+from sqlalchemy import TextClause, event, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -236,6 +236,44 @@ async def test_many_rows_are_added_changed_and_removed_in_one_call(store: Store)
     assert found == [(1, b"\0\1\377", 1), (3, b"\0\3\377", 3)]
 
 
+async def test_what_is_written_is_there_for_what_comes_after_it(store: Store) -> None:
+    async with store.transaction() as session:
+        await many.add(session, marks, [{"name": "one", "value": 1}])
+        await many.add(session, sequences, [{"sender": "a", "recipient": "b", "last": 1}])
+        await many.change(session, marks, ["name"], [{"name": "one", "value": 2}])
+        found = await session.execute(select(marks.c.value))
+        assert found.scalars().all() == [2]
+        await many.remove(session, marks, [{"name": "one"}])
+        await many.add(session, marks, [{"name": "one", "value": 3}])
+    taken = [{"sender": "a", "recipient": "b", "last": 2}]
+    with pytest.raises(IntegrityError):
+        async with store.transaction() as session:
+            await many.add(session, sequences, taken)
+    async with store.snapshot() as session:
+        found = await session.execute(select(marks.c.value))
+        assert found.scalars().all() == [3]
+
+
+async def test_postgresql_writes_to_several_tables_in_one_statement(database_url: str) -> None:
+    await migrate(database_url, ["runtime"])
+    store = open_store(database_url)
+    sent: list[str] = []
+    try:
+        async with store.transaction() as session:
+            connection: Any = session
+            event.listen(
+                connection._connection.sync_engine,
+                "before_cursor_execute",
+                lambda *given: sent.append(given[2]),
+            )
+            await many.add(session, marks, [{"name": "one", "value": 1}])
+            await many.write_over(session, sequences, [{"sender": "", "recipient": "", "last": 1}])
+            await many.remove(session, outbox, [{"sender": "", "recipient": "", "sequence": 1}])
+    finally:
+        await store.close()
+    assert [(sql.count("INSERT"), sql.count("DELETE")) for sql in sent] == [(2, 1)]
+
+
 async def test_many_rows_leave_alone_what_is_there(store: Store) -> None:
     def marked(value: int) -> list[dict[str, object]]:
         return [{"name": name, "value": value} for name in ("one", "two")]
@@ -262,6 +300,23 @@ async def test_many_rows_may_have_nothing_in_a_column(store: Store) -> None:
         rows = await session.execute(select(dead_letters).order_by(dead_letters.c.id))
         found = [(row.claimed_sender, row.detail, row.state) for row in rows]
     assert found == [(row["claimed_sender"], 'é"{,}', "open") for row in letters]
+
+
+ODD_TEXTS = ("", "null", "NULL", "{}", "a,b", 'a"b', "a\\b", '\\"', " a ", "a\nb", "ä\u2028€", "'")
+
+
+async def test_texts_of_every_kind_come_back_as_they_were_given(store: Store) -> None:
+    for texts in (ODD_TEXTS, *((odd, "plain") for odd in ODD_TEXTS)):
+        rows = [
+            {"sender": "HUB", "recipient": odd, "sequence": n, "body": b"{", "sealed_at": odd}
+            for n, odd in enumerate(texts)
+        ]
+        async with store.transaction() as session:
+            await many.add(session, outbox, rows)
+        async with store.transaction() as session:
+            found = await session.execute(select(outbox).order_by(outbox.c.sequence))
+            assert [(row.recipient, row.sealed_at) for row in found] == [(t, t) for t in texts]
+            await many.remove(session, outbox, [{"recipient": odd} for odd in set(texts)])
 
 
 async def test_transactions_of_one_store_run_one_after_another(store: Store) -> None:

@@ -23,7 +23,8 @@ PUBLIC: dict[str, str] = {
     "ledger.actions": "companion completion consents needs_acceptance pledged release reserve",
     "ledger.blocks": "Block Range cut join normalize overlaps quantity subtract",
     "ledger.asking": """
-        Approval Ask Authorization Check Facts Found MECHANISM_APPROACH Policy levy
+        Approval Ask Authorization Check Facts Found MECHANISM_APPROACH Policy
+        authorizations_named levy
     """,
     "ledger.checks": "CLASSES MOVES Moves RULES_VERSION SHAPES Shape examine",
     "ledger.directory": "Directory DirectoryError KeyRecord Member act_signature sign_act",

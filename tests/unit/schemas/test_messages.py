@@ -164,9 +164,32 @@ def test_a_line_with_bytes_changed_is_a_message_or_malformed(
     good = LINES[name]
     start = data.draw(st.integers(0, len(good)))
     end = data.draw(st.integers(start, min(len(good), start + 8)))
-    assert isinstance(
-        outcome(good[:start] + data.draw(st.binary(max_size=8)) + good[end:]), Message | Malformed
-    )
+    changed = good[:start] + data.draw(st.binary(max_size=8)) + good[end:]
+    if isinstance(outcome(changed), Message):
+        strict_json(changed)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_line_must_be_strict_whether_we_would_write_it_so_or_not(name: str) -> None:
+    ours = parse_message(LINES[name]).model_dump_json().encode()
+    for good in (LINES[name], ours):
+        assert isinstance(outcome(good.replace(b":", b" : ", 1)), Message)
+        for bad in (
+            good.replace(b"{", b'{"type":"hello",', 1),
+            good.replace(b'"body":{', b'"body":{"comment":null,"comment":null,', 1),
+            b"\xef\xbb\xbf" + good,
+        ):
+            refused = outcome(bad)
+            assert isinstance(refused, Malformed)
+            assert "not strict JSON" in str(refused)
+
+
+def test_a_text_with_nul_in_it_is_refused_however_it_is_written() -> None:
+    said = parse_message(LINES["an acceptance"])
+    ours = said.model_copy(update={"body": said.body.model_copy(update={"comment": "a\0b"})})
+    refused = outcome(ours.model_dump_json().encode())
+    assert isinstance(refused, Malformed)
+    assert "U+0000" in str(refused)
 
 
 def members(value: Any) -> list[tuple[Any, Any]]:

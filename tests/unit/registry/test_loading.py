@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a registry loads for a batch: what its items name, and not whole tables. What an item does
+is there for the next one all the same.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.simulation.virtual_time import START
+from registry.program import Registry
+from registry.state import RegistryFacts
+from registry.tables import authorizations
+from runtime.clock import Ids
+from runtime.many import add
+from runtime.program import Batch, Heard, Item, Order
+from runtime.schema import migrate
+from runtime.store import Store, open_store
+from schemas.effects import AuthorizationTerms
+from schemas.envelope import digest
+from schemas.findings import Finding, Reason
+from schemas.identifiers import Instant
+from schemas.messages import Enclosure, Proposal, new_message, parse_message
+from tests.cast import (
+    CHE,
+    GH1,
+    GHA,
+    I,
+    U,
+    account,
+    asked,
+    first_transfer,
+    genesis,
+    issuance,
+    keyring,
+    terms,
+    transfer,
+)
+
+NOON = Instant.of(START)
+HERE = GHA.participant
+
+
+@dataclass
+class Bench:
+    """Ghana's registry without a node."""
+
+    store: Store
+    registry: Registry
+
+    async def load(self, *items: Item) -> RegistryFacts:
+        async with self.store.transaction() as session:
+            return await self.registry.load(session, items, Batch(NOON, Ids()))
+
+    async def run(self, *items: Item) -> list[list[Finding]]:
+        batch = Batch(NOON, Ids())
+        async with self.store.transaction() as session:
+            facts = await self.registry.load(session, items, batch)
+            found = [self.registry.decide(facts, item, batch) for item in items]
+            await self.registry.finish(session, facts, batch)
+        self.registry.committed(facts)
+        return found
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    registry = Registry(HERE, [GHA], genesis(), keyring(HERE))
+    await migrate(url, registry.packages)
+    bench = Bench(open_store(url), registry)
+    async with bench.store.transaction() as session:
+        await registry.start(session)
+    yield bench
+    await bench.store.close()
+
+
+def order(place: int, command: str, **arguments: Any) -> Order:
+    return Order(place, command, "olga", {"actor": str(GHA), **arguments})
+
+
+def opening(number: int, kind: str = "holding") -> Order:
+    return order(number, "open-account", kind=kind)
+
+
+def proposing(number: int, proposal: dict[str, Any]) -> Order:
+    return order(number, "propose", **asked(proposal))
+
+
+def of(found: list[Finding]) -> set[Reason]:
+    return {one.reason for one in found}
+
+
+async def test_the_accounts_that_commands_name_are_loaded_and_no_others(bench: Bench) -> None:
+    await bench.run(*(opening(n) for n in range(1, 6)), opening(6, "use"))
+    facts = await bench.load(proposing(1, issuance(GHA, U, 1, 10)))
+    assert set(facts.accounts) == {account(GHA)}
+    facts = await bench.load(order(1, "close-account", account=account(GHA, "HLD", 3)))
+    assert set(facts.accounts) == {account(GHA, "HLD", 3)}
+    assert set((await bench.load(order(1, "withdraw", transaction="x"))).accounts) == set()
+    assert len((await bench.load(opening(1), proposing(2, issuance(GHA, U, 1, 10)))).accounts) == 6
+
+
+async def test_an_account_that_the_same_batch_opens_or_closes_is_found_so(bench: Bench) -> None:
+    propose, closing = issuance(GHA, U, 1, 10), {"account": account(GHA)}
+    (missing,) = await bench.run(proposing(1, propose))
+    assert Reason.ACCOUNT_UNKNOWN in of(missing)
+    opened, found = await bench.run(opening(1), proposing(2, propose))
+    assert not opened
+    assert Reason.ACCOUNT_UNKNOWN not in of(found)
+    closed, gone = await bench.run(order(1, "close-account", **closing), proposing(2, propose))
+    assert not closed
+    assert Reason.ACCOUNT_UNKNOWN in of(gone)
+    await bench.run(order(1, "open-account", kind="holding", number=1))
+    (found,) = await bench.run(proposing(1, propose))
+    assert Reason.ACCOUNT_UNKNOWN not in of(found)
+
+
+async def test_the_accounts_of_an_enclosed_proposal_are_loaded(bench: Bench) -> None:
+    await bench.run(opening(1), opening(2))
+    members = transfer(I, 1, 10, CHE, GHA)
+    body = Proposal(**members, quantity=10, expires_at=NOON)
+    made = new_message("proposal", Ids().message(NOON), "CHE01-CHE-1", body)
+    facts = await bench.load(enclosing(made.model_dump_json()), enclosing("{}"))
+    assert set(facts.accounts) == {account(GHA)}
+
+
+def recorded_terms(id_: str, version: int) -> str:
+    given = json.dumps(terms(id_, GHA, "CA0007", version=version))
+    return AuthorizationTerms.model_validate_json(given).model_dump_json()
+
+
+def enclosing(line: str) -> Heard:
+    enclosure = Enclosure(manifest="m", line=line)
+    text = new_message("enclosure", Ids().message(NOON), "CHE01-CHE-1", enclosure)
+    said = text.model_dump_json().encode()
+    return Heard(CHE, parse_message(said), said, digest(said), b"m", 1, 0)
+
+
+async def test_the_authorizations_that_commands_name_are_loaded_and_no_others(
+    bench: Bench,
+) -> None:
+    recorded = [
+        {"party": "GHA", "id": id_, "version": version, "terms": recorded_terms(id_, version)}
+        for id_, version in (("GH-1", 1), ("GH-1", 2), ("GH-2", 1))
+    ]
+    async with bench.store.transaction() as session:
+        rows = [{**row, "position": n} for n, row in enumerate(recorded)]
+        await add(session, authorizations, rows)
+    facts = await bench.load(proposing(1, first_transfer(1, 10, 1)))
+    assert {n: set(a.versions) for n, a in facts.authorizations.items()} == {
+        ("GHA", GH1.id): {1, 2}
+    }
+    facts = await bench.load(
+        proposing(1, {"action": "authorization", "terms": terms("GH-2", GHA, "CA0007", version=2)})
+    )
+    assert {id_ for _, id_ in facts.authorizations} == {"GH-2"}
+    assert not (await bench.load(opening(1))).authorizations
