@@ -427,6 +427,24 @@ async def test_a_database_is_migrated_from_nothing_and_once(empty_url: str) -> N
     await check_schema(empty_url, ["runtime", "hub"])
 
 
+async def test_what_an_older_version_held_is_added_up(clean: Store) -> None:
+    """Before revision r0005 there were no sums, and nothing that kept them."""
+    names = {
+        "sqlite": [f"drop trigger blocks_sums_{e}" for e in ("insert", "update", "delete")],
+        "postgresql": [],
+    }
+    for statement in (
+        *names[make_url(clean.url).get_backend_name()],
+        "drop table sums",
+        "update alembic_version set version_num = 'r0004'",
+    ):
+        await sql(clean, statement)
+    await migrate(clean.url, ["runtime"])
+    await must_add_up(clean)
+    await sql(clean, "delete from blocks where first = 301")
+    await must_add_up(clean)
+
+
 async def test_the_hub_keeps_neither_marks_nor_sums(empty_url: str) -> None:
     """It has no holdings trees, so these would only grow."""
     await migrate(empty_url, ["runtime", "hub"])

@@ -17,12 +17,12 @@ def upgrade() -> None:
     """Drop the triggers and indexes, and what they have left behind."""
     if op.get_bind().dialect.name == "postgresql":
         for name in ("truncated", "inserted", "deleted", "updated"):
-            op.execute(f"drop trigger blocks_{name} on blocks")
+            op.execute(f"drop trigger if exists blocks_{name} on blocks")
     else:
         for event in ("insert", "delete", "update"):
-            op.execute(f"drop trigger blocks_dirty_{event}")
-            op.execute(f"drop trigger blocks_sums_{event}")
+            op.execute(f"drop trigger if exists blocks_dirty_{event}")
+            op.execute(f"drop trigger if exists blocks_sums_{event}")
     op.execute(dirty.delete())
     op.execute(sums.delete())
-    op.execute("drop index blocks_tree")
-    op.execute("drop index blocks_tree_end")
+    op.execute("drop index if exists blocks_tree")
+    op.execute("drop index if exists blocks_tree_end")
