@@ -8,6 +8,7 @@ and compares:
   is refused, and what was heard first stays;
 * the log's root and each actor's delivery tree come from the entries and their `addressed` alone; a
   checkpoint, and the size and root that a statement names, must agree with them;
+* each entry says how many acts the log had before it, which is as many as came;
 * an actor whose units an entry moves must be among those that it is addressed to;
 * acts on the directory must count by their own signatures.
 
@@ -90,6 +91,7 @@ def take_entry(facts: Facts, heard: Heard, batch: Batch) -> Findings:
         return raise_alarm(facts, batch, "log-hole", size, detail)
     if size == 0 and not _is_genesis(entry, kept.genesis.act):
         return raise_alarm(facts, batch, "log-fork", 0, "the log begins with another genesis")
+    _count_acts(facts, entry, batch)
     leaf = log.leaf_hash(heard.line)
     kept.log = kept.log.append(leaf)
     delivered = _deliver(facts, entry, leaf, batch)
@@ -105,6 +107,16 @@ def _is_genesis(entry: Entry, expected: str) -> bool:
     """Whether entry 0 carries the genesis act that we were given as trust root."""
     acts = [effect.act for effect in entry.effects if isinstance(effect, DirectoryEffect)]
     return acts == [expected]
+
+
+def _count_acts(facts: Facts, entry: Entry, batch: Batch) -> None:
+    """Each entry counts the acts before it: as many as the last one did, and those that it carried.
+    Whoever is shown some entries later knows by it how many acts to ask for (rule 4.10).
+    """
+    if entry.acts != facts.kept.acts:
+        detail = f"entry {entry.position} counts {entry.acts} acts before it, not {facts.kept.acts}"
+        raise_alarm(facts, batch, "acts-miscounted", entry.position, detail)
+    facts.kept.acts = entry.acts_after
 
 
 def _deliver(

@@ -80,6 +80,7 @@ class FalseHub:
     voice: Voice
     position: int = 0
     log: Growth = field(default_factory=Growth)
+    acts: int = 0
 
     @classmethod
     async def take_over(cls, federation: Federation) -> "FalseHub":
@@ -88,6 +89,7 @@ class FalseHub:
         hub = cls(federation, await federation.voice(Actor("HUB")))
         for row in await federation.rows(HUB, "select line from log_entries order by position"):
             hub.log = hub.log.append(log.leaf_hash(bytes(row.line)))
+        hub.acts = len(await federation.rows(HUB, "select position from acts"))
         return hub
 
     async def deliveries(self, actor: Actor) -> Growth:
@@ -109,6 +111,7 @@ class FalseHub:
         *,
         answers: str | None = None,
         shift: int = 0,
+        miscount: int = 0,
         **members: Any,
     ) -> tuple[Digest, bytes]:
         """An entry of our making to the participant of `to`; gives the digest of its line."""
@@ -119,6 +122,7 @@ class FalseHub:
         values: dict[str, Any] = {
             "log": LOG,
             "position": self.log.size,
+            "acts": self.acts + miscount,
             "at": self.federation.clock.now(),
             "manifest": None,
             "state": None,
@@ -599,6 +603,12 @@ MISPLACED: dict[str, tuple[dict[str, Any], str]] = {
         {"effects": status_act("ada")},
         "an act that does not count",
     ),
+    "an act was withheld before it": ({"miscount": 1}, "acts before it"),
+    "an act is hidden from whoever is shown it": ({"miscount": -1}, "acts before it"),
+    "an act was withheld before this one": (
+        {"effects": status_act("ada", "ben"), "miscount": 1},
+        "acts before it",
+    ),
     "two acts at once": (
         {"effects": [*status_act("ada", "ben"), *status_act("ada", "cleo")]},
         "carries 2 acts",
@@ -708,6 +718,7 @@ async def test_what_comes_behind_a_lie_is_not_applied(federation: Federation) ->
             Entry(
                 log=LOG,
                 position=hub.log.size + n,
+                acts=hub.acts,
                 at=federation.clock.now(),
                 manifest=None,
                 state=None,
@@ -768,6 +779,7 @@ async def test_a_clearance_is_answered_once_however_often_it_is_enclosed(
     entry = Entry(
         log=LOG,
         position=hub.log.size,
+        acts=hub.acts,
         at=federation.clock.now(),
         manifest=digest(manifest),
         state="cleared",

@@ -48,6 +48,7 @@ async def same_after_a_crash(alone: Alone) -> None:
     """Memory and database agree on everything that the next batch starts from."""
     mine, theirs = alone.hub.kept, await reloaded(alone)
     assert mine.directory == theirs.directory
+    assert mine.acts == theirs.acts
     assert (mine.log.size, mine.log.nodes) == (theirs.log.size, theirs.log.nodes)
     assert {a: (g.size, g.root()) for a, g in mine.deliveries.items()} == {
         a: (g.size, g.root()) for a, g in theirs.deliveries.items()

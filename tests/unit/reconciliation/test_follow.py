@@ -223,6 +223,30 @@ async def test_an_act_that_does_not_count_is_an_alarm(world: World) -> None:
     assert world.rec.directory.status(GHANA.participant) is Status.SUSPENDED
 
 
+@pytest.mark.parametrize("wrong", [-1, 1])
+async def test_an_entry_that_miscounts_the_acts_before_it_is_an_alarm(
+    world: World, wrong: int
+) -> None:
+    counted = world.hub.acts
+    await world.feed(world.hub.entry(acts=counted + wrong))
+    assert await world.alarms() == ["acts-miscounted"]
+    assert world.rec.seen == world.hub.log.size
+
+
+async def test_every_entry_is_held_to_the_one_before_it(world: World) -> None:
+    """After a restart as well, and behind an act that does not count: it is in the log."""
+    act = StatusChange(
+        participant=GHANA.participant, status=Status.SUSPENDED, reason="none", at=START
+    ).model_dump_json()
+    await world.feed(world.hub.entry(), world.hub.act(sign_act(act, [signer("anna")])))
+    await world.restart()
+    await world.feed(world.hub.entry())
+    await world.feed(world.hub.act(sign_act(act, [signer("anna"), signer("ben")])))
+    await world.restart()
+    await world.feed(world.hub.entry(), world.hub.entry())
+    assert await world.alarms() == ["act-void"]
+
+
 async def test_a_newcomer_may_state_in_the_batch_that_admits_it(world: World) -> None:
     newcomer = type(GHANA)("NOR01/NOR")
     world.nodes[newcomer] = type(world.nodes[GHANA])(newcomer, world.nodes[GHANA].store, world.ids)
