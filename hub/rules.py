@@ -16,6 +16,7 @@ from hub.state import Case, HubFacts
 from runtime import events
 from runtime.program import Batch, Heard
 from schemas.effects import CaseEffect, Effect, Freeze, Unfreeze
+from schemas.envelope import open_manifest
 from schemas.findings import Finding, Reason, finding
 from schemas.messages import (
     Acceptance,
@@ -36,7 +37,20 @@ Findings = list[Finding]
 
 def decide_heard(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
     """One message; findings mean that it had no effect."""
-    return DECIDED_BY[type(heard.message.body)](facts, heard, batch)
+    found = _seen_ahead(facts, heard)
+    return [found] if found else DECIDED_BY[type(heard.message.body)](facts, heard, batch)
+
+
+def _seen_ahead(facts: HubFacts, heard: Heard) -> Finding | None:
+    """Nobody knows a larger log than there is (rule 2.18): so an entry's position is no less than
+    the size that the sender of its cause says it knew. More does not follow: who tells the truth
+    may lag behind what it was sent, and goes back when it is restored.
+    """
+    _, manifest = open_manifest(heard.manifest)
+    if manifest.seen <= facts.log.size:
+        return None
+    detail = f"{manifest.sender} says that it knows {manifest.seen} entries, {facts.log.size} are"
+    return finding(Reason.SEEN_AHEAD, f"{detail} in the log", field="manifest/seen")
 
 
 def _case(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
