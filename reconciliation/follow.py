@@ -27,6 +27,7 @@ from dataclasses import replace
 
 from ledger import log, note
 from ledger.directory import DirectoryError
+from ledger.enclosed import unproven
 from reconciliation import silence
 from reconciliation.state import Alarm, Enclosed, Facts, Head, NewEntry, Stated
 from runtime import events
@@ -34,9 +35,9 @@ from runtime.program import Batch, Heard
 from schemas import jws
 from schemas.directory import SignedAct
 from schemas.effects import DirectoryEffect, Move, Restate
-from schemas.envelope import EnvelopeError, digest, open_manifest, verify
+from schemas.envelope import EnvelopeError, digest, open_manifest
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import HUB, REC_ACTOR, Actor, Digest
+from schemas.identifiers import REC_ACTOR, Actor, Digest
 from schemas.limits import MESSAGES_MAX
 from schemas.messages import (
     Checkpoint,
@@ -239,15 +240,16 @@ def take_enclosure(facts: Facts, heard: Heard, batch: Batch) -> Findings:
     enclosed = facts.enclosed[heard.digest]
     if isinstance(enclosed, Finding):
         return [enclosed]
-    found = _unproven(facts, enclosed)
+    manifest = enclosed.manifest
+    found = unproven(facts.kept.directory, enclosed.token, manifest, enclosed.digest)
     if found is not None:
         return [found]
-    statement, author = enclosed.message.body, enclosed.manifest.sender
+    statement, author = enclosed.message.body, manifest.sender
     if not isinstance(statement, Statement):
         return []
-    assert enclosed.manifest.sequence is not None
-    line = enclosed.manifest.messages.index(enclosed.digest)
-    place = enclosed.manifest.sequence * MESSAGES_MAX + line
+    assert manifest.sequence is not None
+    line = manifest.messages.index(enclosed.digest)
+    place = manifest.sequence * MESSAGES_MAX + line
     if place <= facts.kept.standing(author).place:
         return []
     silence.hear_actor(facts.kept, author, batch.now)
@@ -260,26 +262,9 @@ def take_enclosure(facts: Facts, heard: Heard, batch: Batch) -> Findings:
         size=statement.size,
         delivered=statement.delivered.size,
         holdings=statement.holdings,
-        said_at=enclosed.manifest.sent_at,
+        said_at=manifest.sent_at,
     )
     return []
-
-
-def _unproven(facts: Facts, enclosed: Enclosed) -> Finding | None:
-    """Why the enclosed message is not proven to be its author's, said to the hub in sequence."""
-    manifest = enclosed.manifest
-    key = facts.kept.directory.any_key(manifest.sender, enclosed.token.kid)
-    if key is None:
-        return finding(Reason.KEY_UNKNOWN, f"{manifest.sender} with key {enclosed.token.kid}")
-    try:
-        verify(enclosed.token, key)
-    except EnvelopeError as error:
-        return error.finding
-    if enclosed.digest not in manifest.messages:
-        return finding(Reason.MANIFEST_MISMATCH, "the enclosed line is not named")
-    if manifest.to != HUB or manifest.sequence is None:
-        return finding(Reason.RECIPIENT_WRONG, f"it was said to {manifest.to}")
-    return None
 
 
 def _check_view(facts: Facts, author: Actor, statement: Statement, batch: Batch) -> None:

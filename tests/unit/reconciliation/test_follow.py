@@ -13,7 +13,7 @@ from runtime import events
 from runtime.program import Batch
 from runtime.schema import migrate
 from runtime.store import open_store
-from schemas.directory import Status, StatusChange
+from schemas.directory import LastSequence, Revocation, Status, StatusChange
 from schemas.identifiers import Digest, Participant
 from schemas.messages import Delivered, Enclosure
 from tests.unit.reconciliation.test_comparison import hand_over, issue
@@ -275,6 +275,26 @@ async def test_statements_are_believed_only_as_their_author_signed_them(world: W
         await world.feed(world.hub.voice.say(Participant("REC"), "enclosure", body, START))
     assert len(world.findings) == 5
     assert world.rec.kept.standing(GHANA).statement is None
+
+
+async def test_what_a_withdrawn_key_signs_beyond_its_last_sequence_is_nobody_s_word(
+    world: World,
+) -> None:
+    await issue(world, GHANA, 1, 10)
+    good, late = [await world.nodes[GHANA].state(world.hub) for _ in range(2)]
+    revocation = Revocation(
+        actor=GHANA,
+        old=signer(GHANA).public.key_id,
+        new=None,
+        closes=(LastSequence(to=Participant("HUB"), last=good.sequence),),
+        reason="stolen",
+        at=START,
+    ).model_dump_json()
+    await world.feed(world.hub.act(sign_act(revocation, [signer("anna"), signer("ben")])))
+    await world.feed(world.hub.enclose(late))
+    assert reasons(world) == ["key-unknown"]
+    await world.feed(world.hub.enclose(good))
+    assert world.rec.kept.standing(GHANA).statement == good.digest
 
 
 async def test_older_statements_are_older_news(world: World) -> None:
