@@ -5,10 +5,18 @@ import pytest
 
 from ledger.transactions import State
 from runtime.program import Heard
+from schemas.directory import LastSequence, Rotation
 from schemas.findings import Reason
 from schemas.identifiers import Digest
-from schemas.messages import Acceptance, Delivered, Statement, StatusRequest, Withdrawal
-from tests.cast import CHE, GHA, U, issuance
+from schemas.messages import (
+    Acceptance,
+    Delivered,
+    RotationRequest,
+    Statement,
+    StatusRequest,
+    Withdrawal,
+)
+from tests.cast import CHE, GHA, HUB, U, issuance, public, signed, signer
 from tests.unit.hub.alone import Alone
 from tests.unit.hub.test_clearing import ID, brought_to, state
 
@@ -65,3 +73,23 @@ async def test_what_is_seen_may_lag_and_go_back(alone: Alone) -> None:
         one = alone.proposal(GHA, f"GHA01-GHA-{20 + number}", issuance(GHA, U, first, first))
         await alone.run(one)
         assert alone.found[one.name] == []
+
+
+async def test_what_a_key_signs_behind_its_rotation_has_no_effect(alone: Alone) -> None:
+    """Both were authentic when the batch began; nobody would believe the second one passed on."""
+    proposal = await brought_to(alone, State.CLEARED)
+    closes = (LastSequence(to=HUB, last=alone.sequence + 1),)
+    act = Rotation(
+        actor=CHE,
+        old=signer(CHE).public.key_id,
+        new=public("another key"),
+        closes=closes,
+        at=alone.now,
+    )
+    body = RotationRequest(act=signed(act, CHE, "another key"))
+    last = alone.heard(CHE, "rotation", "rotation", body)
+    behind = alone.heard(CHE, "acceptance", ID, Acceptance(), proposal)
+    await alone.run(last, behind)
+    assert alone.found[last.name] == []
+    assert [f.reason for f in alone.found[behind.name]] == [Reason.KEY_UNKNOWN]
+    assert await state(alone) is State.CLEARED
