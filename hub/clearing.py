@@ -6,6 +6,9 @@ A proposal is checked and becomes an entry: `refused`, `completed` (one actor co
 is the point of no return. Whatever cannot be tied to a transaction of its author has no entry: its
 author gets the findings.
 
+What causes an entry is passed on, as said, to the others that it is addressed to: each actor
+concerned can prove later who said what.
+
 Elsewhere: the checks (`ledger.checks`), effects (`ledger.actions`), entries (`entries`), time
 (`deadlines`).
 """
@@ -117,9 +120,12 @@ def propose(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
 def withdraw(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
     """The proposer takes back what nobody has accepted yet."""
     state, found = _answered(facts, heard, Event.WITHDRAW)
-    if state is not None:
-        end(Logging(facts, batch), state, Event.WITHDRAW, heard, [])
-    return found
+    if state is None or (found := unfit_to_pass_on(heard)):
+        return found
+    assert state.acquirer is not None, "what was cleared waits for somebody"
+    pass_on(heard.manifest, heard.line, state.acquirer, state.id, batch)
+    end(Logging(facts, batch), state, Event.WITHDRAW, heard, [])
+    return []
 
 
 def tell_status(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
@@ -214,11 +220,22 @@ def _complete(logging: Logging, state: Transaction, heard: Heard) -> None:
         end(logging, state, Event.REFUSE, heard, [finding(Reason.MESSAGE_TOO_LARGE, detail)])
         return
     logging.transaction(state, Event.COMPLETE, heard, effects=effects, consents=consents)
+    _show_pledgers(state, heard, consents, logging.batch)
     if proposal.action == "first-transfer" and proposal.authorization is not None:
         for line in proposal.lines:
             name = line.key.party, proposal.authorization.id
             facts.authorizations[name].used += line.last - line.first + 1
             facts.used.add(name)
+
+
+def _show_pledgers(
+    state: Transaction, heard: Heard, consents: Sequence[Consent], batch: Batch
+) -> None:
+    """Those whose pledged units follow are shown the proposal that used them (rule 5.14)."""
+    others = {consent.actor for consent in consents} - {state.proposer, state.acquirer}
+    assert not others or heard.digest == state.message, "what uses pledges needs no acceptance"
+    for actor in {actor.participant: actor for actor in sorted(others)}.values():
+        pass_on(heard.manifest, heard.line, actor, state.id, batch)
 
 
 def _too_large(effects: Sequence[Effect], consents: Sequence[Consent]) -> str | None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Making entries: the one place where the log grows.
 
-An entry is a message of the hub's; its line is the leaf. It is numbered, appended to the log and to
-the delivery tree of every actor it is addressed to, its effects are carried out on the rows of the
-log, and it is said once to each participant concerned and to the reconciliation service.
+An entry is a message of the hub's; its line is the leaf. It is numbered, says how many acts came
+before it, and is appended to the log and to the delivery tree of every actor it is addressed to.
+Its effects are carried out on the rows of the log, and it is said once to each participant
+concerned and to the reconciliation service.
 """
 
 from collections.abc import Iterable, Sequence
@@ -103,6 +104,7 @@ class Logging(NamedTuple):
         body = Entry(
             log=facts.log_id,
             position=facts.log.size,
+            acts=facts.acts,
             at=batch.now,
             manifest=digest(heard.manifest) if heard else None,
             state=state.value if state else None,
@@ -120,6 +122,7 @@ class Logging(NamedTuple):
         )
         leaf = log.leaf_hash(line)
         facts.log = facts.log.append(leaf)
+        facts.acts = body.acts_after
         delivered = []
         for one in body.addressed:
             grown = facts.deliveries.get(one.actor, Growth()).append(leaf)

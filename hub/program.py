@@ -144,6 +144,7 @@ class Hub:
             cases=await storage.load_cases(session, cases_named(bodies)),
             log=kept.log,
             log_id=kept.directory.genesis.log,
+            acts=kept.acts,
             deliveries=dict(kept.deliveries),
             owed=set(kept.owed),
             last_turn=kept.last_turn,
@@ -192,7 +193,7 @@ class Hub:
         """Keep what the next batch starts from."""
         kept = self.kept
         kept.directory = facts.directory
-        kept.log = facts.log.written()
+        kept.log, kept.acts = facts.log.written(), facts.acts
         kept.deliveries = {a: g.written() if g.made else g for a, g in facts.deliveries.items()}
         kept.last_turn, kept.away = facts.last_turn, facts.away
         kept.overdue = facts.overdue

@@ -16,7 +16,10 @@ from hub.state import Case, HubFacts
 from runtime import events
 from runtime.program import Batch, Heard
 from schemas.effects import CaseEffect, Effect, Freeze, Unfreeze
+from schemas.envelope import Manifest, open_manifest
 from schemas.findings import Finding, Reason, finding
+from schemas.identifiers import HUB
+from schemas.jws import Token
 from schemas.messages import (
     Acceptance,
     CaseNotice,
@@ -36,7 +39,30 @@ Findings = list[Finding]
 
 def decide_heard(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
     """One message; findings mean that it had no effect."""
-    return DECIDED_BY[type(heard.message.body)](facts, heard, batch)
+    token, manifest = open_manifest(heard.manifest)
+    found = _closed(facts, heard, token) or _seen_ahead(facts, manifest)
+    return [found] if found else DECIDED_BY[type(heard.message.body)](facts, heard, batch)
+
+
+def _closed(facts: HubFacts, heard: Heard, token: Token) -> Finding | None:
+    """An act that was logged since the envelope was opened, in the same batch, may have closed its
+    key before it. Nobody could be shown what it says as its author's word (rules 2.9, 4.8).
+    """
+    if facts.directory.key_for(heard.author, token.kid, HUB, heard.sequence) is not None:
+        return None
+    detail = f"{heard.author} with key {token.kid} in sequence {heard.sequence}"
+    return finding(Reason.KEY_UNKNOWN, detail)
+
+
+def _seen_ahead(facts: HubFacts, manifest: Manifest) -> Finding | None:
+    """Nobody knows a larger log than there is (rule 2.18): so an entry's position is no less than
+    the size that the sender of its cause says it knew. More does not follow: who tells the truth
+    may lag behind what it was sent, and goes back when it is restored.
+    """
+    if manifest.seen <= facts.log.size:
+        return None
+    detail = f"{manifest.sender} says that it knows {manifest.seen} entries, {facts.log.size} are"
+    return finding(Reason.SEEN_AHEAD, f"{detail} in the log", field="manifest/seen")
 
 
 def _case(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:

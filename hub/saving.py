@@ -2,8 +2,8 @@
 """The hub's facts into its database, inside the transaction of the batch.
 
 The log, its trees, deliveries, acts and checkpoints are only ever added to; the database refuses
-anything else there. A transaction is added once and changed by its steps; everything else is
-written over by key.
+anything else there. A transaction is added once and changed by its steps; of a witness's
+cosignatures on a checkpoint the first one stays; everything else is written over by key.
 
 Elsewhere: reading (`storage`), tables (`tables`), ledger rows (`runtime.books`).
 """
@@ -15,7 +15,7 @@ from typing import Any
 from hub import tables
 from hub.state import HubFacts, Kept, NewEntry, Transaction
 from runtime.journal import set_mark
-from runtime.many import add, change, write_over
+from runtime.many import add, add_new, change, write_over
 from runtime.rows import approval_rows
 from runtime.store import Session
 from schemas.effects import DirectoryEffect
@@ -142,7 +142,7 @@ async def _save_statements(session: Session, facts: HubFacts) -> None:
         {"size": size, "participant": participant, "line": line}
         for (size, participant), line in facts.cosigned.items()
     ]
-    await write_over(session, tables.cosignatures, cosigned)
+    await add_new(session, tables.cosignatures, cosigned)
 
 
 def _entry(new: NewEntry) -> dict[str, Any]:

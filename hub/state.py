@@ -94,6 +94,8 @@ class Kept:
 
     directory: Directory
     log: Growth = field(default_factory=Growth)
+    acts: int = 0
+    """How many acts the log has."""
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
     checkpoint_size: int = 0
     shown: dict[Participant, int] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class HubFacts(Facts):
     transactions: dict[TransactionId, Transaction] = field(default_factory=dict)
     log: Growth = field(default_factory=Growth)
     log_id: str = ""
+    acts: int = 0
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
     entries: list[NewEntry] = field(default_factory=list)
     earlier: list[tuple[Message, bytes]] = field(default_factory=list)

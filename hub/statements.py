@@ -23,7 +23,7 @@ __all__ = ["take_statement"]
 
 
 def take_statement(facts: HubFacts, heard: Heard, batch: Batch) -> list[Finding]:
-    """Keep the newest statement of an actor and its participant's cosignature."""
+    """Keep the newest statement of an actor, and the first cosignature of its participant."""
     statement: Statement = heard.message.body
     found = unfit_to_pass_on(heard)
     if found:
@@ -49,7 +49,7 @@ def take_statement(facts: HubFacts, heard: Heard, batch: Batch) -> list[Finding]
         )
     problem = _wrong_cosignature(facts, participant, statement)
     if problem is None:
-        facts.cosigned[statement.size, participant] = statement.cosignature
+        facts.cosigned.setdefault((statement.size, participant), statement.cosignature)
     else:
         batch.log(
             events.COSIGNATURE_REFUSED,

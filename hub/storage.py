@@ -66,7 +66,7 @@ async def load_kept(session: Session) -> Kept | None:
     directory = Directory.begin(signed[0])
     for act in signed[1:]:
         directory = directory.apply(act)
-    kept = Kept(directory=directory)
+    kept = Kept(directory=directory, acts=len(signed))
     last = (await session.execute(select(func.max(tables.log_entries.c.position)))).scalar()
     kept.log = await _grown(session, None, last)
     for actor in directory.keys:

@@ -187,4 +187,4 @@ cosignatures = Table(
     Column("participant", Text, primary_key=True),
     Column("line", Text, nullable=False),
 )
-"""Witnesses' cosignatures on checkpoints."""
+"""Witnesses' first cosignatures on checkpoints."""

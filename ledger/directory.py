@@ -205,7 +205,9 @@ class Directory:
         return None
 
     def any_key(self, actor: Actor, key_id: str) -> jws.PublicKey | None:
-        """The key by that id, current or not: for evidence signed while it was valid."""
+        """The key by that id, current or not: whether the actor ever had it. For which sequences it
+        is valid `key_for` knows.
+        """
         return next((r.key for r in self.keys.get(actor, ()) if r.key.key_id == key_id), None)
 
     def is_taken(self, key: jws.PublicKey) -> bool:

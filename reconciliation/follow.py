@@ -8,6 +8,7 @@ and compares:
   is refused, and what was heard first stays;
 * the log's root and each actor's delivery tree come from the entries and their `addressed` alone; a
   checkpoint, and the size and root that a statement names, must agree with them;
+* each entry says how many acts the log had before it, which is as many as came;
 * an actor whose units an entry moves must be among those that it is addressed to;
 * acts on the directory must count by their own signatures.
 
@@ -26,6 +27,7 @@ from dataclasses import replace
 
 from ledger import log, note
 from ledger.directory import DirectoryError
+from ledger.enclosed import unproven
 from reconciliation import silence
 from reconciliation.state import Alarm, Enclosed, Facts, Head, NewEntry, Stated
 from runtime import events
@@ -33,9 +35,9 @@ from runtime.program import Batch, Heard
 from schemas import jws
 from schemas.directory import SignedAct
 from schemas.effects import DirectoryEffect, Move, Restate
-from schemas.envelope import EnvelopeError, digest, open_manifest, verify
+from schemas.envelope import EnvelopeError, digest, open_manifest
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import HUB, REC_ACTOR, Actor, Digest
+from schemas.identifiers import REC_ACTOR, Actor, Digest
 from schemas.limits import MESSAGES_MAX
 from schemas.messages import (
     Checkpoint,
@@ -90,6 +92,7 @@ def take_entry(facts: Facts, heard: Heard, batch: Batch) -> Findings:
         return raise_alarm(facts, batch, "log-hole", size, detail)
     if size == 0 and not _is_genesis(entry, kept.genesis.act):
         return raise_alarm(facts, batch, "log-fork", 0, "the log begins with another genesis")
+    _count_acts(facts, entry, batch)
     leaf = log.leaf_hash(heard.line)
     kept.log = kept.log.append(leaf)
     delivered = _deliver(facts, entry, leaf, batch)
@@ -105,6 +108,16 @@ def _is_genesis(entry: Entry, expected: str) -> bool:
     """Whether entry 0 carries the genesis act that we were given as trust root."""
     acts = [effect.act for effect in entry.effects if isinstance(effect, DirectoryEffect)]
     return acts == [expected]
+
+
+def _count_acts(facts: Facts, entry: Entry, batch: Batch) -> None:
+    """Each entry counts the acts before it: as many as the last one did, and those that it carried.
+    Whoever is shown some entries later knows by it how many acts to ask for (rule 4.10).
+    """
+    if entry.acts != facts.kept.acts:
+        detail = f"entry {entry.position} counts {entry.acts} acts before it, not {facts.kept.acts}"
+        raise_alarm(facts, batch, "acts-miscounted", entry.position, detail)
+    facts.kept.acts = entry.acts_after
 
 
 def _deliver(
@@ -227,15 +240,16 @@ def take_enclosure(facts: Facts, heard: Heard, batch: Batch) -> Findings:
     enclosed = facts.enclosed[heard.digest]
     if isinstance(enclosed, Finding):
         return [enclosed]
-    found = _unproven(facts, enclosed)
+    manifest = enclosed.manifest
+    found = unproven(facts.kept.directory, enclosed.token, manifest, enclosed.digest)
     if found is not None:
         return [found]
-    statement, author = enclosed.message.body, enclosed.manifest.sender
+    statement, author = enclosed.message.body, manifest.sender
     if not isinstance(statement, Statement):
         return []
-    assert enclosed.manifest.sequence is not None
-    line = enclosed.manifest.messages.index(enclosed.digest)
-    place = enclosed.manifest.sequence * MESSAGES_MAX + line
+    assert manifest.sequence is not None
+    line = manifest.messages.index(enclosed.digest)
+    place = manifest.sequence * MESSAGES_MAX + line
     if place <= facts.kept.standing(author).place:
         return []
     silence.hear_actor(facts.kept, author, batch.now)
@@ -248,26 +262,9 @@ def take_enclosure(facts: Facts, heard: Heard, batch: Batch) -> Findings:
         size=statement.size,
         delivered=statement.delivered.size,
         holdings=statement.holdings,
-        said_at=enclosed.manifest.sent_at,
+        said_at=manifest.sent_at,
     )
     return []
-
-
-def _unproven(facts: Facts, enclosed: Enclosed) -> Finding | None:
-    """Why the enclosed message is not proven to be its author's, said to the hub in sequence."""
-    manifest = enclosed.manifest
-    key = facts.kept.directory.any_key(manifest.sender, enclosed.token.kid)
-    if key is None:
-        return finding(Reason.KEY_UNKNOWN, f"{manifest.sender} with key {enclosed.token.kid}")
-    try:
-        verify(enclosed.token, key)
-    except EnvelopeError as error:
-        return error.finding
-    if enclosed.digest not in manifest.messages:
-        return finding(Reason.MANIFEST_MISMATCH, "the enclosed line is not named")
-    if manifest.to != HUB or manifest.sequence is None:
-        return finding(Reason.RECIPIENT_WRONG, f"it was said to {manifest.to}")
-    return None
 
 
 def _check_view(facts: Facts, author: Actor, statement: Statement, batch: Batch) -> None:

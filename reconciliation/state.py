@@ -138,13 +138,15 @@ class Stated:
 
 @dataclass
 class Kept:
-    """What is in memory between batches; `genesis` is the trust root that we were given.
-    `hub_heard`, `spoken` and `looked_at` begin anew with each start (`silence`).
+    """What is in memory between batches; `genesis` is the trust root that we were given, `acts` how
+    many acts the next entry has before it. `hub_heard`, `spoken` and `looked_at` begin anew with
+    each start (`silence`).
     """
 
     genesis: SignedAct
     directory: Directory
     log: Growth = field(default_factory=Growth)
+    acts: int = 0
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
     standings: dict[Actor, Standing] = field(default_factory=dict)
     drills: dict[Actor, Drill] = field(default_factory=dict)

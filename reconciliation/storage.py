@@ -23,6 +23,7 @@ from runtime.store import Session
 from schemas.directory import SignedAct
 from schemas.effects import Move, Restate
 from schemas.identifiers import Actor, Digest, Instant
+from schemas.messages import Entry, parse_message
 from schemas.units import Frozen
 
 __all__ = ["load_kept", "save_cases", "save_kept", "save_log"]
@@ -48,6 +49,10 @@ async def load_kept(session: Session, genesis: SignedAct) -> Kept:
             kept.log = grown
         else:
             kept.deliveries[Actor(row.name)] = grown
+    newest = select(tables.entries.c.line).order_by(tables.entries.c.position.desc()).limit(1)
+    for row in await session.execute(newest):
+        entry: Entry = parse_message(bytes(row.line)).body
+        kept.acts = entry.acts_after
     for row in await session.execute(select(tables.standings)):
         kept.standings[Actor(row.actor)] = _standing(row)
     for row in await session.execute(select(tables.drills)):

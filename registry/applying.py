@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Applying entries: how what the log decided becomes rows of this registry.
 
-For each entry, in order: it is of our log; it is the next delivery of every actor of ours that it
-is addressed to; it takes its transaction to a state that can follow; those of our actors that it
-concerns have agreed to all that it does to them. Then its effects are carried out on those actors'
-rows, and the transaction takes the state it names.
+For each entry, in order: it is of our log; it counts the acts that came before it; it is the next
+delivery of every actor of ours that it is addressed to; it takes its transaction to a state that
+can follow; those of our actors that it concerns have agreed to all that it does to them. Then its
+effects are carried out on those actors' rows, and the transaction takes the state it names.
 
 Applying never fails: rows that cannot carry an effect are disputed and stated as they are. An entry
 that is not what it must be is not applied at all: it is kept as proof, and the node halts.
@@ -13,6 +13,7 @@ Elsewhere: consent (`consent`), carrying out effects (`ledger.effects`), checkpo
 what else the hub says (`hearing`).
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -56,7 +57,7 @@ def apply_entry(
     """Carry out one entry of the log: everything is looked at first, and then everything done."""
     entry: Entry = heard.message.body
     deliveries = {one.actor: one.index for one in entry.addressed if one.actor in mine}
-    problem = _not_of_the_log(facts, entry, mine)
+    problem = _not_of_the_log(facts, entry, mine) or _miscounted(facts, entry)
     learned = None
     if problem is None:
         learned, problem = _learned(facts, entry)
@@ -106,12 +107,22 @@ def _not_of_the_log(facts: RegistryFacts, entry: Entry, mine: Sequence[Actor]) -
     return "an actor is addressed twice" if len(set(actors)) != len(actors) else None
 
 
+def _miscounted(facts: RegistryFacts, entry: Entry) -> str | None:
+    """Every act comes here, in order: an entry that counts others had some withheld, or hides some
+    from those who are shown it later (rule 4.10).
+    """
+    known = bisect_left(facts.known_acts, entry.position)
+    if entry.acts == known:
+        return None
+    return f"entry {entry.position} counts {entry.acts} acts before it, {known} came"
+
+
 def _learned(facts: RegistryFacts, entry: Entry) -> tuple[Learned | None, str | None]:
     """What an entry's act makes of the directory, whoever it is addressed to, or why the act does
     not count; each act is verified here once more. Nothing is changed yet.
     """
     acts = [effect for effect in entry.effects if isinstance(effect, DirectoryEffect)]
-    if not acts or entry.position <= facts.known_acts:
+    if not acts or entry.position <= facts.known_acts[-1]:
         return None, None
     if len(acts) > 1:
         return None, f"entry {entry.position} carries {len(acts)} acts"
@@ -157,7 +168,7 @@ def _contradicts(facts: RegistryFacts, message: Message) -> str | None:
 def _learn(facts: RegistryFacts, position: int, learned: Learned, batch: Batch) -> None:
     facts.directory = learned.directory
     facts.new_acts.append((position, learned.signed))
-    facts.known_acts = position
+    facts.known_acts = (*facts.known_acts, position)
     batch.log(events.DIRECTORY_CHANGED, position=position)
 
 

@@ -11,13 +11,14 @@ Elsewhere: entries (`applying`), checkpoints (`witness`), how a clearance is ans
 from collections.abc import Sequence
 
 from ledger.directory import Directory
+from ledger.enclosed import unproven
 from ledger.transactions import State
 from registry import desk
 from registry.applying import release_locally
 from registry.state import RegistryFacts, Transaction
 from runtime import events
 from runtime.program import Batch, Heard
-from schemas.envelope import EnvelopeError, digest, open_manifest, verify
+from schemas.envelope import EnvelopeError, digest, open_manifest
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import HUB_ACTOR, Actor
 from schemas.messages import (
@@ -92,13 +93,10 @@ def _give_up(facts: RegistryFacts, known: Transaction, found: list[Finding]) -> 
 
 
 def _open_enclosure(body: Enclosure, directory: Directory) -> tuple[Actor, Message, bytes]:
-    """An enclosed message whose author's signature covers it."""
+    """An enclosed message that is its author's own word to the hub."""
     line = body.line.encode()
     token, manifest = open_manifest(body.manifest.encode())
-    key = directory.any_key(manifest.sender, token.kid)
-    if key is None:
-        raise EnvelopeError(finding(Reason.KEY_UNKNOWN, f"{manifest.sender} with key {token.kid}"))
-    verify(token, key)
-    if digest(line) not in manifest.messages:
-        raise EnvelopeError(finding(Reason.MANIFEST_MISMATCH, "the enclosed line is not named"))
+    found = unproven(directory, token, manifest, digest(line))
+    if found is not None:
+        raise EnvelopeError(found)
     return manifest.sender, parse_message(line), line

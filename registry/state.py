@@ -108,7 +108,8 @@ class Kept:
     log_size: int = 0
     log_root: bytes = b""
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
-    known_acts: int = -1
+    known_acts: tuple[int, ...] = (0,)
+    """The positions of the acts that the directory is made of, genesis first."""
     numbers: dict[Actor, int] = field(default_factory=dict)
     scrubbed: Scrubbed = field(default_factory=Scrubbed)
 
@@ -124,7 +125,7 @@ class RegistryFacts(Facts):
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
     log_size: int = 0
     log_root: bytes = b""
-    known_acts: int = -1
+    known_acts: tuple[int, ...] = (0,)
     numbers: dict[Actor, int] = field(default_factory=dict)
     said: dict[Digest, KeptMessage] = field(default_factory=dict)
     said_proposals: dict[Digest, Proposal] = field(default_factory=dict)

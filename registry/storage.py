@@ -59,13 +59,13 @@ LOG = "log"
 async def load_kept(session: Session, genesis: SignedAct, actors: Sequence[Actor]) -> Kept:
     """What the registry keeps between batches."""
     directory = Directory.begin(genesis)
-    last = 0
+    positions = [0]
     rows = await session.execute(select(tables.acts).order_by(tables.acts.c.position))
     for row in rows:
         signed = SignedAct(act=row.act, signatures=tuple(json.loads(row.signatures)))
         directory = directory.apply(signed)
-        last = row.position
-    kept = Kept(directory=directory, known_acts=last, log_root=EMPTY_ROOT)
+        positions.append(row.position)
+    kept = Kept(directory=directory, known_acts=tuple(positions), log_root=EMPTY_ROOT)
     for row in await session.execute(select(tables.witness)):
         if row.subject == LOG:
             kept.log_size, kept.log_root = row.size, bytes.fromhex(row.root)

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     CLOCK_AHEAD = "clock-ahead"
     SEQUENCE_EQUIVOCATION = "sequence-equivocation"
     TOO_MANY_EARLY = "too-many-early"
+    SEEN_AHEAD = "seen-ahead"
 
     MESSAGE_TOO_LARGE = "message-too-large"
     MESSAGE_MALFORMED = "message-malformed"
@@ -151,6 +152,7 @@ RULES: dict[Reason, Rule] = {
     _R.CLOCK_AHEAD: Rule(1010, _A, False, False, f"{_ANNEX} para 10", "The sending time lies in the future; set the clock."),
     _R.SEQUENCE_EQUIVOCATION: Rule(1011, _A, True, False, f"{_ANNEX} para 10", "Two authentic envelopes carry the same sequence; the second is kept as proof and has no effect."),
     _R.TOO_MANY_EARLY: Rule(1012, _A, False, True, "protocol 3", "Too many envelopes wait for a missing one; send what was asked for again."),
+    _R.SEEN_AHEAD: Rule(1013, _A, True, False, f"{_ANNEX} para 10", "The sender says that it knows a larger log than there is; look whether the hub was set back, and which log the sender follows."),
     _R.MESSAGE_TOO_LARGE: Rule(2001, _V, False, False, "protocol 2", "The message is larger than the limit; split the transaction."),
     _R.MESSAGE_MALFORMED: Rule(2002, _V, False, False, f"{_ANNEX} para 9", "The message does not follow its schema; mend the named member."),
     _R.TYPE_UNKNOWN: Rule(2003, _V, False, False, f"{_ANNEX} para 9", "Messages of this type are not known here; use a type of the protocol."),

@@ -20,7 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from schemas import limits
 from schemas.directory import SignedAct
-from schemas.effects import AuthorizationTerms, Cause, Effect, Units
+from schemas.effects import AuthorizationTerms, Cause, DirectoryEffect, Effect, Units
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import (
     AccountNumber,
@@ -215,11 +215,13 @@ class Entry(Frozen):
     """One line of the log. The message line that carries it *is* the leaf: bytes kept for ever.
 
     `answers` of the message is the digest of the message that caused the entry, `manifest` the
-    digest of its envelope's manifest; both are absent when a deadline caused it.
+    digest of its envelope's manifest; both are absent when a deadline caused it. `acts` is how many
+    acts on the directory the log had before it, so that none can be left out unnoticed.
     """
 
     log: Annotated[str, Field(max_length=61)]
     position: Whole
+    acts: Whole
     at: Instant
     manifest: Digest | None
     state: State | None
@@ -229,6 +231,11 @@ class Entry(Frozen):
     consents: Annotated[tuple[Consent, ...], Field(max_length=300)] = ()
     addressed: Annotated[tuple[Addressed, ...], Field(max_length=1000)] = ()
     effects: Annotated[tuple[Effect, ...], Field(max_length=limits.EFFECTS_MAX)] = ()
+
+    @property
+    def acts_after(self) -> int:
+        """How many acts the log has after this entry: the next one says as many."""
+        return self.acts + sum(isinstance(effect, DirectoryEffect) for effect in self.effects)
 
 
 class DeliveryTree(Frozen):

@@ -144,6 +144,30 @@ async def test_the_proposer_withdraws_and_then_the_operator_is_too_late(
         assert "transaction-state" in why
 
 
+async def enclosed(federation: Federation, transaction: str, place: Participant) -> list[str]:
+    """What a registry was shown of what others said in a transaction: their types."""
+    sql = (
+        "select answers from messages where type = 'enclosure' and author = 'HUB' "
+        "and conversation = :id"
+    )
+    shown = [row.answers for row in await federation.rows(place, sql, id=transaction)]
+    sql = "select type from messages where digest = :digest"
+    return [row.type for told in shown for row in await federation.rows(HUB, sql, digest=str(told))]
+
+
+@BY_HAND
+async def test_whoever_is_concerned_is_shown_what_was_said(federation: Federation) -> None:
+    transaction = await federation.propose(GHA, first_transfer(201, 300, 201))
+    await federation.reached(transaction, "cleared", SWISS)
+    await federation.order(GHANA, "withdraw", transaction=transaction)
+    await federation.reached(transaction, "withdrawn", SWISS)
+    assert sorted(await enclosed(federation, transaction, SWISS)) == ["proposal", "withdrawal"]
+    used = await federation.propose(CHE, use(I, 1, 10, CHE))
+    await federation.reached(used, "completed", GHANA)
+    assert await enclosed(federation, used, GHANA) == ["proposal"]
+    assert await federation.rows(HUB, "select 1 from messages where type = 'notice'") == []
+
+
 @BY_HAND
 async def test_acceptance_and_withdrawal_at_once_end_in_one_state_everywhere(
     federation: Federation,

@@ -33,6 +33,7 @@ from schemas.effects import (
     Units,
 )
 from schemas.envelope import digest
+from schemas.findings import Reason
 from schemas.identifiers import Actor, Digest, Instant, Participant, TransactionId
 from schemas.messages import (
     Addressed,
@@ -80,6 +81,7 @@ class FalseHub:
     voice: Voice
     position: int = 0
     log: Growth = field(default_factory=Growth)
+    acts: int = 0
 
     @classmethod
     async def take_over(cls, federation: Federation) -> "FalseHub":
@@ -88,6 +90,7 @@ class FalseHub:
         hub = cls(federation, await federation.voice(Actor("HUB")))
         for row in await federation.rows(HUB, "select line from log_entries order by position"):
             hub.log = hub.log.append(log.leaf_hash(bytes(row.line)))
+        hub.acts = len(await federation.rows(HUB, "select position from acts"))
         return hub
 
     async def deliveries(self, actor: Actor) -> Growth:
@@ -109,6 +112,7 @@ class FalseHub:
         *,
         answers: str | None = None,
         shift: int = 0,
+        miscount: int = 0,
         **members: Any,
     ) -> tuple[Digest, bytes]:
         """An entry of our making to the participant of `to`; gives the digest of its line."""
@@ -119,6 +123,7 @@ class FalseHub:
         values: dict[str, Any] = {
             "log": LOG,
             "position": self.log.size,
+            "acts": self.acts + miscount,
             "at": self.federation.clock.now(),
             "manifest": None,
             "state": None,
@@ -599,6 +604,12 @@ MISPLACED: dict[str, tuple[dict[str, Any], str]] = {
         {"effects": status_act("ada")},
         "an act that does not count",
     ),
+    "an act was withheld before it": ({"miscount": 1}, "acts before it"),
+    "an act is hidden from whoever is shown it": ({"miscount": -1}, "acts before it"),
+    "an act was withheld before this one": (
+        {"effects": status_act("ada", "ben"), "miscount": 1},
+        "acts before it",
+    ),
     "two acts at once": (
         {"effects": [*status_act("ada", "ben"), *status_act("ada", "cleo")]},
         "carries 2 acts",
@@ -708,6 +719,7 @@ async def test_what_comes_behind_a_lie_is_not_applied(federation: Federation) ->
             Entry(
                 log=LOG,
                 position=hub.log.size + n,
+                acts=hub.acts,
                 at=federation.clock.now(),
                 manifest=None,
                 state=None,
@@ -755,35 +767,89 @@ async def test_two_sections_are_one_commit_and_each_keeps_to_its_own_word(
     await hub.voice.close()
 
 
+@dataclass
+class Clearance:
+    """A clearance of our making: Ghana proposes to Switzerland, and its node does not run."""
+
+    hub: FalseHub
+    proposer: Voice
+    said: bytes
+
+    @classmethod
+    async def begin(cls, federation: Federation) -> "Clearance":
+        hub = await FalseHub.take_over(federation)
+        await federation.stop(GHA.participant)
+        proposer = await federation.voice(GHA)
+        proposal = proposer.proposal(first_transfer(201, 300, 201))
+        return cls(hub, proposer, proposer.make("proposal", "GHA01-GHA-9", proposal))
+
+    async def enclosed(self, to: Participant = HUB, **members: Any) -> Enclosure:
+        """The proposal as its author has sealed it, to whomever and however."""
+        manifest, _ = (await self.proposer.seal(to, [self.said], **members)).split(b"\n")
+        return Enclosure(manifest=manifest.decode(), line=self.said.decode())
+
+    async def lines(self, enclosure: Enclosure, times: int = 1) -> list[bytes]:
+        """The entry that clears it, and the enclosure behind it."""
+        hub = self.hub
+        entry = Entry(
+            log=LOG,
+            position=hub.log.size,
+            acts=hub.acts,
+            at=hub.federation.clock.now(),
+            manifest=digest(enclosure.manifest.encode()),
+            state="cleared",
+            action="first-transfer",
+            rules="false",
+            addressed=(Addressed(actor=CHE, index=(await hub.deliveries(CHE)).size),),
+        )
+        return [
+            hub.voice.make("entry", "GHA01-GHA-9", entry, answers=digest(self.said)),
+            *(hub.voice.make("enclosure", "GHA01-GHA-9", enclosure) for _ in range(times)),
+        ]
+
+    async def answers(self) -> int:
+        """How often Switzerland has accepted it."""
+        sql = "select answers from messages where type = 'acceptance'"
+        rows = await self.hub.federation.rows(CHE.participant, sql)
+        return [row.answers for row in rows].count(digest(self.said))
+
+    async def close(self) -> None:
+        await self.hub.voice.close()
+        await self.proposer.close()
+
+
 async def test_a_clearance_is_answered_once_however_often_it_is_enclosed(
     federation: Federation,
 ) -> None:
     """Three times in the envelope that clears it, and once more later."""
-    hub = await FalseHub.take_over(federation)
-    await federation.stop(GHA.participant)
-    proposer = await federation.voice(GHA)
-    proposal = proposer.proposal(first_transfer(201, 300, 201))
-    said = proposer.make("proposal", "GHA01-GHA-9", proposal)
-    manifest, _ = (await proposer.seal(HUB, [said])).split(b"\n")
-    entry = Entry(
-        log=LOG,
-        position=hub.log.size,
-        at=federation.clock.now(),
-        manifest=digest(manifest),
-        state="cleared",
-        action="first-transfer",
-        rules="false",
-        addressed=(Addressed(actor=CHE, index=(await hub.deliveries(CHE)).size),),
-    )
-    enclosure = Enclosure(manifest=manifest.decode(), line=said.decode())
-    lines = [
-        hub.voice.make("entry", "GHA01-GHA-9", entry, answers=digest(said)),
-        *(hub.voice.make("enclosure", "GHA01-GHA-9", enclosure) for _ in range(3)),
-    ]
-    await hub.voice.send(CHE.participant, await hub.voice.seal(CHE.participant, lines))
-    await hub.voice.say("enclosure", "GHA01-GHA-9", enclosure, to=CHE.participant)
-    sql = "select answers from messages where type = 'acceptance'"
-    answers = [row.answers for row in await federation.rows(CHE.participant, sql)]
-    assert answers.count(digest(said)) == 1
-    await hub.voice.close()
-    await proposer.close()
+    clearance = await Clearance.begin(federation)
+    voice, enclosure = clearance.hub.voice, await clearance.enclosed()
+    lines = await clearance.lines(enclosure, times=3)
+    await voice.send(CHE.participant, await voice.seal(CHE.participant, lines))
+    await voice.say("enclosure", "GHA01-GHA-9", enclosure, to=CHE.participant)
+    assert await clearance.answers() == 1
+    await clearance.close()
+
+
+NOT_SAID: dict[str, tuple[dict[str, Any], Reason]] = {
+    "what was said to somebody else": ({"to": REC}, Reason.RECIPIENT_WRONG),
+    "what stood in a control envelope": (
+        {"control": True, "nonce": "0" * 32},
+        Reason.TYPE_NOT_ALLOWED,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_SAID)
+async def test_a_clearance_is_answered_only_as_it_was_said_to_the_hub(
+    federation: Federation, name: str
+) -> None:
+    members, expected = NOT_SAID[name]
+    clearance = await Clearance.begin(federation)
+    voice, enclosure = clearance.hub.voice, await clearance.enclosed(**members)
+    entry, passed_on = await clearance.lines(enclosure)
+    await voice.say_line(entry, CHE.participant)
+    said = await voice.say_line(passed_on, CHE.participant)
+    assert await voice.reasons(said, CHE.participant) == [expected]
+    assert await clearance.answers() == 0
+    await clearance.close()

@@ -183,6 +183,7 @@ EFFECTS: list[Json] = [
 ENTRY: Json = {
     "log": "hub.example",
     "position": 41,
+    "acts": 9,
     "at": NOON,
     "manifest": ROOT,
     "state": "completed",

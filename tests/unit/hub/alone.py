@@ -42,6 +42,8 @@ class Alone:
     now: Instant = NOON
     ids: Ids = field(default_factory=Ids)
     sequence: int = 0
+    seen: int = 0
+    """What whoever speaks next says of the log's size."""
     early: frozenset[Actor] = frozenset()
     found: dict[str, list[Finding]] = field(default_factory=dict)
     facts: HubFacts | None = None
@@ -100,7 +102,7 @@ class Alone:
                 "to": HUB,
                 "sequence": self.sequence,
                 "sent_at": self.now,
-                "seen": 0,
+                "seen": self.seen,
                 "messages": (digest(line),),
             }
         )

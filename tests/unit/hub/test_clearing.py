@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of a transaction at the hub alone: every state and every message that could step it."""
 
+from dataclasses import replace
+
 import pytest
 
 from hub import storage
 from hub.clearing import MANIFEST_BYTES_MAX, unfit_to_pass_on
 from ledger.transactions import TRANSITIONS, Event, State
-from runtime.program import Heard
+from runtime.program import Batch, Heard
+from schemas import jws
+from schemas.envelope import open_manifest
 from schemas.findings import Reason, finding
 from schemas.identifiers import Actor, Participant, TransactionId
 from schemas.limits import BUNDLE_BYTES_MAX, MESSAGE_BYTES_MAX
@@ -20,7 +24,20 @@ from schemas.messages import (
     Withdrawal,
 )
 from schemas.units import Frozen
-from tests.cast import CHE, GHA, U, account, first_transfer, issuance, line, terms
+from tests.cast import (
+    CHE,
+    GHA,
+    I,
+    U,
+    account,
+    first_transfer,
+    issuance,
+    line,
+    signer,
+    terms,
+    transfer,
+    use,
+)
 from tests.unit.hub.alone import Alone
 
 ID = TransactionId("GHA01-GHA-3")
@@ -118,6 +135,63 @@ async def test_a_clearance_and_what_is_needed_to_answer_it_come_together(alone: 
     assert (swiss[0].answers, swiss[1].answers) == (one.digest, one.digest)
     assert enclosure.line.encode() == one.line
     assert enclosure.manifest.encode() == one.manifest
+
+
+def passed_on(batch: Batch, to: str) -> list[tuple[bytes, bytes]]:
+    """Manifest and line of everything that a batch passes on to a participant."""
+    bodies = [s.message.body for s in batch.said if s.to == to]
+    enclosed = [body for body in bodies if isinstance(body, Enclosure)]
+    return [(one.manifest.encode(), one.line.encode()) for one in enclosed]
+
+
+def padded(one: Heard) -> Heard:
+    """The same, in an envelope whose manifest is longer than what can be passed on."""
+    payload = open_manifest(one.manifest)[0].payload
+    wide = payload[:-1] + b" " * MANIFEST_BYTES_MAX + payload[-1:]
+    return replace(one, manifest=jws.sign(wide, signer(one.author)).encode())
+
+
+async def test_a_withdrawal_reaches_the_acquirer_as_it_was_said(alone: Alone) -> None:
+    said = await brought_to(alone, State.CLEARED)
+    one = alone.heard(GHA, "withdrawal", ID, Withdrawal(comment="Not this year."), said)
+    batch = await alone.run(one)
+    assert passed_on(batch, "CHE01") == [(one.manifest, one.line)]
+    assert passed_on(batch, "GHA01") == []
+    (entry,) = [s.message for s in batch.said if s.to == "CHE01" and s.message.type == "entry"]
+    assert (entry.body.state, entry.answers) == ("withdrawn", one.digest)
+
+
+async def test_a_withdrawal_that_cannot_be_passed_on_withdraws_nothing(alone: Alone) -> None:
+    said = await brought_to(alone, State.CLEARED)
+    one = padded(alone.heard(GHA, "withdrawal", ID, Withdrawal(), said))
+    batch = await alone.run(one)
+    assert [f.reason for f in alone.found[one.name]] == [Reason.MESSAGE_TOO_LARGE]
+    assert (await state(alone), batch.said) == (State.CLEARED, [])
+
+
+async def test_whose_pledged_units_follow_is_shown_by_whose_word(alone: Alone) -> None:
+    """Ghana holds what its rows owe to a proposal of Switzerland's: the entry, and the proposal."""
+    await brought_to(alone, State.COMPLETED)
+    one = alone.proposal(CHE, "CHE01-CHE-1", use(I, 11, 20, CHE))
+    batch = await alone.run(one)
+    entries = [s.message.body for s in batch.said if s.to == "GHA01" and s.message.type == "entry"]
+    assert [e.state for e in entries] == ["completed"]
+    assert {c.actor for c in entries[0].consents} == {GHA, CHE}
+    assert passed_on(batch, "GHA01") == [(one.manifest, one.line)]
+    assert passed_on(batch, "CHE01") == []
+
+
+async def test_who_holds_the_pledge_by_itself_is_shown_nothing_twice(alone: Alone) -> None:
+    """The units came back to whoever pledged them: its own proposal it has."""
+    await brought_to(alone, State.COMPLETED)
+    back = alone.proposal(CHE, "CHE01-CHE-1", transfer(I, 11, 20, CHE, GHA))
+    await alone.run(back)
+    await alone.run(alone.heard(GHA, "acceptance", "CHE01-CHE-1", Acceptance(), back.digest))
+    batch = await alone.run(alone.proposal(GHA, "GHA01-GHA-7", use(I, 11, 20, GHA)))
+    entries = [s.message.body for s in batch.said if s.to == "GHA01" and s.message.type == "entry"]
+    assert [(e.state, e.findings) for e in entries] == [("completed", ())]
+    assert len(entries[0].consents) == 2, "by the pledge, and by the use"
+    assert [s for s in batch.said if isinstance(s.message.body, Enclosure)] == []
 
 
 async def test_what_never_became_a_transaction_releases_nothing(alone: Alone) -> None:

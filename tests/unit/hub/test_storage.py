@@ -15,9 +15,10 @@ from sqlalchemy.exc import DBAPIError
 from hub import storage, tables
 from hub.genesis import begin_log
 from hub.state import Kept
-from ledger import log
+from ledger import log, note
 from runtime.clock import Ids
 from runtime.errors import LocalProtocolError
+from runtime.program import Heard
 from runtime.schema import migrate
 from runtime.store import open_store
 from schemas.effects import ApprovalEffect, CaseEffect, Cause
@@ -31,7 +32,7 @@ from schemas.messages import (
     Withdrawal,
     parse_message,
 )
-from tests.cast import CHE, GHA, REC, I, U, first_transfer, genesis, issuance, terms
+from tests.cast import CHE, GHA, LOG, REC, I, U, first_transfer, genesis, issuance, private, terms
 from tests.unit.hub.alone import NOON, Alone, later
 
 PARTIES = (REC, Participant("GHA01"), Participant("CHE01"))
@@ -48,6 +49,7 @@ async def same_after_a_crash(alone: Alone) -> None:
     """Memory and database agree on everything that the next batch starts from."""
     mine, theirs = alone.hub.kept, await reloaded(alone)
     assert mine.directory == theirs.directory
+    assert mine.acts == theirs.acts
     assert (mine.log.size, mine.log.nodes) == (theirs.log.size, theirs.log.nodes)
     assert {a: (g.size, g.root()) for a, g in mine.deliveries.items()} == {
         a: (g.size, g.root()) for a, g in theirs.deliveries.items()
@@ -166,6 +168,35 @@ async def test_statements_and_roots_are_found_by_size(each_url: str) -> None:
     async with alone.store.snapshot() as session:
         (row,) = (await storage.load_statements(session, [GHA, CHE])).values()
     assert (row.size, row.delivered, row.at) == (size, grown.size, later(5))
+    await alone.store.close()
+
+
+async def test_the_first_cosignature_of_a_witness_on_a_checkpoint_counts(each_url: str) -> None:
+    """Its time is when the witness had seen the checkpoint; it sees the same one again later."""
+    alone = await Alone.begin(each_url)
+    await alone.admit(*PARTIES)
+    await alone.tick(5)
+    kept = alone.hub.kept
+    size, root, own = kept.log.size, kept.log.root(), kept.deliveries[GHA]
+    text_ = note.Checkpoint(LOG, size, root).to_text()
+
+    def stated(seconds: int) -> Heard:
+        word = Statement(
+            size=size,
+            root=Digest(root.hex()),
+            delivered=Delivered(size=own.size, root=Digest(own.root().hex())),
+            holdings=Digest("0" * 64),
+            sent=(),
+            cosignature=note.cosign(text_, "GHA01", private("witness GHA01"), seconds),
+        )
+        return alone.heard(GHA, "statement", "statement", word)
+
+    first, second, third = (stated(1_800_000_000 + n) for n in range(3))
+    await alone.run(first, second)
+    await alone.run(third)
+    async with alone.store.snapshot() as session:
+        rows = [tuple(row) for row in await session.execute(select(tables.cosignatures))]
+    assert rows == [(size, "GHA01", first.message.body.cosignature)]
     await alone.store.close()
 
 

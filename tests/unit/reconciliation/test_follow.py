@@ -13,7 +13,7 @@ from runtime import events
 from runtime.program import Batch
 from runtime.schema import migrate
 from runtime.store import open_store
-from schemas.directory import Status, StatusChange
+from schemas.directory import LastSequence, Revocation, Status, StatusChange
 from schemas.identifiers import Digest, Participant
 from schemas.messages import Delivered, Enclosure
 from tests.unit.reconciliation.test_comparison import hand_over, issue
@@ -223,6 +223,30 @@ async def test_an_act_that_does_not_count_is_an_alarm(world: World) -> None:
     assert world.rec.directory.status(GHANA.participant) is Status.SUSPENDED
 
 
+@pytest.mark.parametrize("wrong", [-1, 1])
+async def test_an_entry_that_miscounts_the_acts_before_it_is_an_alarm(
+    world: World, wrong: int
+) -> None:
+    counted = world.hub.acts
+    await world.feed(world.hub.entry(acts=counted + wrong))
+    assert await world.alarms() == ["acts-miscounted"]
+    assert world.rec.seen == world.hub.log.size
+
+
+async def test_every_entry_is_held_to_the_one_before_it(world: World) -> None:
+    """After a restart as well, and behind an act that does not count: it is in the log."""
+    act = StatusChange(
+        participant=GHANA.participant, status=Status.SUSPENDED, reason="none", at=START
+    ).model_dump_json()
+    await world.feed(world.hub.entry(), world.hub.act(sign_act(act, [signer("anna")])))
+    await world.restart()
+    await world.feed(world.hub.entry())
+    await world.feed(world.hub.act(sign_act(act, [signer("anna"), signer("ben")])))
+    await world.restart()
+    await world.feed(world.hub.entry(), world.hub.entry())
+    assert await world.alarms() == ["act-void"]
+
+
 async def test_a_newcomer_may_state_in_the_batch_that_admits_it(world: World) -> None:
     newcomer = type(GHANA)("NOR01/NOR")
     world.nodes[newcomer] = type(world.nodes[GHANA])(newcomer, world.nodes[GHANA].store, world.ids)
@@ -251,6 +275,26 @@ async def test_statements_are_believed_only_as_their_author_signed_them(world: W
         await world.feed(world.hub.voice.say(Participant("REC"), "enclosure", body, START))
     assert len(world.findings) == 5
     assert world.rec.kept.standing(GHANA).statement is None
+
+
+async def test_what_a_withdrawn_key_signs_beyond_its_last_sequence_is_nobody_s_word(
+    world: World,
+) -> None:
+    await issue(world, GHANA, 1, 10)
+    good, late = [await world.nodes[GHANA].state(world.hub) for _ in range(2)]
+    revocation = Revocation(
+        actor=GHANA,
+        old=signer(GHANA).public.key_id,
+        new=None,
+        closes=(LastSequence(to=Participant("HUB"), last=good.sequence),),
+        reason="stolen",
+        at=START,
+    ).model_dump_json()
+    await world.feed(world.hub.act(sign_act(revocation, [signer("anna"), signer("ben")])))
+    await world.feed(world.hub.enclose(late))
+    assert reasons(world) == ["key-unknown"]
+    await world.feed(world.hub.enclose(good))
+    assert world.rec.kept.standing(GHANA).statement == good.digest
 
 
 async def test_older_statements_are_older_news(world: World) -> None:

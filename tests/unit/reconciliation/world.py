@@ -177,6 +177,7 @@ class FakeHub:
 
     ids: Ids
     log: Growth = field(default_factory=Growth)
+    acts: int = 0
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -189,6 +190,7 @@ class FakeHub:
         now: Instant = START,
         position: int | None = None,
         index: int | None = None,
+        acts: int | None = None,
     ) -> Heard:
         addressed = tuple(
             Addressed(
@@ -200,6 +202,7 @@ class FakeHub:
         body = Entry(
             log=LOG,
             position=self.log.size if position is None else position,
+            acts=self.acts if acts is None else acts,
             at=now,
             manifest=None,
             state=None,
@@ -211,6 +214,7 @@ class FakeHub:
         heard = self.voice.say(Participant("REC"), "entry", body, now)
         leaf = log.leaf_hash(heard.line)
         self.log = self.log.append(leaf)
+        self.acts += body.acts_after - body.acts
         for actor in to:
             self.deliveries[actor] = self.deliveries.get(actor, Growth()).append(leaf)
         return heard

@@ -136,6 +136,7 @@ class Agreement:
         members: dict[str, Any] = {
             "log": "hub.example",
             "position": 9,
+            "acts": 5,
             "at": NOON,
             "manifest": None,
             "state": "completed",

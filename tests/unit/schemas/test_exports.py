@@ -29,6 +29,7 @@ PUBLIC: dict[str, str] = {
     "ledger.checks": "CLASSES MOVES Moves RULES_VERSION SHAPES Shape examine",
     "ledger.directory": "Directory DirectoryError KeyRecord Member act_signature sign_act",
     "ledger.effects": "Dispute Everybody apply",
+    "ledger.enclosed": "unproven",
     "ledger.growth": "Growth",
     "ledger.holdings": "Changes Holdings OverlapError Overlay OverlayKind",
     "ledger.log": """
