@@ -9,8 +9,8 @@ performance, from `docs/performance.json`. In five pages the text between
 `<!-- generated: name -->` and `<!-- end -->` is replaced. `docs/protocol.md`: limits, who says
 what, the states of a transaction, what each action has. `docs/operating.md`: see `manual`.
 `docs/reliability.md`: faults. `docs/performance.md` and `docs/scaling.md`: figures of the runs in
-`docs/performance.json` and `docs/growth.json`. The tables stay where the program reads them, and the pages cannot drift from them: a test runs the
-check.
+`docs/performance.json` and `docs/growth.json`. The tables stay where the program reads them, and
+the pages cannot drift from them: a test runs the check.
 
 Elsewhere: the blocks of the operators' page (`manual`). All else there is written by hand.
 """

@@ -69,4 +69,3 @@ def _descents(found: Document) -> Iterator[Row]:
     fewer = everything["bytes"] / by[large, most]["bytes"]
     yield f"Faster than sending all {large:,} blocks", f"{faster:.0f} times", "100 times or more"
     yield "Fewer bytes than that", f"{fewer:,.0f} times", "1,000 times or more"
-
