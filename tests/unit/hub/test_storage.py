@@ -14,8 +14,10 @@ from sqlalchemy.exc import DBAPIError
 
 from hub import storage, tables
 from hub.genesis import begin_log
+from hub.guard import Guard
 from hub.state import Kept
 from ledger import log
+from runtime.anchor import MemoryAnchor
 from runtime.clock import Ids
 from runtime.errors import LocalProtocolError
 from runtime.schema import migrate
@@ -31,7 +33,7 @@ from schemas.messages import (
     Withdrawal,
     parse_message,
 )
-from tests.cast import CHE, GHA, REC, I, U, first_transfer, genesis, issuance, terms
+from tests.cast import CHE, GHA, HUB, REC, I, U, first_transfer, genesis, issuance, keyring, terms
 from tests.unit.hub.alone import NOON, Alone, later
 
 PARTIES = (REC, Participant("GHA01"), Participant("CHE01"))
@@ -171,8 +173,9 @@ async def test_statements_and_roots_are_found_by_size(each_url: str) -> None:
 
 async def test_a_log_begins_once(each_url: str) -> None:
     alone = await Alone.begin(each_url)
+    guard = Guard(MemoryAnchor(), keyring(HUB).checkpoint)
     with pytest.raises(LocalProtocolError, match="begins once"):
-        await begin_log(alone.store, genesis(), NOON, Ids())
+        await begin_log(alone.store, genesis(), NOON, Ids(), guard)
     await alone.store.close()
 
 
