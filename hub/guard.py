@@ -23,6 +23,7 @@ from enum import StrEnum
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub import storage
+from hub.state import Kept
 from ledger import log, note
 from ledger.growth import Growth
 from runtime.anchor import Anchor
@@ -165,15 +166,14 @@ async def root_at(session: Session, size: int) -> bytes | None:
 
 async def anchored_and_logged(store: Store, guard: Guard) -> tuple[Head, Head]:
     """What the anchor says and how far the database is, if the database holds it; nothing is
-    written.
+    written. The hub may be running, so the database is looked at once more after the anchor.
     """
     async with store.snapshot() as session:
-        kept = await storage.load_kept(session)
-        if kept is None:
-            raise LocalProtocolError(NO_LOG)
-        held = guard.read(kept.directory.genesis)
-        await guard.compare(session, held, kept.log)
-        return held, Head.of(kept.log)
+        held = guard.read((await _kept(session)).directory.genesis)
+    async with store.snapshot() as session:
+        grown = (await _kept(session)).log
+        await guard.compare(session, held, grown)
+    return held, Head.of(grown)
 
 
 async def lay_anew(store: Store, guard: Guard, seen: Head) -> Head:
@@ -183,9 +183,7 @@ async def lay_anew(store: Store, guard: Guard, seen: Head) -> Head:
     await store.lock_writer()
     guard.require_none()
     async with store.snapshot() as session:
-        kept = await storage.load_kept(session)
-        if kept is None:
-            raise LocalProtocolError(NO_LOG)
+        kept = await _kept(session)
         genesis = kept.directory.genesis
         guard.require_key(genesis)
         if kept.log.size < seen.size:
@@ -197,6 +195,13 @@ async def lay_anew(store: Store, guard: Guard, seen: Head) -> Head:
             raise _refused(Refusal.FORKED, f"{first} {shown}, not {seen.root.hex()}")
     guard.move(genesis.log, kept.log)
     return Head.of(kept.log)
+
+
+async def _kept(session: Session) -> Kept:
+    kept = await storage.load_kept(session)
+    if kept is None:
+        raise LocalProtocolError(NO_LOG)
+    return kept
 
 
 def _refused(why: Refusal, detail: str) -> LocalProtocolError:

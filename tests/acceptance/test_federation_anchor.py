@@ -166,16 +166,54 @@ async def test_without_its_anchor_the_hub_does_not_start_until_one_is_laid_by_wh
     federation.anchor.path.unlink()
     assert (await refusal(federation)).startswith(f"{Refusal.MISSING}: ")
 
+    size = await lay_by_what_the_service_saw(federation)
+    assert await anchored(federation) == size
+    await federation.start(HUB)
+    assert await federation.transact(GHA, first_transfer(201, 300, 201)) == "completed"
+
+
+async def lay_by_what_the_service_saw(federation: Federation) -> int:
+    """As an operator does with `hub anchor` and `reconcile head`; gives the size."""
     newest = "select position, root from entries order by position desc limit 1"
     (row,) = await federation.rows(REC, newest)
     seen = Head(row.position + 1, bytes(row.root))
-    guard = Guard(federation.anchor, keyring(HUB).checkpoint)
     store = open_store(federation.urls[HUB])
-    await lay_anew(store, guard, seen)
+    await lay_anew(store, Guard(federation.anchor, keyring(HUB).checkpoint), seen)
     await store.close()
-    assert await anchored(federation) == seen.size
+    return seen.size
+
+
+async def test_what_was_anchored_and_never_sent_may_be_lost(federation: Federation) -> None:
+    """The hub dies between the two, and its database is lost. Everybody's sequences show that
+    nobody has anything that the older copy lacks.
+    """
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    kept = federation.anchor
+    assert isinstance(kept, FileAnchor)
+    federation.anchor = CrashingAnchor(kept, 1, "after")
     await federation.start(HUB)
-    assert await federation.transact(GHA, first_transfer(201, 300, 201)) == "completed"
+    hub = federation.tasks.pop(HUB)
+    order = asked(first_transfer(201, 300, 201))
+    number = await federation.submit(GHANA, "propose", actor=GHA, **order)
+    await asyncio.wait([hub], timeout=20)
+    assert isinstance(hub.exception(), Crash)
+    federation.anchor = kept
+
+    await put_back(federation, older)
+    assert (await refusal(federation)).startswith(f"{Refusal.SHORTER}: ")
+    sql = "select last from sequences where sender = 'HUB' and recipient = :p"
+    for place in federation.tasks:
+        sealed = await federation.rows(HUB, sql, p=place)
+        assert sealed == await federation.rows(place, sql, p=place)
+    kept.path.rename(kept.path.with_suffix(".aside"))
+    await lay_by_what_the_service_saw(federation)
+    await federation.start(HUB)
+    (row,) = await federation.rows(GHANA, "select result from desk where id = :i", i=number)
+    assert await federation.ended(row.result) == "completed"
+    await federation.settled()
+    assert not federation.logged(events.ENVELOPE_DEAD)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
