@@ -10,6 +10,7 @@ by the same commands (`docs/operating.md`).
     operators/, administrators/    private keys of people; no daemon sees them
     setup/                     genesis, acts as arguments of orders, and the scripts that use them
     state/                     which steps of the setup are done
+    anchor/                    how far the log has come, as the hub writes it beside its database
     rabbitmq/, postgresql/     what the two servers read when they first start
     compose.env                the variables of compose.yaml; .env.example explains them
 
@@ -47,6 +48,7 @@ PROGRAMS = "/etc/a6hub"
 SETUP = "/etc/a6hub-setup"
 OPERATORS = "/etc/a6hub-operators"
 STATE = "/var/lib/a6hub"
+ANCHOR = "/var/lib/a6hub-anchor"
 BROKER, DATABASE = "rabbitmq:5672", "postgresql:5432"
 HTTP_PORT = 8080
 OPERATOR = "operator"
@@ -238,7 +240,9 @@ def _settings(federation: Federation, member: Member, operator: str) -> str:
         "broker_file": f"{place}/broker",
         "keys": f"{place}/keys",
     }
-    if member.participant != HUB:
+    if member.participant == HUB:
+        values["anchor_file"] = f"{ANCHOR}/{HUB}"
+    else:
         values["genesis"] = f"{place}/genesis.json"
     values |= {"http_host": "0.0.0.0", "http_port": HTTP_PORT}  # noqa: S104 - its container's own
     if member.program != "reconcile":  # the rules' settings, the same at every program
@@ -269,6 +273,7 @@ def _scripts(site: _Site) -> None:
     (setup / "setup.sh").write_text("\n".join(head + prepare) + "\n")
     (setup / "admit.sh").write_text("\n".join(head + admit) + "\n")
     _folder(site.folder / "state")
+    _folder(site.folder / "anchor")
 
 
 def _once(name: str, line: str) -> list[str]:

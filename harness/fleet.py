@@ -28,11 +28,13 @@ from sqlalchemy.engine import make_url
 from harness.prepare import Estate, Member
 from harness.server import free_port
 from hub.genesis import begin_log
+from hub.guard import Guard
 from hub.program import Hub, HubSettings
 from mechanism_node.program import MechanismRegistry
 from reconciliation.program import Reconciler
 from registry.program import Registry, RegistrySettings
 from runtime.amqp import AmqpBroker
+from runtime.anchor import FileAnchor
 from runtime.broker import Broker, BrokerSettings
 from runtime.clock import Ids, SystemClock
 from runtime.definitions import apply_definitions, definitions, hash_password, recipients
@@ -41,11 +43,19 @@ from runtime.node import Node, NodeSettings
 from runtime.program import Program
 from runtime.schema import migrate
 from runtime.settings import secret
-from runtime.store import open_store
+from runtime.store import Store, open_store
 from schemas.identifiers import HUB, Participant
 from schemas.limits import MESSAGES_MAX
 
-__all__ = ["EmbeddedFleet", "Fleet", "Pace", "ProcessFleet", "build_program", "embedded_fleet"]
+__all__ = [
+    "EmbeddedFleet",
+    "Fleet",
+    "Pace",
+    "ProcessFleet",
+    "begin",
+    "build_program",
+    "embedded_fleet",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +107,7 @@ def build_program(estate: Estate, member: Member, pace: Pace = QUICK) -> Program
         settings = HubSettings(
             checkpoint_seconds=pace.checkpoint_seconds, heartbeat_seconds=pace.heartbeat_seconds
         )
-        return Hub(member.keyring, settings)
+        return Hub(member.keyring, FileAnchor(estate.anchor), settings)
     if member.program == "reconcile":
         return Reconciler(estate.genesis, member.keyring)
     kind = MechanismRegistry if member.program == "mechanism" else Registry
@@ -108,6 +118,12 @@ def build_program(estate: Estate, member: Member, pace: Pace = QUICK) -> Program
         member.keyring,
         RegistrySettings(accept=member.accept),
     )
+
+
+async def begin(estate: Estate, store: Store) -> None:
+    """Begin the log of an estate."""
+    guard = Guard(FileAnchor(estate.anchor), estate.members[HUB].keyring.checkpoint)
+    await begin_log(store, estate.genesis, SystemClock().now(), Ids(), guard)
 
 
 class EmbeddedFleet:
@@ -133,7 +149,7 @@ class EmbeddedFleet:
             await migrate(url, program.packages)
             store = open_store(url)
             if participant == HUB:
-                await begin_log(store, self._estate.genesis, clock.now(), Ids())
+                await begin(self._estate, store)
             node = Node(
                 program,
                 store,
@@ -213,7 +229,7 @@ class ProcessFleet:
             await migrate(self.databases[participant], program.packages)
             if participant == HUB:
                 store = open_store(self.databases[participant])
-                await begin_log(store, self._estate.genesis, SystemClock().now(), Ids())
+                await begin(self._estate, store)
                 await store.close()
             self._write_settings(member, credentials[str(participant)])
         for participant in self._estate.members:
@@ -249,6 +265,7 @@ class ProcessFleet:
             "http_port": self.ports[member.participant],
         }
         if member.program == "hub":
+            members["anchor_file"] = str(self._estate.anchor)
             members["checkpoint_seconds"] = self._pace.checkpoint_seconds
             members["heartbeat_seconds"] = self._pace.heartbeat_seconds
         else:

@@ -65,6 +65,11 @@ class Estate:
     signer: jws.SoftwareSigner | None = None
 
     @property
+    def anchor(self) -> Path:
+        """Where the hub's anchor is."""
+        return self.folder / f"{HUB}.anchor"
+
+    @property
     def order(self) -> tuple[Operator, jws.SoftwareSigner]:
         """The operator who commands every program of the fleet, and its key."""
         assert self.operator is not None

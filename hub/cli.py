@@ -3,6 +3,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -12,11 +13,14 @@ from sqlalchemy import select
 
 from hub import tables
 from hub.genesis import begin_log
+from hub.guard import NO_LOG, Guard, Head, anchored_and_logged, lay_anew
 from hub.program import Hub, HubSettings
 from ledger.asking import Policy
 from ledger.directory import Directory
 from ledger.transactions import State
+from runtime.anchor import FileAnchor
 from runtime.clock import Ids, SystemClock, system_entropy
+from runtime.daemon import keyring_of
 from runtime.definitions import definitions, hash_password
 from runtime.errors import LocalProtocolError
 from runtime.schema import open_database
@@ -33,6 +37,8 @@ class HubDaemonSettings(DaemonSettings):
 
     program: ClassVar[type[Hub]] = Hub
 
+    anchor_file: Path
+    """File with size and root of the log, on another disk than the database; `begin` makes it."""
     checkpoint_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     """Checkpoints are made at most this often while there are new entries."""
     heartbeat_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
@@ -66,14 +72,13 @@ class HubDaemonSettings(DaemonSettings):
         )
 
 
-NO_LOG = "there is no log yet; begin one with `a6hub hub begin`"
-
 app = typer.Typer(help="The hub: checks, orders and logs.", no_args_is_help=True)
 add_verbs(
     app,
     HubDaemonSettings,
     lambda settings, keyring: Hub(
         keyring,
+        FileAnchor(settings.anchor_file),
         HubSettings(
             checkpoint_seconds=settings.checkpoint_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
@@ -88,15 +93,57 @@ def begin(
     settings: Settings,
     genesis: Annotated[Path, typer.Argument(help="The genesis act, signed by everybody.")],
 ) -> None:
-    """Begin the log: write entry 0 from a signed genesis act. Done once in a log's life."""
+    """Begin the log: write entry 0 from a signed genesis act, and the anchor. Done once in a log's
+    life.
+    """
 
     async def work() -> str:
         loaded = load_settings(HubDaemonSettings, settings)
         signed = SignedAct.model_validate_json(genesis.read_text(encoding="utf-8"))
+        guard = _guard(loaded)
         async with open_database(loaded) as store:
-            return await begin_log(store, signed, SystemClock().now(), Ids())
+            return await begin_log(store, signed, SystemClock().now(), Ids(), guard)
 
     typer.echo(f"the log begins; trust root {guarded(lambda: asyncio.run(work()))}")
+
+
+@app.command("anchor")
+def anchor(
+    settings: Settings,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="How many entries somebody else has seen.")
+    ] = None,
+    root: Annotated[
+        str | None, typer.Option(help="The log's root there, 64 hexadecimal digits.")
+    ] = None,
+) -> None:
+    """Show anchor and log, size and root, if the database holds what the anchor says; or write a
+    lost anchor anew, given what somebody else has seen.
+    """
+
+    async def look(loaded: HubDaemonSettings) -> None:
+        async with open_database(loaded) as store:
+            held, grown = await anchored_and_logged(store, _guard(loaded))
+        typer.echo(f"anchor  {held.size}  {held.root.hex()}")
+        typer.echo(f"log  {grown.size}  {grown.root.hex()}")
+
+    async def lay(loaded: HubDaemonSettings, seen: Head) -> None:
+        async with open_database(loaded) as store:
+            written = await lay_anew(store, _guard(loaded), seen)
+        typer.echo(f"anchor  {written.size}  {written.root.hex()}")
+
+    def work() -> None:
+        loaded = load_settings(HubDaemonSettings, settings)
+        if size is None and root is None:
+            asyncio.run(look(loaded))
+            return
+        if size is None or root is None:
+            raise LocalProtocolError("--size and --root go together")
+        if re.fullmatch("[0-9a-f]{64}", root) is None:
+            raise LocalProtocolError("--root is 64 hexadecimal digits")
+        asyncio.run(lay(loaded, Head(size, bytes.fromhex(root))))
+
+    guarded(work)
 
 
 @app.command("transactions")
@@ -160,6 +207,10 @@ def broker_definitions(
         typer.echo(json.dumps(document, indent=1))
 
     guarded(work)
+
+
+def _guard(settings: HubDaemonSettings) -> Guard:
+    return Guard(FileAnchor(settings.anchor_file), keyring_of(settings).checkpoint)
 
 
 def _directory(settings: Path) -> Directory:

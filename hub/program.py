@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hub as a program of its node: load facts, decide by the rules, write, show checkpoints.
 
-Elsewhere: the rules (`rules`), what a batch loads (`reach`), checkpoints (`showing`), SQL
-(`storage`, `saving`).
+Elsewhere: the rules (`rules`), what a batch loads (`reach`), checkpoints (`showing`), holding the
+database to what was sent (`guard`), SQL (`storage`, `saving`).
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from hub import acts, rules, saving, storage
 from hub.deadlines import STALL_SECONDS, decide_tick, held_since
+from hub.guard import NO_LOG, Guard
 from hub.reach import (
     approvals_named,
     cases_named,
@@ -23,6 +24,7 @@ from ledger.asking import Policy, authorizations_named
 from ledger.directory import Directory
 from ledger.transactions import State
 from runtime import books
+from runtime.anchor import Anchor
 from runtime.errors import LocalProtocolError
 from runtime.keys import Keyring
 from runtime.program import Batch, Heard, Item, Order, Tick
@@ -58,9 +60,12 @@ class Hub:
     packages: tuple[str, ...] = ("runtime", "hub")
     roles = acts.COMMANDS
 
-    def __init__(self, keyring: Keyring, settings: HubSettings | None = None) -> None:
+    def __init__(
+        self, keyring: Keyring, anchor: Anchor, settings: HubSettings | None = None
+    ) -> None:
         self._settings = settings or HubSettings()
         self._keyring = keyring
+        self._guard = Guard(anchor, keyring.checkpoint)
         self._kept: Kept | None = None
 
     @property
@@ -80,12 +85,12 @@ class Hub:
         return self.kept.log.size
 
     async def start(self, session: Session) -> None:
-        """Load what is kept between batches."""
-        if self._keyring.checkpoint is None:
-            raise LocalProtocolError("the key folder has no checkpoint.pem; heads are signed by it")
-        self._kept = await storage.load_kept(session)
-        if self._kept is None:
-            raise LocalProtocolError("there is no log yet; begin one with `a6hub hub begin`")
+        """Load what is kept between batches, unless the database is older than what was sent."""
+        kept = await storage.load_kept(session)
+        if kept is None:
+            raise LocalProtocolError(NO_LOG)
+        await self._guard.check(session, kept.directory.genesis, kept.log)
+        self._kept = kept
 
     def due(self, now: Instant) -> bool:
         """Whether a deadline or a checkpoint is due, or the last look at the clock is old."""
@@ -190,7 +195,10 @@ class Hub:
         facts.shown = await self._showing.show(session, self.kept, facts, batch)
 
     def committed(self, facts: HubFacts) -> None:
-        """Keep what the next batch starts from."""
+        """Anchor the log, since what the batch has sealed is sent next; keep what the next batch
+        starts from.
+        """
+        self._guard.move(facts.log_id, facts.log)
         kept = self.kept
         kept.directory = facts.directory
         kept.log, kept.acts = facts.log.written(), facts.acts

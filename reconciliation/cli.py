@@ -113,6 +113,12 @@ def alarms(settings: Settings, form: Form = Format.TEXT) -> None:
     _show(settings, report.alarms, report.AlarmRow, form)
 
 
+@app.command("head")
+def head(settings: Settings, form: Form = Format.TEXT) -> None:
+    """Show the log's size and root, by the entries that came here."""
+    _show(settings, report.head, report.LogHead, form)
+
+
 def _show(
     settings: Path,
     query: Callable[[Session], Awaitable[Sequence[NamedTuple]]],

@@ -21,8 +21,10 @@ __all__ = [
     "AlarmRow",
     "DifferingTotal",
     "Discrepancy",
+    "LogHead",
     "alarms",
     "discrepancies",
+    "head",
     "positions",
     "totals",
 ]
@@ -83,6 +85,13 @@ class DifferingTotal(NamedTuple):
     kind: str
     expected: int
     stated: int
+
+
+class LogHead(NamedTuple):
+    """Size and root of the log, by the entries that came here."""
+
+    size: int
+    root: str
 
 
 class AlarmRow(NamedTuple):
@@ -195,3 +204,11 @@ async def alarms(session: Session) -> list[AlarmRow]:
         AlarmRow(row.kind, row.subject, row.detail, Instant(row.at))
         for row in await session.execute(statement)
     ]
+
+
+async def head(session: Session) -> list[LogHead]:
+    """How long the log is here, and its root; nothing when no entry has come."""
+    entries = tables.entries
+    newest = select(entries.c.position, entries.c.root).order_by(entries.c.position.desc()).limit(1)
+    rows = await session.execute(newest)
+    return [LogHead(row.position + 1, bytes(row.root).hex()) for row in rows]

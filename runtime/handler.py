@@ -203,10 +203,12 @@ class Handler:
             await journals.bury(session, refused.finding, refused.unit.body, claimed, now)
 
     def _committed(self, facts: Any, arranged: Arranged, done: Done) -> None:
-        """The batch is durable: what is kept in memory follows."""
+        """The batch is durable: what is kept in memory follows. The program is first, because it
+        may find that nothing may be sent; then all of memory is taken from the database anew.
+        """
+        self.program.committed(facts)
         self.journal.moved(done.changed)
         self.journal.early.update(arranged.stored)
-        self.program.committed(facts)
         for actor in done.batch.rotations:
             self.sealer.rotated(actor)
         self.control.committed(done.replies)

@@ -194,7 +194,11 @@ class Program(Protocol):
         ...
 
     def committed(self, facts: Any) -> None:
-        """The batch is durable: keep what is to be kept between batches."""
+        """The batch is durable and nothing of it is sent: keep what is to be kept between batches.
+
+        `Unavailable` when something else that must be durable before it is sent cannot be: the
+        batch counts as one whose commit has an unknown outcome, and `start` comes next.
+        """
         ...
 
     async def recall(self, session: Session, said: Sequence[Heard], batch: Batch) -> None:

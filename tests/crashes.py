@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Crashes and failures at the only points that matter: just before a commit, and just after one.
+"""Crashes and failures at the only points that matter: just before a commit, and just after one; at
+the hub also around the writing of its anchor.
 
 Everything a program does between two commits leaves no trace, so dying before its nth commit and
 after it covers every moment at which it can die. `FailingStore` is the same for a program that
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from runtime.anchor import Anchor
 from runtime.errors import Unavailable
 from runtime.store import Store
 
-__all__ = ["NEVER", "Crash", "CrashingStore", "FailingStore"]
+__all__ = ["NEVER", "Crash", "CrashingAnchor", "CrashingStore", "FailingStore"]
 
 NEVER = 10**9
 """More commits than there will be."""
@@ -74,6 +76,30 @@ class _CrashingTransaction:
         if error is None and crashing.commits == 0:
             raise Crash
         return result
+
+
+@dataclass
+class CrashingAnchor:
+    """An anchor under which the hub dies: `before` or just `after` its nth writing from now."""
+
+    anchor: Anchor
+    writings: int
+    when: str
+
+    @property
+    def name(self) -> str:
+        return self.anchor.name
+
+    def read(self) -> str | None:
+        return self.anchor.read()
+
+    def write(self, text: str) -> None:
+        self.writings -= 1
+        if self.writings == 0 and self.when == "before":
+            raise Crash
+        self.anchor.write(text)
+        if self.writings == 0:
+            raise Crash
 
 
 @dataclass

@@ -23,6 +23,7 @@ from structlog.typing import EventDict
 
 from harness.simulation.virtual_time import LoopClock
 from hub.genesis import begin_log
+from hub.guard import Guard
 from hub.program import Hub, HubSettings
 from ledger.blocks import join
 from ledger.effects import Everybody, apply
@@ -31,6 +32,7 @@ from mechanism_node.program import MechanismRegistry
 from reconciliation.program import Reconciler, ReconcilerSettings
 from registry.program import Registry, RegistrySettings
 from runtime import books, events
+from runtime.anchor import Anchor, FileAnchor
 from runtime.clock import Clock, Ids
 from runtime.definitions import recipients
 from runtime.memory import MemoryBroker, MemoryExchange
@@ -116,6 +118,7 @@ class Federation:
         self.empty_broker()
         for participant in ACTORS:
             self.urls.setdefault(participant, f"sqlite:///{self.folder / f'{participant}.db'}")
+        self.anchor: Anchor = FileAnchor(self.folder / f"{HUB}.anchor")
         self._stores: dict[Participant, Store] = {}
         self.ids = Ids()
         self._operators = [
@@ -129,6 +132,7 @@ class Federation:
         if participant == HUB:
             return Hub(
                 ring,
+                self.anchor,
                 HubSettings(
                     checkpoint_seconds=pace.checkpoint_seconds,
                     heartbeat_seconds=pace.heartbeat_seconds,
@@ -148,16 +152,19 @@ class Federation:
         for participant in ACTORS:
             if participant != "ROG01":
                 await migrate(self.urls[participant], self.program(participant).packages)
-        await begin_log(self.store(HUB), genesis(), self.clock.now(), self.ids)
+        guard = Guard(self.anchor, keyring(HUB).checkpoint)
+        await begin_log(self.store(HUB), genesis(), self.clock.now(), self.ids, guard)
 
     async def start(
         self,
         *participants: Participant,
         crash: tuple[int, str] | None = None,
         keys: Mapping[Actor, Sequence[str]] | None = None,
+        through: Callable[[Store], Store] | None = None,
     ) -> None:
-        """Start programs, by default all; with `crash` they die at their nth commit, and with
-        `keys` actors have the keys of these names in their folders.
+        """Start programs, by default all; with `crash` they die at their nth commit, with `keys`
+        actors have the keys of these names in their folders, and with `through` there is something
+        between a program and its store.
         """
         for participant in participants or [p for p in ACTORS if p != "ROG01"]:
             store: Store = open_store(self.urls[participant])
@@ -166,6 +173,8 @@ class Federation:
                 ring.actors[actor] = [signer(name) for name in names]
             if crash is not None:
                 store = CrashingStore(store, *crash)
+            if through is not None:
+                store = through(store)
             self.nodes[participant] = Node(
                 self.program(participant),
                 store,
@@ -552,9 +561,12 @@ def _blocks(holdings: Holdings) -> set[tuple[Any, ...]]:
 
 
 def copy_databases(template: Path, folder: Path, only: str = "*") -> None:
-    """The databases of programs that have stopped, in the place of what is there."""
+    """The databases of programs that have stopped, in the place of what is there; the hub's anchor
+    with them when it is all of them, as if what came after had never been.
+    """
     folder.mkdir(exist_ok=True)
-    for path in folder.glob(f"{only}.db*"):
+    names = [f"{only}.db*"] + ["*.anchor"] * (only == "*")
+    for path in [path for name in names for path in folder.glob(name)]:
         path.unlink()
-    for path in template.glob(f"{only}.db*"):
+    for path in [path for name in names for path in template.glob(name)]:
         shutil.copy(path, folder / path.name)

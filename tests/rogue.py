@@ -17,11 +17,10 @@ from typing import Any
 
 from sqlalchemy import text
 
-from harness.fleet import build_program
+from harness.fleet import begin, build_program
 from harness.prepare import Estate, prepare
 from harness.remote import wait_for
 from harness.scenario import Scenario
-from hub.genesis import begin_log
 from registry.program import Registry
 from runtime.broker import Parcel
 from runtime.clock import Ids, SystemClock
@@ -149,7 +148,7 @@ class World:
             await migrate(url, program.packages)
         store = open_store(url)
         if fresh and participant == HUB:
-            await begin_log(store, self.estate.genesis, SystemClock().now(), Ids())
+            await begin(self.estate, store)
         operator, _ = self.estate.order
         self.nodes[participant] = Node(
             program,

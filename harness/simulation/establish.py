@@ -19,6 +19,7 @@ from harness.simulation.virtual_time import START
 from harness.simulation.workload import APPROACH, FIRST_UNITS, VINTAGE, own_key
 from harness.simulation.world import Places, World
 from hub.genesis import begin_log
+from hub.guard import Guard
 from runtime.schema import migrate
 from schemas.identifiers import Actor, Participant, account_number
 from schemas.units import Key
@@ -28,15 +29,18 @@ __all__ = ["established"]
 PATIENCE_SECONDS = 120.0
 
 
-async def established(folder: Path, cast: Cast) -> datetime:
-    """Make the databases of an established federation in a new folder; gives its time."""
+async def established(folder: Path, cast: Cast) -> tuple[datetime, str]:
+    """Make the databases of an established federation in a new folder; gives its time, and the text
+    of the hub's anchor.
+    """
     folder.mkdir(parents=True)
     places = Places(folder, cast)
     world = World(cast, places, 0, Chances({}), Trace(), START)
     for participant in cast.programs:
         url = f"sqlite:///{places.paths[participant]}"
         await migrate(url, world.program(participant).packages)
-    await begin_log(world.view(HUB), cast.genesis(), world.right.now(), world.ids)
+    guard = Guard(world.anchor, cast.keyring(HUB).checkpoint)
+    await begin_log(world.view(HUB), cast.genesis(), world.right.now(), world.ids, guard)
     for participant in cast.programs:
         world.start(participant)
     for participant in cast.actors:
@@ -69,7 +73,8 @@ async def established(folder: Path, cast: Cast) -> datetime:
         async with world.view(participant).transaction() as session:
             await session.execute(text("delete from dead_letters"))
         await places.let_go(participant)
-    return ended
+    assert world.anchor.text is not None, "the log has begun"
+    return ended, world.anchor.text
 
 
 async def _first_units(world: World, actor: Actor) -> None:

@@ -111,6 +111,7 @@ class Ledgers:
             found = self.auditor.observe(observed)
             require("entries are as predicted", (f"entry {row.position}: {o}" for o in found))
         await self._log_is_as_it_was()
+        await self._log_is_anchored()
         await self._units_are_conserved()
 
     async def _said(self, entry: Mapping[str, Any]) -> Said | None:
@@ -153,6 +154,16 @@ class Ledgers:
         )
         wrong = (r.position for r in again if sha256(r.line).digest() != self.leaves[r.position])
         require("the log is only added to", wrong)
+
+    async def _log_is_anchored(self) -> None:
+        """Nobody has been sent an entry that the hub's anchor does not cover, and the anchor covers
+        none that the hub does not have. The reconciliation service is sent all of them.
+        """
+        ((newest,),) = await self.world.rows(REC, "select max(position) from entries")
+        anchored, logged = self.world.anchor.size, len(self.leaves)
+        sent = 0 if newest is None else newest + 1
+        wrong = [] if sent <= anchored <= logged else [f"{sent} sent, {anchored}, {logged} logged"]
+        require("the log is anchored before it is sent", wrong)
 
     async def _units_are_conserved(self) -> None:
         """At the hub and at each registry, and what is reserved is what is open; a database to

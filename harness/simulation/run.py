@@ -36,6 +36,7 @@ from harness.simulation.voice import Voice
 from harness.simulation.watchdog import TooLong, cpu_seconds_at_most
 from harness.simulation.workload import Workload
 from harness.simulation.world import Places, World
+from runtime.anchor import MemoryAnchor
 from runtime.clock import Ids
 
 __all__ = ["STEPS_MAX", "Failure", "Plan", "Result", "Simulator"]
@@ -94,12 +95,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Stage:
-    """Where runs with so many registries take place, and the time at which each begins."""
+    """Where runs with so many registries take place, the time at which each begins, and what the
+    hub's anchor says then.
+    """
 
     cast: Cast
     template: Path
     places: Places
     began: datetime
+    anchored: str
 
 
 class Simulator:
@@ -151,10 +155,10 @@ class Simulator:
 
     async def _built(self, cast: Cast) -> Stage:
         template = self._folder / str(cast.registries) / "established"
-        ended = await established(template, cast)
+        ended, anchored = await established(template, cast)
         work = template.with_name("run")
         work.mkdir()
-        return Stage(cast, template, Places(work, cast), ended + timedelta(hours=1))
+        return Stage(cast, template, Places(work, cast), ended + timedelta(hours=1), anchored)
 
 
 @contextmanager
@@ -188,7 +192,11 @@ def _begun(plan: Plan, stage: Stage, trace: Trace, began: datetime) -> Run:
     def happened(kind: str) -> None:
         coverage.faults[kind] += 1
 
-    world = World(cast, stage.places, seed, chances, trace, began, manual, happened=happened)
+    world = World(
+        *(cast, stage.places, seed, chances, trace, began, manual),
+        anchor=MemoryAnchor(stage.anchored),
+        happened=happened,
+    )
     auditor = Auditor(
         str(ADM.participant),
         frozenset({str(KOR.participant)}),

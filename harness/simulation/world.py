@@ -30,6 +30,7 @@ from hub.program import Hub, HubSettings
 from mechanism_node.program import MechanismRegistry
 from reconciliation.program import Reconciler, ReconcilerSettings
 from registry.program import Registry, RegistrySettings
+from runtime.anchor import MemoryAnchor
 from runtime.clock import Ids
 from runtime.definitions import recipients
 from runtime.memory import MemoryExchange
@@ -142,6 +143,8 @@ class World:
     trace: Trace
     started: datetime
     manual: frozenset[Participant] = frozenset()
+    anchor: MemoryAnchor = field(default_factory=MemoryAnchor)
+    """The hub's, which no crash takes away."""
     lives: dict[Participant, Life] = field(default_factory=dict)
     clocks: dict[Participant, FaultyClock] = field(default_factory=dict)
     ended: dict[Participant, str] = field(default_factory=dict)
@@ -192,6 +195,7 @@ class World:
         if participant == HUB:
             return Hub(
                 ring,
+                self.anchor,
                 HubSettings(
                     checkpoint_seconds=CHECKPOINT_SECONDS, heartbeat_seconds=HEARTBEAT_SECONDS
                 ),

@@ -63,6 +63,7 @@ class Site:
             ("/etc/a6hub-operators", "operators"),
             ("/etc/a6hub", "programs"),
             ("/var/lib/a6hub", "state"),
+            ("/var/lib/a6hub-anchor", "anchor"),
         ):
             text = re.sub(rf"(?<![\w/]){inside}(?=/)", str(self.folder / name), text)
         return text
@@ -222,6 +223,8 @@ def test_a_deployment_sets_itself_up_transfers_units_and_stops_cleanly(
     assert len(everybody_agrees) == 7  # one actor of each Party, two and three sections
     assert site.look("reconcile", "REC", "discrepancies") == ""
     assert "GHA01/GHA  HUB  " in site.look("hub", "HUB", "sequences")
+    head = site.look("reconcile", "REC", "head")
+    assert site.look("hub", "HUB", "anchor") == f"anchor  {head}log  {head}"
     assert site.look("party", "GHA01", "letters", "list") == ""
     assert_metrics_are_served(site)
     assert site.stop() == dict.fromkeys(DAEMONS, 0)

@@ -12,6 +12,7 @@ import pytest
 from harness.remote import wait_for
 from hub.program import Hub, HubSettings
 from registry.program import Registry
+from runtime.anchor import FileAnchor
 from runtime.program import Batch, Heard, Item
 from runtime.store import Session
 from schemas.envelope import digest
@@ -63,7 +64,11 @@ async def test_only_the_culprit_in_a_batch_is_set_aside(running: World, kind: ty
     rogue = running.rogue
     lines = [status(rogue, f"CHE01-CHE-{n}") for n in (12, 13, 14)]
     others = [status(rogue, "CHE01-CHE-15")]
-    program = kind(keyring, HubSettings(checkpoint_seconds=0.2, heartbeat_seconds=1))
+    program = kind(
+        keyring,
+        FileAnchor(running.estate.anchor),
+        HubSettings(checkpoint_seconds=0.2, heartbeat_seconds=1),
+    )
     if kind is Buggy:
         await rogue.send(rogue.envelope(lines))
     else:

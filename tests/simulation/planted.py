@@ -23,6 +23,7 @@ from weakref import WeakSet
 
 import hub.clearing
 import hub.deadlines
+import hub.program
 import hub.rules
 import registry.applying
 import registry.desk
@@ -33,6 +34,7 @@ import runtime.journal
 from harness.simulation.cast import HUB, REC, ROG, VUT
 from harness.simulation.steps import Run
 from hub.entries import Logging
+from hub.guard import Guard
 from hub.state import HubFacts, Transaction
 from ledger import actions, tree
 from ledger.holdings import Changes
@@ -316,6 +318,21 @@ def refusal_releases_twice() -> AbstractContextManager[None]:
     return replaced((hub.clearing, "_release", release))
 
 
+def anchored_at_checkpoints() -> AbstractContextManager[None]:
+    """The hub anchors its log with each checkpoint, and not with the entries that it sends before
+    the next one.
+    """
+    committed = hub.program.Hub.committed
+
+    def committed_late(self: hub.program.Hub, facts: HubFacts) -> None:
+        with ExitStack() as stack:
+            if not facts.shown:
+                stack.enter_context(replaced((Guard, "move", lambda *_: None)))
+            committed(self, facts)
+
+    return replaced((hub.program.Hub, "committed", committed_late))
+
+
 def expiry_forgets_to_release() -> AbstractContextManager[None]:
     """A transaction that expires keeps its units bound."""
 
@@ -428,6 +445,9 @@ BUGS = {
         outbox_scanned_at_start_only, "loss,unreported", "everything comes to an end", 6
     ),
     "refusal releases twice": Bug(refusal_releases_twice, "none", PREDICTED, 3),
+    "anchored at checkpoints": Bug(
+        anchored_at_checkpoints, "none", "the log is anchored before it is sent", 2
+    ),
     "expiry forgets to release": Bug(expiry_forgets_to_release, "partition", PREDICTED, 3),
     "acceptance counts again": Bug(
         acceptance_counts_again, "repeat,unreported,commit-unreported", FAULT_ITSELF, 6, steps=120

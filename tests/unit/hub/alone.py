@@ -12,8 +12,10 @@ from typing import Any
 
 from harness.simulation.virtual_time import START
 from hub.genesis import begin_log
+from hub.guard import Guard
 from hub.program import Hub, HubSettings
 from hub.state import HubFacts
+from runtime.anchor import MemoryAnchor
 from runtime.clock import Ids
 from runtime.program import Batch, Heard, Item, Order, Tick
 from runtime.schema import migrate
@@ -39,6 +41,7 @@ class Alone:
 
     store: Store
     hub: Hub
+    anchor: MemoryAnchor
     now: Instant = NOON
     ids: Ids = field(default_factory=Ids)
     sequence: int = 0
@@ -50,11 +53,12 @@ class Alone:
 
     @classmethod
     async def begin(cls, url: str, settings: HubSettings | None = None) -> "Alone":
-        hub = Hub(keyring(HUB), settings)
+        anchor, ring = MemoryAnchor(), keyring(HUB)
+        hub = Hub(ring, anchor, settings)
         await migrate(url, hub.packages)
         store = open_store(url)
-        await begin_log(store, genesis(), NOON, Ids())
-        alone = cls(store, hub)
+        await begin_log(store, genesis(), NOON, Ids(), Guard(anchor, ring.checkpoint))
+        alone = cls(store, hub, anchor)
         await alone.restart()
         return alone
 

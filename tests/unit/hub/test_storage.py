@@ -14,8 +14,10 @@ from sqlalchemy.exc import DBAPIError
 
 from hub import storage, tables
 from hub.genesis import begin_log
+from hub.guard import Guard
 from hub.state import Kept
 from ledger import log, note
+from runtime.anchor import MemoryAnchor
 from runtime.clock import Ids
 from runtime.errors import LocalProtocolError
 from runtime.program import Heard
@@ -32,7 +34,21 @@ from schemas.messages import (
     Withdrawal,
     parse_message,
 )
-from tests.cast import CHE, GHA, LOG, REC, I, U, first_transfer, genesis, issuance, private, terms
+from tests.cast import (
+    CHE,
+    GHA,
+    HUB,
+    LOG,
+    REC,
+    I,
+    U,
+    first_transfer,
+    genesis,
+    issuance,
+    keyring,
+    private,
+    terms,
+)
 from tests.unit.hub.alone import NOON, Alone, later
 
 PARTIES = (REC, Participant("GHA01"), Participant("CHE01"))
@@ -202,8 +218,9 @@ async def test_the_first_cosignature_of_a_witness_on_a_checkpoint_counts(each_ur
 
 async def test_a_log_begins_once(each_url: str) -> None:
     alone = await Alone.begin(each_url)
+    guard = Guard(MemoryAnchor(), keyring(HUB).checkpoint)
     with pytest.raises(LocalProtocolError, match="begins once"):
-        await begin_log(alone.store, genesis(), NOON, Ids())
+        await begin_log(alone.store, genesis(), NOON, Ids(), guard)
     await alone.store.close()
 
 
