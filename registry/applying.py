@@ -19,12 +19,12 @@ from typing import NamedTuple
 
 from ledger import log
 from ledger.asking import Approval, Authorization
+from ledger.consent import moved_by, not_agreed
 from ledger.directory import Directory, DirectoryError
 from ledger.effects import apply
 from ledger.growth import Growth
 from ledger.holdings import Overlay, OverlayKind
 from ledger.transactions import EVENT_OF, IllegalStep, State, step
-from registry.consent import moved_by, not_agreed
 from registry.state import Delivery, Movement, RegistryFacts, Transaction
 from runtime import events
 from runtime.program import Batch, Heard

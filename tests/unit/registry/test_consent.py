@@ -14,9 +14,9 @@ import pytest
 
 from ledger import actions
 from ledger.asking import Policy
+from ledger.consent import moved_by, not_agreed
 from ledger.holdings import Holdings
 from ledger.transactions import State
-from registry.consent import moved_by, not_agreed
 from registry.state import RegistryFacts, Transaction
 from runtime.journal import Kept
 from schemas.effects import (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Consent: whether an entry does what this registry's actors agreed to, all of it and nothing else.
+"""Consent: whether an entry does what some actors agreed to, all of it and nothing else.
 
 The hub decides when a transaction completes; what it then does to an actor's rows follows from what
 that actor said, and is checked here effect by effect:
@@ -9,23 +9,24 @@ that actor said, and is checked here effect by effect:
 * a *pledge*: the first-transfer proposal by which it locked units agrees to their retirement or
   cancellation beside the account that they are in, together with the ITMOs that represent them.
 
-A consent counts when this actor really said the message, whatever the entry claims. Freezes and
-the end of a reservation need none. Attributes that a transfer leaves as they are, are not looked at
-here: only the rows can say what they were, and rows that say otherwise are disputed. All is pure.
+A consent counts when this actor really said the message, whatever the entry claims. A registry asks
+this about its own actors before it applies an entry, and whoever verifies evidence about all of
+them. Freezes and the end of a reservation need none. Attributes that a transfer leaves as they are,
+are not looked at here: only the rows can say what they were, and rows that say otherwise are
+disputed. All is pure.
 
 What an action does is written here once more, from the other end, and on purpose: the effects come
 from `ledger.actions`, and a fault there must not consent to itself.
 
-Elsewhere: what is done about an entry that fails (`applying`), what actions do (`ledger.actions`).
+Elsewhere: what is done about an entry that fails (`registry.applying`, `verifying`), what actions
+do (`actions`).
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, Protocol
 
 from ledger.actions import companion
 from ledger.blocks import quantity, subtract
-from registry.state import RegistryFacts
-from runtime.journal import Kept
 from schemas.effects import (
     ApprovalEffect,
     AuthorizationEffect,
@@ -39,7 +40,49 @@ from schemas.identifiers import Actor, Digest, TransactionId
 from schemas.messages import Entry, Line, Message, Proposal
 from schemas.units import Attributes, Key, Kind, Layer, Position, UseMark
 
-__all__ = ["moved_by", "not_agreed"]
+__all__ = ["Facts", "Known", "Said", "bound_by", "moved_by", "not_agreed"]
+
+
+class Said(Protocol):
+    """A message that was really said: by whom, in which conversation."""
+
+    @property
+    def author(self) -> Actor: ...
+    @property
+    def digest(self) -> Digest: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def conversation(self) -> str: ...
+    @property
+    def answers(self) -> Digest | None: ...
+
+
+class Known(Protocol):
+    """A transaction: its proposal, and the digest of the line that proposed it."""
+
+    @property
+    def id(self) -> TransactionId: ...
+    @property
+    def proposer(self) -> Actor: ...
+    @property
+    def acquirer(self) -> Actor | None: ...
+    @property
+    def proposal(self) -> Proposal | None: ...
+    @property
+    def message(self) -> Digest | None: ...
+
+
+class Facts(Protocol):
+    """What there is to judge by: what was said, the proposals among it, the transactions."""
+
+    @property
+    def said(self) -> Mapping[Digest, Said]: ...
+    @property
+    def said_proposals(self) -> Mapping[Digest, Proposal]: ...
+    @property
+    def transactions(self) -> Mapping[TransactionId, Known]: ...
+
 
 Agreed = tuple[Digest, Proposal]
 """A proposal that an actor agreed to, and the digest of its line."""
@@ -54,7 +97,7 @@ class Itmos(NamedTuple):
     offset: int
 
 
-def not_agreed(facts: RegistryFacts, message: Message, actors: set[Actor]) -> str | None:
+def not_agreed(facts: Facts, message: Message, actors: set[Actor]) -> str | None:
     """What an entry does to one of `actors` without its agreement; None when all is agreed."""
     entry: Entry = message.body
     for actor in sorted(actors):
@@ -68,7 +111,7 @@ def not_agreed(facts: RegistryFacts, message: Message, actors: set[Actor]) -> st
         pledges = (facts.said_proposals.get(kept.digest) for kept in said)
         pledged = [pledge for pledge in pledges if pledge is not None]
         for effect in entry.effects:
-            if actor not in _bound_by(effect):
+            if actor not in bound_by(effect):
                 continue
             if isinstance(effect, Reserve):
                 is_agreed = _reserves(facts, message, effect)
@@ -95,14 +138,14 @@ def moved_by(effect: Effect) -> set[Actor]:
     return set()
 
 
-def _bound_by(effect: Effect) -> set[Actor]:
+def bound_by(effect: Effect) -> set[Actor]:
     """The actors whose agreement an effect needs."""
     if isinstance(effect, Reserve | Pledge | AuthorizationEffect | ApprovalEffect):
         return {effect.actor}
     return moved_by(effect)
 
 
-def _agreed(facts: RegistryFacts, said: Kept, conversation: str) -> Agreed | None:
+def _agreed(facts: Facts, said: Said, conversation: str) -> Agreed | None:
     """The proposal that a message of ours in this transaction agrees to."""
     if said.conversation != conversation:
         return None
@@ -115,7 +158,7 @@ def _agreed(facts: RegistryFacts, said: Kept, conversation: str) -> Agreed | Non
     return None
 
 
-def _reserves(facts: RegistryFacts, message: Message, effect: Reserve) -> bool:
+def _reserves(facts: Facts, message: Message, effect: Reserve) -> bool:
     """A clearance reserves what was proposed, for the transaction in which it was."""
     known = facts.transactions.get(TransactionId(message.conversation))
     return (
@@ -267,7 +310,7 @@ def _is_the_end(itmos: Effect, line: Line, effect: Move | Restate, use: UseMark)
 # --- nothing left out ---------------------------------------------------------------------------
 
 
-def _left_out(facts: RegistryFacts, message: Message, actor: Actor) -> str | None:
+def _left_out(facts: Facts, message: Message, actor: Actor) -> str | None:
     """A completion does all that was agreed: whoever agreed to ten units is not moved five."""
     known = facts.transactions.get(TransactionId(message.conversation))
     if known is None or known.proposal is None or actor not in {known.proposer, known.acquirer}:
