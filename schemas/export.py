@@ -2,8 +2,8 @@
 """JSON Schema documents made from the models, for readers who do not run our code.
 
 `python -m schemas.export` writes `schemas/exported/*.json`, draft 2020-12: one document per message
-type, `messages.json` for all of them, `manifest.json` for what an envelope's first line says, and
-`acts.json` for the acts on the directory. `--check` writes nothing and names the files that differ.
+type, `messages.json` for all of them, `manifest.json` for what an envelope's first line says,
+`acts.json` for the acts on the directory, `evidence.json` and `trust.json` for files of evidence. `--check` writes nothing and names the files that differ.
 
 A schema says less than the models. What it cannot see: rules between members (ranges in order, a
 finding's code and reason), check digits, days that no calendar has, and whatever strict JSON
@@ -23,6 +23,7 @@ from pydantic import TypeAdapter
 
 from schemas.directory import Act
 from schemas.envelope import VERSION, Manifest
+from schemas.evidence import Bundle, Trust
 from schemas.messages import MESSAGE_TYPES, AnyMessage
 
 __all__ = ["FOLDER", "documents", "main"]
@@ -43,6 +44,8 @@ def documents() -> dict[str, str]:
         "messages": AnyMessage,
         "manifest": Manifest,
         "acts": Act,
+        "evidence": Bundle,
+        "trust": Trust,
     }
     return {f"{name}.json": _document(name, models[name]) for name in sorted(models)}
 

@@ -14,6 +14,7 @@ __all__ = [
     "EARLY_ENVELOPES_MAX",
     "EFFECTS_MAX",
     "ENVELOPE_BYTES_MAX",
+    "EVIDENCE_BYTES_MAX",
     "FINDINGS_MAX",
     "GAP_SECONDS_MAX",
     "INTEGER_MAX",
@@ -45,6 +46,9 @@ back in one message."""
 
 ENVELOPE_BYTES_MAX: Final = 1024 * 1024
 """What one AMQP message carries; brokers and people handle a megabyte without special care."""
+
+EVIDENCE_BYTES_MAX: Final = 64 * 1024 * 1024
+"""One file of evidence: most of it is the directory, some three kilobytes for each act."""
 
 MESSAGES_MAX: Final = 32
 """Messages in one envelope: past this a signature and a round trip are spread thinly enough."""

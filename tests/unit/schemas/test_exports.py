@@ -27,9 +27,18 @@ PUBLIC: dict[str, str] = {
         authorizations_named levy
     """,
     "ledger.checks": "CLASSES MOVES Moves RULES_VERSION SHAPES Shape examine",
+    "ledger.consent": "Facts Known Said bound_by moved_by not_agreed",
     "ledger.directory": "Directory DirectoryError KeyRecord Member act_signature sign_act",
     "ledger.effects": "Dispute Everybody apply",
     "ledger.enclosed": "unproven",
+    "ledger.flaws": "Flaw must",
+    "ledger.proven_log": "ProvenEntry ProvenLog hashes",
+    "ledger.proven_transaction": "ProvenTransaction",
+    "ledger.verifying": "STEPS Step Verdict verify",
+    "schemas.evidence": """
+        BUNDLE Bundle Head Logged Receipt Said TRUST Trust Unreadable read_bundle read_trust
+        write_bundle write_trust
+    """,
     "ledger.growth": "Growth",
     "ledger.holdings": "Changes Holdings OverlapError Overlay OverlayKind",
     "ledger.log": """
@@ -72,7 +81,7 @@ PUBLIC: dict[str, str] = {
     """,
     "schemas.limits": """
         BUNDLE_BYTES_MAX CLOCK_AHEAD_SECONDS_MAX CLOCK_AHEAD_SECONDS_TOLERATED
-        EARLY_ENVELOPES_MAX EFFECTS_MAX ENVELOPE_BYTES_MAX FINDINGS_MAX GAP_SECONDS_MAX INTEGER_MAX
+        EARLY_ENVELOPES_MAX EFFECTS_MAX ENVELOPE_BYTES_MAX EVIDENCE_BYTES_MAX FINDINGS_MAX GAP_SECONDS_MAX INTEGER_MAX
         LACKING_MAX LINES_MAX MESSAGES_MAX MESSAGE_BYTES_MAX NESTING_MAX
         PROPOSAL_LIFETIME_SECONDS_MAX
         RESEND_BYTES_MAX RESEND_ENVELOPES_MAX SERIAL_MAX TREE_NODES_MAX

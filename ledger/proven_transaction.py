@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evidence, steps 5 to 8: the messages of a transaction, its steps, consent, receipts.
+
+Elsewhere: what all steps are (`verifying`), the log that these rest on (`proven_log`), what an
+actor has agreed to (`consent`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ledger import consent, log
+from ledger.flaws import Flaw, must
+from ledger.proven_log import ProvenEntry, ProvenLog, hashes
+from ledger.transactions import EVENT_OF, FINAL, IllegalStep, State, step
+from schemas import envelope
+from schemas.envelope import EnvelopeError, Manifest, digest
+from schemas.evidence import Bundle, Receipt, Said
+from schemas.identifiers import HUB, Actor, Digest, TransactionId
+from schemas.messages import Malformed, Message, Proposal, Statement, parse_message
+
+__all__ = ["ProvenTransaction"]
+
+
+class _Heard(NamedTuple):
+    """A message of the file, by its author's word and its envelope's manifest."""
+
+    author: Actor
+    digest: Digest
+    manifest: Manifest
+    manifest_digest: Digest
+    message: Message
+
+    @property
+    def type(self) -> str:
+        return self.message.type
+
+    @property
+    def conversation(self) -> str:
+        return self.message.conversation
+
+    @property
+    def answers(self) -> Digest | None:
+        return self.message.answers
+
+    def words(self) -> str:
+        """Who said what when."""
+        return f"{self.author} sent its {self.type} on {self.manifest.sent_at}"
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The transaction, as `consent` wants to know it."""
+
+    id: TransactionId
+    proposer: Actor
+    acquirer: Actor | None
+    proposal: Proposal | None
+    message: Digest | None
+
+
+@dataclass
+class ProvenTransaction:
+    """The file's transaction, as far as it has been found to hold."""
+
+    bundle: Bundle
+    log: ProvenLog
+    state: State | None = None
+    said: dict[Digest, _Heard] = field(default_factory=dict)
+    said_proposals: dict[Digest, Proposal] = field(default_factory=dict)
+    transactions: dict[TransactionId, _Known] = field(default_factory=dict)
+
+    # --- 5 --------------------------------------------------------------------------------------
+
+    def authentic(self) -> list[str]:
+        """Each message was signed by its author, to the hub, with a key that was valid for it."""
+        for said in self.bundle.messages:
+            heard = self._heard(said)
+            must(heard.digest not in self.said, f"the {heard.type} stands twice")
+            self.said[heard.digest] = heard
+            if isinstance(heard.message.body, Proposal):
+                self.said_proposals[heard.digest] = heard.message.body
+        wanted = list(dict.fromkeys(self._named()))
+        must(list(self.said) == wanted, "messages are not those that the entries name, in order")
+        return [heard.words() for heard in self.said.values()]
+
+    def _named(self) -> Iterable[Digest]:
+        """The messages that entries name, in order."""
+        for entry in self.log.entries:
+            if entry.message.answers is not None:
+                yield entry.message.answers
+            yield from (one.message for one in entry.body.consents)
+
+    def _heard(self, said: Said) -> _Heard:
+        """A message, if its author's key signed the manifest that names it."""
+        assert self.log.directory is not None
+        line, manifest_line = said.line.encode(), said.manifest.encode()
+        try:
+            token, manifest = envelope.open_manifest(manifest_line)
+            message = parse_message(line)
+        except (EnvelopeError, Malformed) as error:
+            raise Flaw(f"a message cannot be read: {error}") from None
+        found, author = digest(line), manifest.sender
+        what = f"the {message.type} of {author}"
+        must(found in manifest.messages, f"{what} is not in the manifest beside it")
+        must(manifest.to == HUB, f"{what} was not said to the hub")
+        sequence = manifest.sequence
+        if sequence is None:
+            raise Flaw(f"{what} came in a control envelope, which proves nothing")
+        key = self.log.directory.key_for(author, token.kid, HUB, sequence)
+        if key is None:
+            raise Flaw(f"{what} is signed with {token.kid}, which was no key of its for {sequence}")
+        try:
+            envelope.verify(token, key)
+        except EnvelopeError as error:
+            raise Flaw(f"{what}: {error}") from None
+        return _Heard(author, found, manifest, digest(manifest_line), message)
+
+    # --- 6 --------------------------------------------------------------------------------------
+
+    def lawful(self) -> list[str]:
+        """From proposed to an end, each step by a message of whoever may cause it."""
+        transaction = self.bundle.transaction
+        proposed = next(iter(self.said.values()))
+        proposal = proposed.message.body
+        must(isinstance(proposal, Proposal), "the first message is no proposal")
+        must(proposed.conversation == transaction, "the proposal is of another transaction")
+        must(proposed.author == transaction.proposer, f"{proposed.author} proposed it")
+        known = _Known(transaction, proposed.author, proposal.acquirer, proposal, proposed.digest)
+        self.transactions[transaction] = known
+        state, words = State.PROPOSED, []
+        for entry in self.log.entries:
+            state = self._stepped(known, state, entry)
+            words.append(_step_in_words(entry))
+        must(state in FINAL, f"the transaction has not ended: it is {state}")
+        self.state = state
+        return words
+
+    def _stepped(self, known: _Known, state: State, entry: ProvenEntry) -> State:
+        """The state after an entry, if its cause may lead there."""
+        body, position = entry.body, entry.body.position
+        try:
+            after = State(body.state or "")
+            step(state, EVENT_OF[after])
+        except (ValueError, KeyError, IllegalStep):
+            raise Flaw(f"entry {position}: {state} does not become {body.state}") from None
+        assert known.proposal is not None
+        must(body.action == known.proposal.action, f"entry {position} is of another action")
+        if after is State.EXPIRED:
+            must(body.manifest is None and entry.message.answers is None, "expiry has no cause")
+            expired = body.at >= known.proposal.expires_at
+            must(expired, f"entry {position}: it expired before {known.proposal.expires_at}")
+            return after
+        cause = self.said.get(entry.message.answers or Digest("0" * 64))
+        if cause is None:
+            raise Flaw(f"entry {position} names no message as its cause")
+        must(
+            cause.manifest_digest == body.manifest,
+            f"entry {position} rests on another envelope than the one that is here",
+        )
+        must(
+            cause.manifest.seen <= position,
+            f"the {cause.type} had seen {cause.manifest.seen} entries, and caused entry {position}",
+        )
+        author, type_ = _entitled(known, state, after)
+        must(
+            (cause.author, cause.conversation) == (author, known.id) and cause.type in type_,
+            f"entry {position}: {cause.type} of {cause.author} does not make it {after}",
+        )
+        if cause.digest != known.message:
+            answered = cause.answers == known.message
+            must(answered, f"the {cause.type} answers another proposal than this one")
+        return after
+
+    # --- 7 --------------------------------------------------------------------------------------
+
+    def agreed(self) -> list[str]:
+        """What was done to anybody follows from that actor's own messages."""
+        words: list[str] = []
+        for entry in self.log.entries:
+            for one in entry.body.consents:
+                heard = self.said[one.message]
+                must(
+                    heard.author == one.actor,
+                    f"{one.actor} is said to consent, by a message of {heard.author}",
+                )
+            bound = {actor for effect in entry.body.effects for actor in consent.bound_by(effect)}
+            problem = consent.not_agreed(self, entry.message, bound)
+            must(problem is None, f"entry {entry.body.position}: {problem}")
+            words += [
+                f"{one.actor} agreed by its {self.said[one.message].type}"
+                for one in entry.body.consents
+            ]
+        return words or ["nothing was done to anybody's units or rights"]
+
+    # --- 8 --------------------------------------------------------------------------------------
+
+    def acknowledged(self) -> list[str]:
+        """Every actor concerned has stated that these entries were delivered to it."""
+        wanted = sorted({one.actor for e in self.log.entries for one in e.body.addressed})
+        words, found = [], []
+        for receipt in self.bundle.receipts:
+            heard = self._heard(receipt.statement)
+            found.append(heard.author)
+            words += self._received(heard, receipt)
+        must(found == wanted, f"receipts are of {found}, and should be of {wanted}")
+        return words
+
+    def _received(self, heard: _Heard, receipt: Receipt) -> list[str]:
+        author, statement = heard.author, heard.message.body
+        if not isinstance(statement, Statement):
+            raise Flaw(f"the receipt of {author} is no statement, but {heard.type}")
+        root = bytes.fromhex(statement.root)
+        headed = any((top.size, top.root) == (statement.size, root) for top in self.log.heads)
+        must(headed, f"{author} speaks of a head of {statement.size} that is not here")
+        places = [
+            (entry, one.index)
+            for entry in self.log.entries
+            for one in entry.body.addressed
+            if one.actor == author
+        ]
+        must(len(places) == len(receipt.proofs), f"{author}: a proof too many or too few")
+        delivered = statement.delivered
+        for (entry, index), proof in zip(places, receipt.proofs, strict=True):
+            where = (index, delivered.size, hashes(proof), bytes.fromhex(delivered.root))
+            must(
+                log.verify_inclusion(entry.leaf, *where),
+                f"{author} has not acknowledged entry {entry.body.position}",
+            )
+        numbers = ", ".join(str(index + 1) for _, index in places)
+        when = heard.manifest.sent_at
+        words = [f"{author} acknowledged them on {when}, as {numbers} of {delivered.size}"]
+        answers = [one for one in statement.expiries if one.transaction == self.bundle.transaction]
+        if self.state is State.EXPIRED and answers:
+            sequence = answers[0].sequence
+            said = "it had not answered" if sequence is None else f"it had answered in {sequence}"
+            words.append(f"{author} states that when it expired {said}")
+        return words
+
+
+def _entitled(known: _Known, state: State, after: State) -> tuple[Actor | None, set[str]]:
+    """Who causes a step, by which types of message."""
+    if state is State.PROPOSED:
+        return known.proposer, {"proposal"}
+    if after is State.WITHDRAWN:
+        return known.proposer, {"withdrawal"}
+    return known.acquirer, {"rejection"} if after is State.REJECTED else {"acceptance"}
+
+
+def _step_in_words(entry: ProvenEntry) -> str:
+    body = entry.body
+    checked = f"by rules {body.rules}"
+    if body.findings:
+        checked += ": " + "; ".join(str(one) for one in body.findings)
+    return f"{body.at}: {body.state} ({body.action}), checked {checked}"
