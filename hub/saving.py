@@ -143,6 +143,11 @@ async def _save_statements(session: Session, facts: HubFacts) -> None:
         for (size, participant), line in facts.cosigned.items()
     ]
     await add_new(session, tables.cosignatures, cosigned)
+    expired = [
+        {"actor": actor, "transaction": transaction, "message": message}
+        for (actor, transaction), message in facts.expired.items()
+    ]
+    await add_new(session, tables.expiries, expired)
 
 
 def _entry(new: NewEntry) -> dict[str, Any]:

@@ -137,6 +137,8 @@ class HubFacts(Facts):
     delivered_roots: dict[tuple[Actor, int], bytes] = field(default_factory=dict)
     checkpoint_roots: dict[int, Digest] = field(default_factory=dict)
     cosigned: dict[tuple[int, Participant], str] = field(default_factory=dict)
+    expired: dict[tuple[Actor, TransactionId], Digest] = field(default_factory=dict)
+    """The statements that say whether their author had answered what expired."""
     owed: set[Participant] = field(default_factory=set)
     open: dict[TransactionId, tuple[Instant, Instant]] = field(default_factory=dict)
     moved: dict[TransactionId, Instant] = field(default_factory=dict)

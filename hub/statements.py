@@ -47,6 +47,8 @@ def take_statement(facts: HubFacts, heard: Heard, batch: Batch) -> list[Finding]
             heard.digest,
             batch.now,
         )
+    for one in statement.expiries:
+        facts.expired.setdefault((heard.author, one.transaction), heard.digest)
     problem = _wrong_cosignature(facts, participant, statement)
     if problem is None:
         facts.cosigned.setdefault((statement.size, participant), statement.cosignature)

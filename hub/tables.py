@@ -30,6 +30,7 @@ __all__ = [
     "cosignatures",
     "deliveries",
     "delivery_nodes",
+    "expiries",
     "log_entries",
     "log_nodes",
     "metadata",
@@ -169,6 +170,15 @@ statements = Table(
     Column("at", Text, nullable=False),
 )
 """The newest statement of each actor."""
+
+expiries = Table(
+    "expiries",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("transaction", Text, primary_key=True),
+    Column("message", Text, nullable=False),
+)
+"""The first statement in which an actor says whether it had answered what expired."""
 
 checkpoints = Table(
     "checkpoints",
