@@ -12,6 +12,8 @@ COMMANDS = {
     "international": ("international_node.cli", "The international registry: sections."),
     "mechanism": ("mechanism_node.cli", "The mechanism registry: issuance, levies, forwarding."),
     "reconcile": ("reconciliation.cli", "The reconciliation service: statements, discrepancies."),
+    "evidence": ("harness.evidence", "Write the evidence of a transaction into one file."),
+    "verify": ("harness.verify", "Verify evidence offline, against a trust root."),
     "demo": ("harness.demo", "Run a fleet of registries and show what it does."),
     "simulate": ("harness.simulation.cli", "Run the federation from one seed, under faults."),
     "bench": ("harness.bench.cli", "Measure speed against a floor taken in the same run."),

@@ -231,4 +231,5 @@ def _totals(outcome: Outcome) -> list[str]:
         f"Brought into being:   {issued or 'nothing'}",
         f"Settled:              {'yes' if summary.settled else 'no'}",
         f"Messages:             {said}{seconds}",
+        f"Evidence:             {summary.evidence:,} transactions proven offline",
     ]

@@ -10,6 +10,7 @@ only if every expectation of the scenario held.
 import asyncio
 import logging
 import secrets
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -27,6 +28,7 @@ from harness.gather import gather, write_messages
 from harness.outcome import Outcome
 from harness.output import check_output, clear_output
 from harness.prepare import Estate, prepare
+from harness.proofs import verified_elsewhere, write_evidence
 from harness.report import write_report
 from harness.runner import compare, run_scenario
 from harness.scenario import Scenario, load_scenario
@@ -70,6 +72,7 @@ def demo(
         outcome = guarded(lambda: asyncio.run(run_demo(loaded, output, make)))
     console.show(outcome)
     typer.echo(f"\nReport: {output / 'report.html'}, messages: {output / 'messages'}")
+    typer.echo(f"Evidence: {output / 'evidence'}, to verify with --trust {output / 'trust.json'}")
     if outcome.summary.expectations_failed:
         raise typer.Exit(1)
 
@@ -92,11 +95,16 @@ async def run_demo(
             with console.Progress(total) as progress:
                 run = await run_scenario(scenario, estate, fleet, progress, disturb)
             await compare(run)
-            outcome = await gather(run, str(started), str(clock.now()))
+            proofs = Path(folder) / "proofs"
+            run.failed += await write_evidence(run.remote, proofs)
+            verdicts = verified_elsewhere(proofs)
+            run.failed += [f"{v['file']}: {v['reason']}" for v in verdicts if not v["valid"]]
+            outcome = await gather(run, str(started), str(clock.now()), verdicts)
             clear_output(output)
             summary = outcome.summary.model_dump_json(indent=2)
             # It comes first: by it the next run knows the folder, even if this one ends here.
             (output / "summary.json").write_text(summary + "\n", encoding="utf-8")
+            shutil.copytree(proofs, output, dirs_exist_ok=True)
             await write_messages(run.remote, output / "messages")
             await run.remote.close()
     write_report(outcome, output / "report.html")

@@ -6,13 +6,16 @@ rows, the reconciliation's cases and the outboxes. No figure is carried over fro
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.outcome import (
     DiscrepancyLine,
     FlowLine,
     HoldingLine,
     Outcome,
+    ProofLine,
     Summary,
     TimelineLine,
     TransactionLine,
@@ -28,12 +31,15 @@ from schemas.units import ItmoIdentifier, Key
 __all__ = ["gather", "write_messages"]
 
 
-async def gather(run: Run, started_at: str, finished_at: str) -> Outcome:
-    """The outcome of a run."""
+async def gather(
+    run: Run, started_at: str, finished_at: str, verdicts: Sequence[Mapping[str, Any]] = ()
+) -> Outcome:
+    """The outcome of a run; `verdicts` are those on its evidence."""
     remote = run.remote
     entries = await _entries(remote)
     envelopes = await _envelopes(remote)
-    summary = await _summary(run, entries, envelopes)
+    proven = {verdict["transaction"]: verdict for verdict in verdicts if verdict["valid"]}
+    summary = await _summary(run, entries, envelopes, len(proven))
     transactions = await _transactions(run)
     subject = _subject(run.records)
     return Outcome(
@@ -47,6 +53,7 @@ async def gather(run: Run, started_at: str, finished_at: str) -> Outcome:
         holdings=await _holdings(run, entries),
         timeline_of=subject or "",
         timeline=_timeline(envelopes, subject),
+        proof=[ProofLine(**step) for step in proven.get(subject or "", {}).get("steps", ())],
         discrepancies=summary.discrepancies,
         summary=summary,
     )
@@ -79,7 +86,9 @@ async def _envelopes(remote: Remote) -> list[Opened]:
     return sorted(found, key=lambda o: (o.manifest.sent_at, o.manifest.sender, o.manifest.sequence))
 
 
-async def _summary(run: Run, entries: list[Message], envelopes: list[Opened]) -> Summary:
+async def _summary(
+    run: Run, entries: list[Message], envelopes: list[Opened], evidence: int
+) -> Summary:
     remote = run.remote
     states = await remote.rows(HUB, "select state, count(*) as n from transactions group by state")
     issued: Counter[str] = Counter()
@@ -109,6 +118,7 @@ async def _summary(run: Run, entries: list[Message], envelopes: list[Opened]) ->
         log_root=head.root,
         messages=sum(len(opened.lines) for opened in envelopes),
         signatures=len(envelopes),
+        evidence=evidence,
         expectations_failed=list(run.failed),
     )
 

@@ -3,7 +3,8 @@
 
 Run as `python -m harness.install`, which is what `make test` does first: on Debian and its kin, as
 root, apt gets the two packages; anywhere else the message says what to install or which variables
-to set. Rules this module keeps:
+to set. `python -m harness.install interop` does the same for Node and OpenSSL, by which evidence is
+looked at from outside. Rules this module keeps:
 
 - No service of the system is started by an installation, and what it had to forbid that is put
   back; an interrupted run is tidied by the next.
@@ -17,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 INSTALL_SECONDS_MAX = 900
@@ -34,6 +35,9 @@ class ServiceError(Exception):
     """A server could not be found, installed or started; the text says what to do about it."""
 
 
+Missing = Callable[[], list[str]]
+
+
 def missing_packages() -> list[str]:
     """The Debian packages whose programs are not on this machine."""
     found = {
@@ -43,18 +47,24 @@ def missing_packages() -> list[str]:
     return [package for package, there in found.items() if not there]
 
 
-def install_missing() -> None:
-    """Installs what `missing_packages` names with apt, starting none of the system's services.
+def missing_for_interop() -> list[str]:
+    """The same for what looks at evidence from outside."""
+    programs = {"nodejs": "node", "npm": "npm", "openssl": "openssl"}
+    return [package for package, name in programs.items() if shutil.which(name) is None]
+
+
+def install_missing(missing: Missing = missing_packages) -> None:
+    """Installs what `missing` names with apt, starting none of the system's services.
 
     Safe to call from several processes at once; does nothing when nothing is missing.
     """
-    if not missing_packages():
+    if not missing():
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise ServiceError(what_is_missing(missing_packages()))
+        raise ServiceError(_what_is_missing(missing))
     with (Path(tempfile.gettempdir()) / "a6hub-install.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        packages = missing_packages()  # whoever held the lock may have done it
+        packages = missing()  # whoever held the lock may have done it
         if not packages:
             return
         print(f"a6hub: installing {' and '.join(packages)}; no service is started", flush=True)
@@ -63,9 +73,9 @@ def install_missing() -> None:
             if not _apt_get(install):  # the package lists may be absent or old
                 _apt_get(["update"])
                 if not _apt_get(install):
-                    raise ServiceError(what_is_missing(packages))
-    if missing_packages():
-        raise ServiceError(what_is_missing(missing_packages()))
+                    raise ServiceError(_what_is_missing(missing))
+    if missing():
+        raise ServiceError(_what_is_missing(missing))
 
 
 def _apt_get(arguments: Sequence[str]) -> bool:
@@ -104,6 +114,16 @@ def _no_service_starts() -> Iterator[None]:
             kept.rename(policy)
 
 
+def _what_is_missing(missing: Missing) -> str:
+    packages = missing()
+    if missing is missing_packages:
+        return what_is_missing(packages)
+    return (
+        f"missing: {' and '.join(packages)}. As root, on Debian or Ubuntu: "
+        f"apt-get install {' '.join(packages)}"
+    )
+
+
 def what_is_missing(packages: Sequence[str]) -> str:
     return (
         f"missing: {' and '.join(packages)}. As root, on Debian or Ubuntu: "
@@ -128,8 +148,14 @@ def rabbitmq_script() -> str | None:
     return next((name for name in RABBITMQ_SCRIPTS if Path(name).exists()), None)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Installs what the tests will need and the environment does not name."""
+    if "interop" in arguments:
+        try:
+            install_missing(missing_for_interop)
+        except ServiceError as error:
+            sys.exit(f"a6hub: {error}")
+        return
     database, *broker = (bool(os.environ.get(name)) for name in VARIABLES)
     given = {"postgresql": database, "rabbitmq-server": all(broker)}
     try:
@@ -140,4 +166,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -78,6 +78,14 @@ class TimelineLine(_Model):
     says: str
 
 
+class ProofLine(_Model):
+    """One step of verifying the evidence of a transaction, and what it shows."""
+
+    number: int
+    claim: str
+    said: list[str]
+
+
 class DiscrepancyLine(_Model):
     """A difference that the reconciliation named."""
 
@@ -109,6 +117,7 @@ class Summary(_Model):
     log_root: str
     messages: int
     signatures: int
+    evidence: int
     expectations_failed: list[str]
 
 
@@ -125,5 +134,6 @@ class Outcome(_Model):
     holdings: list[HoldingLine]
     timeline_of: str
     timeline: list[TimelineLine]
+    proof: list[ProofLine]
     discrepancies: list[DiscrepancyLine]
     summary: Summary

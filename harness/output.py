@@ -17,7 +17,7 @@ from runtime.errors import LocalProtocolError
 
 __all__ = ["check_output", "clear_output"]
 
-WRITTEN = ("report.html", "messages", "aef", "summary.json")
+WRITTEN = ("report.html", "messages", "evidence", "trust.json", "aef", "summary.json")
 """What a run writes; the summary is deleted last, for by it we know the folder as ours."""
 
 OF_OURS = {"expectations_failed", "log_root", "log_size"}

@@ -58,6 +58,7 @@ def printed() -> str:
         log_root="0" * 64,
         messages=0,
         signatures=0,
+        evidence=0,
         expectations_failed=[],
     )
     outcome = Outcome(
@@ -71,6 +72,7 @@ def printed() -> str:
         holdings=[],
         timeline_of="",
         timeline=[],
+        proof=[],
         discrepancies=[],
         summary=summary,
     )

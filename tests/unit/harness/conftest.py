@@ -8,6 +8,7 @@ from harness.outcome import (
     FlowLine,
     HoldingLine,
     Outcome,
+    ProofLine,
     Summary,
     TimelineLine,
     TransactionLine,
@@ -95,6 +96,9 @@ def outcome() -> Outcome:
             )
             for i, (author, recipient, type_, says) in enumerate(messages)
         ],
+        proof=[
+            ProofLine(number=1, claim="the log is the one that is trusted", said=["log a.b, begun"])
+        ],
         discrepancies=[discrepancy],
         summary=Summary(
             title="A test of everything",
@@ -108,6 +112,7 @@ def outcome() -> Outcome:
             log_root="ab" * 32,
             messages=5678,
             signatures=4321,
+            evidence=2,
             expectations_failed=["step step-3 ended expired, expected rejected"],
         ),
     )

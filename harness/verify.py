@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`a6hub verify`: hold files of evidence to a trust root, offline.
+
+Needed are the files and the trust root, and neither a database nor settings nor a network. The exit
+status is 0 when all files are valid, 1 when one is not, 2 when one cannot be read.
+
+Elsewhere: what is proven (`ledger.verifying`), the files' form (`schemas.evidence`).
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ledger.verifying import STEPS, Verdict, verify
+from schemas.evidence import Trust, Unreadable, read_bundle, read_trust
+from schemas.limits import EVIDENCE_BYTES_MAX
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+INVALID, UNREADABLE = 1, 2
+
+
+@app.command()
+def verify_files(
+    files: Annotated[list[Path], typer.Argument(help="Files of evidence.")],
+    trust: Annotated[Path, typer.Option(help="The trust root's file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file.")] = False,
+) -> None:
+    """Verify evidence offline, step by step."""
+    root = _read_trust(trust)
+    status = 0
+    for file in files:
+        try:
+            bundle = read_bundle(_bytes(file))
+        except Unreadable as error:
+            typer.echo(f"a6hub: {file}: {error}", err=True)
+            status = max(status, UNREADABLE)
+            continue
+        verdict = verify(bundle, root)
+        status = max(status, 0 if verdict.valid else INVALID)
+        if as_json:
+            typer.echo(json.dumps({"file": str(file), **document(verdict)}, ensure_ascii=False))
+        else:
+            typer.echo("\n".join([f"{file}: transaction {bundle.transaction}", *words(verdict)]))
+    raise typer.Exit(status)
+
+
+def _read_trust(file: Path) -> Trust:
+    try:
+        return read_trust(_bytes(file))
+    except Unreadable as error:
+        typer.echo(f"a6hub: {file}: {error}", err=True)
+        raise typer.Exit(UNREADABLE) from None
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(EVIDENCE_BYTES_MAX + 1)
+    except OSError as error:
+        raise Unreadable(error.strerror or "cannot be read") from None
+
+
+def document(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as JSON has it."""
+    return {
+        "transaction": str(verdict.transaction),
+        "valid": verdict.valid,
+        "state": verdict.state and str(verdict.state),
+        "steps": [
+            {"number": step.number, "claim": step.claim, "said": list(step.said)}
+            for step in verdict.steps
+        ],
+        "failed": verdict.failed,
+        "reason": verdict.reason,
+    }
+
+
+def words(verdict: Verdict) -> list[str]:
+    """A verdict for people, line by line."""
+    lines = []
+    for step in verdict.steps:
+        lines.append(f"  {step.number}. holds: {step.claim}")
+        lines += [f"       {said}" for said in step.said]
+    if verdict.failed is not None:
+        lines.append(f"  {verdict.failed}. FAILS: {STEPS[verdict.failed - 1]}")
+        lines.append(f"       {verdict.reason}")
+        lines.append("not valid")
+    else:
+        lines.append(f"valid: the transaction is {verdict.state}")
+    return lines
