@@ -13,7 +13,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test simulate bench bench-growth lock format clean
+.PHONY: help venv demo check test test-interop simulate bench bench-growth lock format clean
 
 help: ## Show what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,11 @@ check: venv ## Run the static checks: format, lint, types, import contracts, tid
 test: venv ## Run all tests on private services; ARGS="-k word" and the like go to pytest
 	$(BIN)/python -m harness.install
 	$(BIN)/python -m pytest $(ARGS)
+
+test-interop: venv ## Have libraries of others look at evidence: jose on Node, pymerkle, OpenSSL
+	$(BIN)/python -m harness.install interop
+	cd interop && npm ci --silent --no-fund --no-audit
+	$(BIN)/python -m pytest interop $(ARGS)
 
 simulate: venv ## Simulate the federation under faults: RUNS=1000 seeds, ARGS go to a6hub simulate
 	$(BIN)/a6hub simulate --runs $(RUNS) --steps 100 $(ARGS)
@@ -56,7 +61,7 @@ format: venv ## Format the code and apply the safe fixes
 
 clean: ## Remove the environment and everything generated
 	rm -rf $(VENV) dist demo-output bench.json bench-growth.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	rm -rf .import_linter_cache
+	rm -rf .import_linter_cache interop/node_modules
 	find . -type d -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Two stamps, so that a change of the tools' settings in pyproject.toml costs a second, not a
