@@ -3,7 +3,8 @@
 
 `python -m schemas.export` writes `schemas/exported/*.json`, draft 2020-12: one document per message
 type, `messages.json` for all of them, `manifest.json` for what an envelope's first line says,
-`acts.json` for the acts on the directory, `evidence.json` and `trust.json` for files of evidence. `--check` writes nothing and names the files that differ.
+`acts.json` for the acts on the directory, `evidence.json` and `trust.json` for files of evidence.
+`--check` writes nothing and names the files that differ.
 
 A schema says less than the models. What it cannot see: rules between members (ranges in order, a
 finding's code and reason), check digits, days that no calendar has, and whatever strict JSON
