@@ -13,6 +13,7 @@ import json
 import os
 import random
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -310,6 +311,11 @@ class ProcessFleet:
         process = self._processes[str(participant)]
         process.kill()
         process.wait()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to every process."""
+        for process in self._processes.values():
+            process.send_signal(number)
 
     async def ready(self, participant: Participant) -> None:
         """Wait until a program says that it is ready; `RuntimeError` when it does not."""

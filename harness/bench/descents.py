@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import asyncpg
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from harness.services import PrivatePostgres
+from ledger import note
 from ledger.blocks import Block
 from ledger.growth import Growth
 from reconciliation import drill as drills
@@ -31,8 +33,8 @@ from runtime.clock import SystemClock
 from runtime.rows import block_row
 from runtime.schema import migrate
 from runtime.store import Store, open_store
-from schemas.identifiers import Actor, Digest, account_number
-from schemas.messages import Answer, Inquiry
+from schemas.identifiers import HUB, REC, Actor, Digest, account_number
+from schemas.messages import Answer, Delivered, Inquiry, LastSent, Statement
 from schemas.units import Attributes, Key, Position
 
 __all__ = ["Descended", "Pair", "pair"]
@@ -80,7 +82,7 @@ class Pair:
             stated = Digest((await holdings_root(session, ACTOR)).hex())
         async with self._ours.transaction() as session:
             expected = Digest((await holdings_root(session, ACTOR)).hex())
-        size, questions = len(stated), 0
+        size, questions = len(_statement(stated).model_dump_json()), 0
         if stated == expected:
             return Descended(time.perf_counter() - begun, size, 0)
         drill: Drill | Named = drills.begin(ACTOR, stated, expected, (), self._clock.now())
@@ -105,6 +107,21 @@ class Pair:
         theirs, ours = await _all(self._theirs), await _all(self._ours)
         differing = set(theirs.splitlines()) - set(ours.splitlines())
         return Descended(time.perf_counter() - begun, len(theirs), len(differing))
+
+
+def _statement(holdings: Digest) -> Statement:
+    """A statement as a registry makes it, about a log of some size."""
+    root, log = bytes(32), "a6hub.benchmark"
+    text = note.Checkpoint(log, 1_000_000, root).to_text()
+    witness = Ed25519PrivateKey.generate()
+    return Statement(
+        size=1_000_000,
+        root=Digest(root.hex()),
+        delivered=Delivered(size=1_000_000, root=Digest(root.hex())),
+        holdings=holdings,
+        sent=(LastSent(to=HUB, last=1_000_000), LastSent(to=REC, last=1_000_000)),
+        cosignature=note.cosign(text, str(ACTOR.participant), witness, 1_790_000_000),
+    )
 
 
 async def _all(store: Store) -> bytes:

@@ -38,8 +38,10 @@ DIFFERENCES = (0, 1, 10)
 """Of which descents are measured."""
 DESCENTS = 5
 """Of each; the first one, which finds caches cold, does not count."""
-CROWDED_PACE = replace(PACE, heartbeat_seconds=5.0)
-"""Heartbeats of those that do not trade, far more often than the settings' minute."""
+CROWDED_PACE = replace(PACE, heartbeat_seconds=15.0)
+"""Heartbeats of those that do not trade, four times as often as by the default settings."""
+CROWDED_TURNS = 4
+"""So many times as many transfers in a turn: a turn then takes about as long as a heartbeat."""
 
 
 @dataclass(frozen=True)
@@ -137,13 +139,16 @@ async def _participants(found: Growth, servers: Servers, say: Callable[[str], No
     plan = found.plan
     say(f"3 and {plan.participants} participants beside the hub")
 
+    transfers = CROWDED_TURNS * plan.transfers
+    most = WINDOW + plan.turns * transfers
+
     def side(name: str, participants: int) -> Side:
         more = participants - 3
-        return Side(name, plan.most, plan.most, prepare=_as_it_is, pace=CROWDED_PACE, more=more)
+        return Side(name, most, most, prepare=_as_it_is, pace=CROWDED_PACE, more=more)
 
     first, second = side("few", 3), side("many", plan.participants)
     async with side_by_side(servers, first, second) as sides:
-        found.participant_ratios = await sides.ratios(plan.turns, plan.transfers)
+        found.participant_ratios = await sides.ratios(plan.turns, transfers)
 
 
 async def _as_it_is(programs: Ours) -> None:

@@ -17,6 +17,7 @@ from harness.bench.ours import Ours
 from harness.remote import Overdue
 from ledger.log import frontier
 from schemas.identifiers import HUB, REC
+from schemas.messages import Entry, new_message, parse_message
 
 __all__ = ["cut", "lengthen"]
 
@@ -64,28 +65,51 @@ _CUT = (
 
 
 async def lengthen(programs: Ours, leaves: int) -> None:
-    """Have the log hold so many leaves: entries that concern nobody, at the hub and in the copy of
-    the reconciliation service, which are both started again.
+    """Have the log hold so many leaves: the shortest entries that there can be, which concern
+    nobody, at the hub and in the copy of the reconciliation service; both are started again.
     """
     if not await programs.remote.wait_settled(SETTLE_SECONDS):
         raise Overdue("the statements before the log was lengthened")
     for participant in (HUB, REC):
         programs.fleet.kill(participant)
-    nodes = await _lengthen_hub(programs.fleet.databases[HUB], leaves)
-    await _lengthen_copy(programs.fleet.databases[REC], leaves, nodes)
+    around = await _around_the_position(programs)
+    nodes = await _lengthen_hub(programs.fleet.databases[HUB], leaves, around)
+    await _lengthen_copy(programs.fleet.databases[REC], leaves, around, nodes)
     for participant in (HUB, REC):
         programs.fleet.launch(participant)
         await programs.fleet.ready(participant)
 
 
-async def _lengthen_hub(database: str, leaves: int) -> str:
+async def _around_the_position(programs: Ours) -> tuple[str, str]:
+    """What stands before and after the position in the line of an entry about nothing."""
+    (last,) = await programs.remote.rows(
+        HUB, "select line from log_entries order by position desc limit 1"
+    )
+    message = parse_message(bytes(last.line))
+    entry: Entry = message.body
+    body = Entry(
+        log=entry.log,
+        position=POSITION,
+        at=entry.at,
+        manifest=None,
+        state=None,
+        action=None,
+        rules=entry.rules,
+        acts=entry.acts_after,
+    )
+    line = new_message("entry", message.id, "preloaded", body).model_dump_json()
+    before, _, after = line.partition(str(POSITION))
+    return before, after
+
+
+async def _lengthen_hub(database: str, leaves: int, around: tuple[str, str]) -> str:
     """Gives the frontier afterwards, as the copy keeps it."""
     connection = await _connect(database)
     try:
         size = await connection.fetchval("select max(position) + 1 from log_entries")
         await connection.execute("set work_mem = '256MB'")
         async with connection.transaction():
-            await connection.execute(_ENTRIES, size, leaves)
+            await connection.execute(_ENTRIES, size, leaves, *around)
             await connection.execute(_LEAVES, size)
             level = 1
             while leaves >> level:
@@ -102,19 +126,22 @@ async def _lengthen_hub(database: str, leaves: int) -> str:
         await connection.close()
 
 
-async def _lengthen_copy(database: str, leaves: int, nodes: str) -> None:
+async def _lengthen_copy(database: str, leaves: int, around: tuple[str, str], nodes: str) -> None:
     connection = await _connect(database)
     try:
         async with connection.transaction():
             size = await connection.fetchval("select size from trees where name = 'log'")
-            await connection.execute(_COPIES, size, leaves)
+            await connection.execute(_COPIES, size, leaves, *around)
             await connection.execute(_GROWN, leaves, nodes)
         await connection.execute("analyze entries")
     finally:
         await connection.close()
 
 
-_LINE = "convert_to('entry ' || at, 'UTF8')"
+POSITION = 1_000_000_000
+"""Where a position goes in the line; no other figure in it has as many digits."""
+
+_LINE = "convert_to($3::text || at || $4::text, 'UTF8')"
 _ENTRIES = (
     "insert into log_entries (position, line, conversation, at) "  # noqa: S608 - our own names
     f"select at, {_LINE}, 'preloaded-' || at / 2, '2026-01-01T00:00:00.000000Z' "

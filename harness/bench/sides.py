@@ -8,6 +8,7 @@ Elsewhere: what makes one of them large (`preload`, and a crowd of participants)
 them (`growth`).
 """
 
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class Sides:
 
     async def ratios(self, turns: int, transfers: int) -> list[float]:
         """Transfers a second of the second fleet to those of the first, turn by turn; which one has
-        the load first changes from turn to turn.
+        the load first changes from turn to turn, and the other one stands still meanwhile.
         """
         first, second = self.loads
         for load in self.loads.values():
@@ -75,7 +76,12 @@ class Sides:
         for turn in range(turns):
             seconds: dict[str, float] = {}
             for name in (second, first) if turn % 2 else (first, second):
-                seconds[name] = await self.loads[name].run(transfers, WINDOW)
+                other = self.fleets[first if name == second else second].fleet
+                other.send_signal(signal.SIGSTOP)
+                try:
+                    seconds[name] = await self.loads[name].run(transfers, WINDOW)
+                finally:
+                    other.send_signal(signal.SIGCONT)
             found.append(seconds[first] / seconds[second])
         return found
 

@@ -13,11 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = ROOT / "scenarios" / "small.toml"
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, command: str = "demo") -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, from the checkout."""
     code = "from harness.cli import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", code, "demo", *arguments],
+        [sys.executable, "-c", code, command, *arguments],
         capture_output=True,
         text=True,
         timeout=180,
@@ -46,6 +46,40 @@ def test_the_demo_of_all_cases_holds_every_expectation(tmp_path: Path) -> None:
     report = (output / "report.html").read_text()
     assert "<svg" in report
     assert "1,916" in report
+    assert "cosigned a head that contains it" in report
+    proven = {path.stem for path in (output / "evidence").iterdir()}
+    assert len(proven) == summary["evidence"] == sum(summary["transactions"].values())
+
+
+def test_evidence_is_verified_by_whoever_has_the_trust_root(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    done = run("--scenario", str(SMALL), "--output", str(output))
+    assert done.returncode == 0, done.stdout + done.stderr
+    trust = ("--trust", str(output / "trust.json"))
+    files = sorted(map(str, (output / "evidence").iterdir()))
+    assert files
+    done = run(*files, *trust, command="verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("valid: the transaction is") == len(files)
+    done = run(files[0], *trust, "--json", command="verify")
+    verdict = json.loads(done.stdout)
+    assert verdict["valid"] is True
+    assert [step["number"] for step in verdict["steps"]] == list(range(1, 10))
+
+    changed, broken = tmp_path / "changed.json", tmp_path / "broken.json"
+    text = Path(files[0]).read_text()
+    changed.write_text(text.replace("completed", "refused", 1))
+    done = run(str(changed), files[0], *trust, command="verify")
+    assert done.returncode == 1
+    assert "3. FAILS: the entries are in it" in done.stdout
+    assert done.stdout.count("valid: the transaction is") == 1
+    broken.write_text(text[:-20])
+    done = run(files[0], str(broken), str(tmp_path / "absent.json"), *trust, command="verify")
+    assert done.returncode == 2
+    assert f"{broken}: not strict JSON" in done.stderr
+    assert "absent.json: No such file" in done.stderr
+    done = run(files[0], "--trust", str(broken), command="verify")
+    assert done.returncode == 2
 
 
 EXPECTED = """

@@ -67,7 +67,7 @@ def test_no_other_distribution_owns_one_of_our_names() -> None:
 
 def test_every_tool_covers_every_package() -> None:
     tool = PROJECT["tool"]
-    assert set(tool["mypy"]["files"]) == {*PACKAGES, "tests"}
+    assert set(tool["mypy"]["files"]) == {*PACKAGES, "interop", "tests"}
     assert set(tool["importlinter"]["root_packages"]) == set(PACKAGES)
     assert set(tool["ruff"]["lint"]["isort"]["known-first-party"]) == {*PACKAGES, "tests"}
 

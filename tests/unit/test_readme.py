@@ -102,7 +102,10 @@ def test_the_output_begins_with_the_scenarios_title_and_ends_as_the_program_does
     assert lines[0] == SCENARIO.title
     assert "PASS: every expectation of the scenario held" in lines
     assert "PASS: every expectation of the scenario held" in printed()
-    assert lines[-1] == "Report: demo-output/report.html, messages: demo-output/messages"
+    assert lines[-2:] == [
+        "Report: demo-output/report.html, messages: demo-output/messages",
+        "Evidence: demo-output/evidence, to verify with --trust demo-output/trust.json",
+    ]
 
 
 def test_every_transaction_shown_is_a_step_of_the_scenario_in_its_order() -> None:
