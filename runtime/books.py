@@ -65,6 +65,9 @@ __all__ = [
     "totals",
 ]
 
+SLOTS = 1 << 12
+"""Slots of a holdings tree; whoever asks about others is told of none."""
+
 Spans = Iterable[tuple[str, int, int]]
 """Series and inclusive serial ranges."""
 
@@ -237,5 +240,5 @@ async def totals(
         .order_by(sums.c.key, sums.c.kind)
     )
     if slots:
-        statement = statement.where(sums.c.slot.in_(slots))
+        statement = statement.where(sums.c.slot.in_([one for one in slots if one < SLOTS]))
     return [tuple(row) for row in await session.execute(statement)]

@@ -19,6 +19,7 @@ _ADDED = "on conflict (actor, slot, key, kind) do update set quantity = sums.qua
 def upgrade() -> None:
     """Create the table with what there is, and have the triggers keep it."""
     metadata.create_all(op.get_bind(), tables=[sums])
+    op.execute(sums.delete())  # the first migration makes tables as they are now
     op.execute(
         f"insert into sums ({_NAMES}, quantity) "
         f"select {_NAMES}, sum(last - first + 1) from blocks group by {_NAMES}"

@@ -227,7 +227,7 @@ async def test_the_notes_of_a_case_are_listed_and_what_is_not_there_is_named(
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-async def test_a_database_of_an_older_version_gets_the_notes(
+async def test_a_database_of_an_older_version_gets_the_notes_and_forgets_descents(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     url = f"sqlite:///{tmp_path / 'old.db'}"
@@ -239,12 +239,15 @@ async def test_a_database_of_an_older_version_gets_the_notes(
         await session.execute(text("drop table case_notes"))
         if kind == "postgresql":
             await session.execute(text("drop function refuse_note_change"))
+        await session.execute(text("insert into drills values ('GHA01/GHA', 'of an older form')"))
         await session.execute(
-            text("update alembic_version set version_num = 'c0001' where version_num = 'c0003'")
+            text("update alembic_version set version_num = 'c0001' where version_num = 'c0004'")
         )
     await store.close()
     await migrate(url, Reconciler.packages)
     store = open_store(url)
+    async with store.snapshot() as session:
+        assert (await session.execute(text("select * from drills"))).all() == []
     note = "insert into case_notes values ('REC-1', 1, 'now', 'ada', 'comment', 'x', null, null, 1)"
     async with store.transaction() as session:
         await session.execute(text(note))
