@@ -22,7 +22,7 @@ from statistics import median
 from typing import Any
 
 from harness.bench.course import SENDER
-from harness.bench.descents import Descended, pair
+from harness.bench.descents import Compared, pair
 from harness.bench.figures import Spread
 from harness.bench.ours import Ours
 from harness.bench.preload import cut, lengthen
@@ -190,7 +190,7 @@ async def _descents(servers: Servers, blocks: int) -> list[dict[str, Any]]:
     return found
 
 
-def _figures(taken: list[Descended], number: int) -> dict[str, Any]:
+def _figures(taken: list[Compared], number: int) -> dict[str, Any]:
     assert {one.found for one in taken} == {number}, "a comparison found something else"
     return {
         "seconds": Spread.of(one.seconds for one in taken).asdict(),
