@@ -46,7 +46,7 @@ bench: venv ## Measure speed against a floor taken in the same run; ARGS go to a
 	$(BIN)/python -m harness.install
 	$(BIN)/a6hub bench --json bench.json $(ARGS)
 
-bench-growth: venv ## Measure growing ledgers, starts and memory; ARGS go to a6hub bench-growth
+bench-growth: venv ## Measure what growth costs (ledgers, log, participants, time); ARGS go to a6hub bench-growth
 	$(BIN)/python -m harness.install
 	$(BIN)/a6hub bench-growth --json bench-growth.json $(ARGS)
 

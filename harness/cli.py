@@ -17,7 +17,10 @@ COMMANDS = {
     "demo": ("harness.demo", "Run a fleet of registries and show what it does."),
     "simulate": ("harness.simulation.cli", "Run the federation from one seed, under faults."),
     "bench": ("harness.bench.cli", "Measure speed against a floor taken in the same run."),
-    "bench-growth": ("harness.bench.growth_cli", "Measure the programs as ledgers grow."),
+    "bench-growth": (
+        "harness.bench.growth_cli",
+        "Measure what growth costs: of ledgers, the log, participants, running time.",
+    ),
     "deploy": ("harness.deploy", "Write keys, settings and credentials for compose.yaml."),
     "act": ("harness.acts", "Write, sign and join acts on the directory."),
     "keygen": ("harness.keygen", "Make private keys for actors, witnesses and operators."),

@@ -251,8 +251,9 @@ def verify_children(level: int, index: int, digest: bytes, below: Mapping[int, b
 
 
 def goes_on(level: int, below: Iterable[Sized]) -> bool:
-    """Whether, instead of these children, which are at `level`, an answer has theirs: there is
-    nothing to choose, since no node has two. It ends at the slots, and at the buckets.
+    """Whether an answer has, in place of these children of nodes, theirs: some are there, and no
+    node has two, so that there is nothing to choose. `level` is the one that the children are at;
+    an answer goes no further than to the slots, and than to the buckets.
     """
     return level not in {SLOT_LEVEL, LEVELS} and max(map(len, below), default=0) == 1
 

@@ -12,7 +12,8 @@ The rules of this file:
 
 * Every answer is compared with our replica at the answer's own position, so trading goes on.
 * Whatever the actor stated under one root is held to that root: children must hash to the digest
-  stated for their parent, points to that of their bucket. `Broken.false` is set when they do not.
+  stated for their parent, points to that of their bucket (rule 7.11). `Broken.false` is set when
+  they do not, and never for a fault of ours, which is an exception.
 * Nothing is asked about what the actor has not, as long as that is all that differs.
 * When its rows have moved on between two answers that tie is lost, but what differs stays what
   differs; the answers are taken as they are, and a sum that does not close in the end is `Broken`
@@ -29,11 +30,11 @@ from dataclasses import dataclass, field
 from ledger import tree
 from ledger.tree import LEVELS, SLOT_LEVEL, Point
 from reconciliation.drill import DifferingTotal, Drill, Held, Place, PointLine, Row, fits
-from reconciliation.levels import Below, stated_below
+from reconciliation.levels import Below
 from runtime.rows import points_in
 from schemas.effects import Units
 from schemas.identifiers import Digest
-from schemas.limits import TREE_NODES_MAX
+from schemas.limits import ANSWER_LINES_MAX, TREE_NODES_MAX
 from schemas.messages import Answer, AuditLine
 from schemas.units import Key
 
@@ -42,9 +43,6 @@ __all__ = ["Broken", "Named", "Ours", "step"]
 BUCKETS_MAX = 16
 """Buckets in one inquiry: each may have some hundred points of a kilobyte."""
 
-TRAIL_LINES_MAX = 2000
-"""Lines of a trail that one answer can hold."""
-
 EVIDENCE_MAX = 64
 """Digests kept as evidence: a descent without breadth has some ten answers."""
 
@@ -52,7 +50,8 @@ EVIDENCE_MAX = 64
 @dataclass(frozen=True, slots=True)
 class Ours:
     """What our replica says at the answer's position, as far as the question needs it; children
-    of all nodes asked about, and of others that the answer may lead to without a question.
+    of all nodes of which the answer states them, and of others that it may lead to without a
+    question.
     """
 
     root: Digest
@@ -84,8 +83,12 @@ class Broken:
     false: bool
 
 
-def step(drill: Drill, answer: Answer, said: Digest, ours: Ours) -> Drill | Named | Broken:
-    """Take one answer, whose line has the digest `said`, to the next question or the end."""
+def step(
+    drill: Drill, answer: Answer, said: Digest, stated: Below, ours: Ours
+) -> Drill | Named | Broken:
+    """Take one answer, whose line has the digest `said` and which states these children, to the
+    next question or the end.
+    """
     assert fits(drill, answer)
     if drill.question == "children" and drill.level == 0:
         drill = drill.but(stated=answer.holdings, expected=ours.root)
@@ -94,7 +97,7 @@ def step(drill: Drill, answer: Answer, said: Digest, ours: Ours) -> Drill | Name
         evidence=(*drill.evidence[: EVIDENCE_MAX - 1], said),
     )
     if drill.question == "children":
-        return _children(drill, answer, ours)
+        return _children(drill, answer, stated, ours)
     if drill.question == "totals":
         return _turn(drill.but(totals=drill.totals + _totals(drill, answer, ours)))
     if drill.question == "points":
@@ -102,14 +105,10 @@ def step(drill: Drill, answer: Answer, said: Digest, ours: Ours) -> Drill | Name
     return _trail(drill, answer)
 
 
-def _children(drill: Drill, answer: Answer, ours: Ours) -> Drill | Broken:
-    try:
-        stated = stated_below(drill, answer)
-    except ValueError as error:
-        return Broken(str(error), false=True)
+def _children(drill: Drill, answer: Answer, stated: Below, ours: Ours) -> Drill | Broken:
     while True:
         after = _turn(drill.but(found=(*drill.found, *_differing(drill, answer, stated, ours))))
-        if isinstance(after, Broken) or not _goes_on(drill, after, stated, ours):
+        if isinstance(after, Broken) or not _is_answered(drill, after, stated, ours):
             return after
         drill = after
 
@@ -125,7 +124,7 @@ def _differing(drill: Drill, answer: Answer, stated: Below, ours: Ours) -> Itera
             yield Place(node=node, digest=digest, root=answer.holdings)
 
 
-def _goes_on(drill: Drill, after: Drill, stated: Below, ours: Ours) -> bool:
+def _is_answered(drill: Drill, after: Drill, stated: Below, ours: Ours) -> bool:
     """Whether the next level needs no question: all that differs there is in the answer, or is
     nothing that the actor has.
     """
@@ -200,28 +199,27 @@ def _turn(drill: Drill) -> Drill | Broken:
 
 def _explain(drill: Drill) -> Drill | Broken:
     """All points are there: put them together into ranges, and ask for the trail of these."""
+    missing = [line.point for line in drill.missing]
+    surplus = [line.point for line in drill.surplus]
     try:
-        found = tree.explain(
-            tree.differences(
-                (line.point for line in drill.missing), (line.point for line in drill.surplus)
-            )
-        )
-        rows = tuple(
-            Row(
-                key=r.key,
-                first=r.first,
-                last=r.last,
-                expected=_held(r.expected),
-                stated=_held(r.stated),
-            )
-            for r in found
-        )
-        ranges = sorted({(row.key, row.first, row.last) for row in rows})
-        units = tuple(Units(key=_key(k), first=f, last=x) for k, f, x in ranges)
-    except ValueError as error:
+        found = tree.explain(tree.differences(missing, surplus))
+        keys = {one.key: _key(one.key) for one in found}
+    except ValueError as error:  # said by these of points and keys that no blocks give
         return Broken(str(error), false=not drill.moved)
-    if not rows:
+    if not found:
         return Broken("the differences cancel out", false=not drill.moved)
+    rows = tuple(
+        Row(
+            key=one.key,
+            first=one.first,
+            last=one.last,
+            expected=_held(one.expected),
+            stated=_held(one.stated),
+        )
+        for one in found
+    )
+    ranges = sorted({(row.key, row.first, row.last) for row in rows})
+    units = tuple(Units(key=keys[key], first=first, last=last) for key, first, last in ranges)
     return drill.but(question="trail", level=0, now=(), rows=rows, ranges=units)
 
 
@@ -234,7 +232,7 @@ def _key(text: str) -> Key:
 
 def _trail(drill: Drill, answer: Answer) -> Drill | Named:
     trail, rest = (*drill.trail, *answer.trail), drill.ranges[TREE_NODES_MAX:]
-    cut = drill.cut or len(answer.trail) >= TRAIL_LINES_MAX
+    cut = drill.cut or len(answer.trail) >= ANSWER_LINES_MAX
     if rest:
         return drill.but(trail=trail, ranges=rest, cut=cut)
     size = answer.delivered.size

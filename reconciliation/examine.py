@@ -17,7 +17,7 @@ it is a case of its own (`deliveries-differ`) until the author says something el
 
 This is the end of a batch: entries are written, and reading and hashing rows may happen here.
 
-Elsewhere: the descent itself (`descent`), what our replica says to an answer (`ours`), causes
+Elsewhere: the descent itself (`descent`), an answer beside what our replica says (`ours`), causes
 (`classify`), rows and tree (`runtime.books`).
 """
 
@@ -31,11 +31,11 @@ from reconciliation import drill as drills
 from reconciliation import past, silence
 from reconciliation.cases import OVERDUE, close_cases, gone, of_deliveries, open_cases
 from reconciliation.classify import Classified, classify
-from reconciliation.descent import Broken, Named, step
+from reconciliation.descent import Broken, Named
 from reconciliation.drill import Drill
 from reconciliation.follow import misdelivered, moved_by, raise_alarm
 from reconciliation.known import Known, expected_of, sum_of
-from reconciliation.ours import load_ours
+from reconciliation.ours import compare
 from reconciliation.state import Facts, Standing, Stated
 from runtime import books, events
 from runtime.program import Batch
@@ -266,8 +266,7 @@ class Examination(NamedTuple):
             self.batch.log(events.DRILL_BROKEN, actor=actor, why=why, false=False)
             self._agreed(actor)
             return
-        ours = await load_ours(self.session, drill, answer, standing.expected)
-        after = step(drill, answer, said, ours)
+        after = await compare(self.session, drill, answer, said, standing.expected)
         if isinstance(after, Broken):
             await self._broken(drill, after)
         elif isinstance(after, Named):

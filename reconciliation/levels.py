@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The children that an answer states, level by level, held to the root. Pure.
 
-An answer has the children of the nodes asked about or, where no node has two, of these in their
-place, and so on (`ledger.tree.goes_on`). The nodes in between are not in it: each is the only child
-of the one above it, so its digest follows from what is below, and so does that of the node asked
-about. One that is another than was stated makes the answer false, and so does anything that was not
-asked for: nobody whose rows have the stated root can mean it.
+Asked for the children of node 0x5 of level 3, an actor may answer with those of node 0x502 of level
+5 (rules 7.15 and 7.16): then 0x5 has one child, 0x50, and that has one, 0x502. From the children
+follows the digest of 0x502, from that the one of 0x50, and from that the one of 0x5, which must be
+the digest that the actor has stated for it (7.11). If it is not, or if there is anything that was
+not asked for, the answer is false.
 
-Elsewhere: what differs, and what is asked next (`descent`); how the actor comes by its answer
-(`registry.answers`).
+Elsewhere: what differs, and what is asked next (`descent`); points, rule 7.17 (`runtime.rows`); how
+the actor comes by its answer (`registry.answers`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,33 +19,41 @@ from reconciliation.drill import Drill, in_parts
 from schemas.messages import Answer
 from schemas.nodes import Children
 
-__all__ = ["Below", "stated_below"]
+__all__ = ["Below", "FalseAnswer", "stated_below"]
 
 Below = Mapping[tuple[int, int], Mapping[int, bytes]]
 """Per node, by level and index, the digests of its children by their index."""
 
 
-def stated_below(drill: Drill, answer: Answer) -> Below:
-    """What an answer states of each node asked about, and of each on the way to what it has.
+class FalseAnswer(Exception):
+    """An answer that nobody whose rows have the stated root can mean."""
 
-    A node that the actor has not has no children. `ValueError` for an answer that is false.
+
+def stated_below(drill: Drill, answer: Answer) -> Below:
+    """What an answer states of each node asked about, and of each on the way to what it has;
+    nothing where it was not children that were asked for.
+
+    A node that the actor has not has no children. Whatever else than `FalseAnswer` comes out is a
+    fault of ours: an answer that was read has as many digests as children.
     """
+    if drill.question != "children":
+        return {}
     stated: dict[tuple[int, int], Mapping[int, bytes]] = {}
     for one in answer.children:
         if not (drill.level <= one.level <= _last_level(drill)):
-            raise ValueError(f"the children of {one.node} at level {one.level} are not asked for")
-        for place, below in _way_up(one, drill.level):
-            if place in stated:
-                raise ValueError(f"the children of {place[1]} at level {place[0]} are given twice")
-            stated[place] = below
+            raise FalseAnswer(f"the children of {one.node} at level {one.level} are not asked for")
+        for at, below in _way_up(one, drill.level):
+            if at in stated:
+                raise FalseAnswer(f"the children of {at[1]} at level {at[0]} are given twice")
+            stated[at] = below
     asked = {(drill.level, place.node) for place in drill.now}
     for level, node in stated:
         if level == drill.level and (level, node) not in asked:
-            raise ValueError(f"the children of {node} at level {level} are not asked for")
+            raise FalseAnswer(f"the children of {node} at level {level} are not asked for")
     for node, digest in _tied(drill, answer).items():
-        if not _hash_to(drill.level, node, digest, stated.get((drill.level, node), {})):
-            raise ValueError(f"the children of {node} at level {drill.level} do not hash to it")
-    return {**{place: {} for place in asked}, **stated}
+        if not _hashes_to(drill.level, node, digest, stated.get((drill.level, node), {})):
+            raise FalseAnswer(f"the children of {node} at level {drill.level} do not hash to it")
+    return {**{at: {} for at in asked}, **stated}
 
 
 def _last_level(drill: Drill) -> int:
@@ -81,7 +89,7 @@ def _tied(drill: Drill, answer: Answer) -> dict[int, bytes | None]:
     }
 
 
-def _hash_to(level: int, node: int, stated: bytes | None, below: Mapping[int, bytes]) -> bool:
+def _hashes_to(level: int, node: int, stated: bytes | None, below: Mapping[int, bytes]) -> bool:
     if stated is None:
         return not below
     return tree.verify_children(level, node, stated, below)

@@ -14,13 +14,12 @@ from runtime.program import Batch
 from runtime.rows import labelled
 from runtime.store import Session
 from schemas.identifiers import REC, Actor, Digest
+from schemas.limits import ANSWER_LINES_MAX
 from schemas.messages import Answer, AuditLine, Delivered, Inquiry, Total
 from schemas.nodes import Children
 from schemas.units import Frozen, Key
 
 __all__ = ["answer_inquiry", "answer_to"]
-
-LINES = 2000
 
 
 async def answer_inquiry(
@@ -59,25 +58,27 @@ async def _contents(
         return labelled(books.buckets_of(points))
     if inquiry.question == "totals":
         sums = await books.totals(session, actor, inquiry.nodes)
-        return {"totals": tuple(Total(key=k, kind=n, quantity=q) for k, n, q in sums[:LINES])}
+        told = sums[:ANSWER_LINES_MAX]
+        return {"totals": tuple(Total(key=k, kind=n, quantity=q) for k, n, q in told)}
     return {"trail": tuple(await _trail(session, inquiry, actor))}
 
 
 async def _children(session: Session, inquiry: Inquiry, actor: Actor) -> list[Children]:
-    """The children asked for; where there is nothing to choose, the next of whom there is."""
+    """The children asked for; where no node has two, theirs in their place (7.16)."""
     level, nodes = inquiry.level, set(inquiry.nodes)
     while True:
         found = await books.children_of(session, actor, ((level, node) for node in nodes))
         level, nodes = level + 1, {child for below in found.values() for child in below}
         if inquiry.one_level or not goes_on(level, found.values()):
-            return [Children.of(*place, below) for place, below in found.items() if below]
+            return [Children.of(*at, below) for at, below in found.items() if below]
 
 
 async def _trail(session: Session, inquiry: Inquiry, actor: Actor) -> list[AuditLine]:
     lines: list[AuditLine] = []
     for units in inquiry.ranges:
+        most = ANSWER_LINES_MAX - len(lines)
         rows = await storage.overlapping_movements(
-            session, actor, units.key.series, units.first, units.last, LINES - len(lines)
+            session, actor, units.key.series, units.first, units.last, most
         )
         lines += [
             AuditLine(
@@ -90,4 +91,4 @@ async def _trail(session: Session, inquiry: Inquiry, actor: Actor) -> list[Audit
             )
             for row in rows
         ]
-    return lines[:LINES]
+    return lines

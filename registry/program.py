@@ -172,10 +172,11 @@ class Registry:
         facts.authorizations = await storage.load_authorizations(session, named)
         closing = {str(o.arguments.get("account")) for o in orders if o.command == "close-account"}
         facts.occupied = await storage.occupied(session, closing)
-        waiting = accounts_of((t.proposal for t in facts.transactions.values()), self.actors)
-        opening = any(o.command == "open-account" for o in orders)
-        numbers = None if opening else waiting | closing
-        facts.accounts = await storage.load_accounts(session, numbers)
+        if any(o.command == "open-account" for o in orders):
+            facts.accounts = await storage.load_all_accounts(session)
+        else:
+            waiting = accounts_of((t.proposal for t in facts.transactions.values()), self.actors)
+            facts.accounts = await storage.load_accounts(session, waiting | closing)
 
     async def _load_said(
         self,

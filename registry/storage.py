@@ -42,6 +42,7 @@ __all__ = [
     "answer_sequence",
     "answered",
     "load_accounts",
+    "load_all_accounts",
     "load_approvals",
     "load_authorizations",
     "load_kept",
@@ -177,17 +178,20 @@ async def said_proposals(
     return found
 
 
-async def load_accounts(
-    session: Session, numbers: Collection[str] | None
-) -> dict[AccountNumber, Account]:
-    """Accounts by number, as far as there are such; without numbers, all accounts."""
-    if numbers is None:
-        rows = await session.execute(select(tables.accounts))
-    elif numbers:
-        asked = json.dumps([{"i": number} for number in sorted(numbers)])
-        rows = await session.execute(_ACCOUNTS, {"asked": asked})
-    else:
+async def load_accounts(session: Session, numbers: Collection[str]) -> dict[AccountNumber, Account]:
+    """Accounts by number, as far as there are such."""
+    if not numbers:
         return {}
+    asked = json.dumps([{"i": number} for number in sorted(numbers)])
+    return _accounts(await session.execute(_ACCOUNTS, {"asked": asked}))
+
+
+async def load_all_accounts(session: Session) -> dict[AccountNumber, Account]:
+    """All accounts by number."""
+    return _accounts(await session.execute(select(tables.accounts)))
+
+
+def _accounts(rows: Iterable[Any]) -> dict[AccountNumber, Account]:
     return {
         AccountNumber(r.number): Account(
             AccountNumber(r.number), Actor(r.actor), r.name, r.state == "open", Instant(r.opened_at)

@@ -5,8 +5,8 @@ What a range query may cost is bounded by what it returns. Rows of a series neve
 probe finds the row that a range begins in; overlays may, and are looked for by classes of size.
 
 Elsewhere: the tables (`tables`), rows as values (`rows`), rows in memory (`ledger.holdings`). The
-holdings trees are `digests`' matter; its names are here as well, since a book's rows and its tree
-are used together.
+holdings trees, and sums that are added up anew, are `digests`' matter; its names are here as well,
+since a book's rows and its tree are used together.
 """
 
 import json
@@ -209,7 +209,11 @@ async def load_holdings(session: Session, book: str, spans: Spans) -> Holdings:
 
 
 async def save_holdings(session: Session, book: str, changes: Changes) -> None:
-    """Write the difference: deletions first, so that the database never sees an overlap of ours."""
+    """Write the difference: deletions first, so that the database never sees an overlap of ours.
+
+    Those of both tables come first, and then what is added to both: a second write to a table ends
+    what waits (`store`), and so there are two statements and not three.
+    """
     gone = [{"book": book, "series": b.key.series, "first": b.first} for b in changes.removed]
     await remove(session, blocks, gone)
     lifted = [overlay_row(book, x) for x in changes.lifted]
@@ -233,7 +237,9 @@ async def _save_keys(session: Session, wanted: set[Key]) -> None:
 async def totals(
     session: Session, actor: Actor, slots: Sequence[int] = ()
 ) -> list[tuple[str, str, int]]:
-    """Units by key and kind in an actor's rows, of some slots or of all: key, kind, quantity."""
+    """Units by key and kind in an actor's rows, of some slots or of all: key, kind, quantity. They
+    are what the database's triggers keep, so that rows written around these are not in them.
+    """
     statement = (
         select(sums.c.key, sums.c.kind, sums.c.quantity)
         .where(sums.c.actor == actor, sums.c.quantity != 0)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The holdings trees in the store: dirty buckets hashed, nodes and points read.
 
-Every write to `blocks` marks the buckets that it touches (the database's triggers do it, whoever
-writes). `holdings_root` hashes what is marked, and climbs. What was written around the triggers is
-found by `scrub`, which has a share of a tree hashed again from its rows.
+Every write to `blocks` marks the buckets that it touches and is added to the sums by key and kind:
+the database's triggers do both, whoever writes. `holdings_root` hashes what is marked, and climbs.
+What was written around the triggers is found by `scrub`, which has a share of a tree hashed again
+from its rows, and these added up again.
 
-Elsewhere: what a tree is (`ledger.tree`), ledger rows (`books`), the triggers (migration r0001).
+Elsewhere: what a tree is (`ledger.tree`), ledger rows and reading the sums (`books`), the triggers
+(migrations r0001, r0005).
 """
 
 import json
@@ -295,6 +297,6 @@ async def scrub(session: Session, actor: Actor, share: int) -> None:
 
 
 async def mark_everything_dirty(session: Session, actor: Actor) -> None:
-    """Have an actor's whole tree hashed again."""
+    """Have an actor's whole tree hashed again from its rows, and all of them added up again."""
     for share in range(SHARES):
         await scrub(session, actor, share)

@@ -82,6 +82,8 @@ class Handler:
             items = await self._items(session, work, arranged.ready, culprits, done)
             facts = await self.program.load(session, items, batch)
             self._decide(facts, items, arranged.ready, batch)
+            # Before anything else is written: it changes the outbox, to which `_keep` adds, and two
+            # writes to one table cannot be one statement. Here it can join the program's own.
             await outbox.mark_confirmed(session, confirmed)
             await self.program.finish(session, facts, batch)
             await self._desk.close(session, done)

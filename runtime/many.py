@@ -2,12 +2,10 @@
 """Many rows in one statement: added, written over, changed or deleted.
 
 PostgreSQL gets each column as an array, so that however many rows there are, there is one statement
-to plan and triggers of statements fire once. Arrays of texts and numbers are written out here: of
-each value in one, asyncpg asks whether it is an array too, and takes three times as long. SQLite
-has no arrays, and nothing to save by them: it runs the statement for each row.
+to plan and triggers of statements fire once. SQLite has no arrays, and nothing to save by them: it
+runs the statement for each row.
 
-On PostgreSQL a call may be carried out later, together with others: before anything is read, and
-before the transaction ends. What it violates is told then.
+A call may be carried out later, and what it violates is told then (`store.Session.write`).
 
 All rows of a call have the same columns; without rows nothing is done. Everywhere rows take the
 names of a table's columns, and a key is some of these.
@@ -36,7 +34,6 @@ from sqlalchemy import (
 from sqlalchemy import column as named
 from sqlalchemy.dialects import postgresql, sqlite
 
-from runtime.postgres import PostgresSession
 from runtime.store import Session
 
 __all__ = ["add", "add_new", "change", "remove", "write_over"]
@@ -89,19 +86,48 @@ async def remove(session: Session, table: Table, rows: Rows) -> None:
 
 async def _write(session: Session, table: Table, statement: Executable, rows: Rows) -> None:
     if session.dialect != "postgresql":
-        await session.execute(
-            statement,
-            [{_given(table.c[name]): value for name, value in row.items()} for row in rows],
-        )
+        await session.write(table, statement, _one_by_one(table, rows))
         return
     for start in range(0, len(rows), ROWS_MAX):
-        some = rows[start : start + ROWS_MAX]
-        columns = {table.c[name]: [row[name] for row in some] for name in rows[0]}
-        given = {_given(column): _array(column, values) for column, values in columns.items()}
-        if isinstance(session, PostgresSession):
-            await session.write(table, statement, given)
-        else:
-            await session.execute(statement, given)
+        await session.write(table, statement, _as_arrays(table, rows[start : start + ROWS_MAX]))
+
+
+def _one_by_one(table: Table, rows: Rows) -> Rows:
+    """Parameters for each row."""
+    return [{_given(table.c[name]): value for name, value in row.items()} for row in rows]
+
+
+def _as_arrays(table: Table, rows: Rows) -> Mapping[str, Any]:
+    """Parameters for all rows: the values of each column."""
+    columns = {table.c[name]: [row[name] for row in rows] for name in rows[0]}
+    return {_given(column): _array(column, values) for column, values in columns.items()}
+
+
+def _array(column: Column[Any], values: list[Any]) -> list[bytes] | str:
+    """The values of a column as an array. Numbers and texts are written out here, in the form that
+    PostgreSQL reads: of each value in a list asyncpg asks whether it is a list as well, and takes
+    three times as long. Bytes stay a list, since as text they would double.
+    """
+    if isinstance(column.type, LargeBinary):
+        return values
+    if isinstance(column.type, Integer):
+        # Not `str`: a boolean or a member of an enumeration is written as its number.
+        texts = ["NULL" if v is None else int.__repr__(v) for v in values]
+    else:
+        # Hardly any text has a character to escape: all are looked through at once, and only if one
+        # is there, one by one.
+        together = "".join(filter(None, values))
+        if '"' in together or "\\" in together:
+            values = [v and v.replace("\\", "\\\\").replace('"', '\\"') for v in values]
+        texts = ["NULL" if v is None else '"' + v + '"' for v in values]  # quoted, it is a text
+    return "{" + ",".join(texts) + "}"
+
+
+def _given(column: Column[Any]) -> str:
+    """The parameter of a column. Named as the column, an update would take it for its own; and with
+    its table, since several of these may become one statement.
+    """
+    return f"{column.table.name}_{column.name}"
 
 
 # --- one statement per table, columns and database, so that it is compiled once -----------------
@@ -163,31 +189,11 @@ def _arrays(table: Table, columns: tuple[str, ...]) -> FromClause:
 
 
 def _from_array(column: Column[Any]) -> Any:
+    """The parameter of `_array`: a text, which the server reads as an array, or a list of bytes."""
     written = None if isinstance(column.type, LargeBinary) else Text
     return cast(bindparam(_given(column), type_=written), postgresql.ARRAY(column.type))
-
-
-def _array(column: Column[Any], values: list[Any]) -> list[bytes] | str:
-    """The values of a column as an array; all but bytes in the form that PostgreSQL reads."""
-    if isinstance(column.type, LargeBinary):
-        return values
-    if isinstance(column.type, Integer):
-        texts = ["NULL" if v is None else int.__repr__(v) for v in values]
-    else:
-        together = "".join(filter(None, values))
-        if '"' in together or "\\" in together:
-            values = [v and v.replace("\\", "\\\\").replace('"', '\\"') for v in values]
-        texts = ["NULL" if v is None else '"' + v + '"' for v in values]
-    return "{" + ",".join(texts) + "}"
 
 
 def _one(table: Table, name: str) -> Any:
     column: Column[Any] = table.c[name]
     return bindparam(_given(column), type_=column.type)
-
-
-def _given(column: Column[Any]) -> str:
-    """The parameter of a column. Named as the column, an update would take it for its own; and with
-    its table, since several of these may become one statement.
-    """
-    return f"{column.table.name}_{column.name}"

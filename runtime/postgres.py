@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The store on PostgreSQL, through asyncpg.
 
+Writes wait until something is executed, or for the end of the transaction, and become one
+statement: a batch writes to a dozen tables, and each statement costs as much as many rows. The
+parts of one statement share a snapshot, so that none sees what another writes; therefore a second
+write to a table does not join the first one. What is put together is remembered by the identity of
+its statements, which `many` makes once for each table and keeps.
+
 Elsewhere: the port's contract (`store`).
 """
 
@@ -19,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from runtime.database import database_url, translated
 from runtime.errors import LocalProtocolError, Unavailable
 
-__all__ = ["PostgresSession", "PostgresStore"]
+__all__ = ["PostgresStore"]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -48,10 +54,7 @@ def _plan_by_index(connection: DBAPIConnection, record: object) -> None:
 
 
 class PostgresSession:
-    """A session that can put writes off: they wait until something is executed, or for the end, and
-    become one statement. A batch writes to a dozen tables, and a statement costs as much as many
-    rows.
-    """
+    """A session that puts writes off; what waits in the end has to be flushed."""
 
     dialect = "postgresql"
 
@@ -66,10 +69,12 @@ class PostgresSession:
         return await self._connection.execute(statement, parameters)
 
     async def write(
-        self, table: Table, statement: Executable, parameters: Mapping[str, Any]
+        self, table: Table, statement: Executable, parameters: Mapping[str, Any] | Rows
     ) -> None:
-        """Have a statement run that changes a table and gives nothing back."""
-        if table in self._waiting:  # parts of one statement do not see what the others change
+        if not isinstance(parameters, Mapping):  # run so many times, it can be no part of another
+            await self.execute(statement, parameters)
+            return
+        if table in self._waiting:
             await self.flush()
         self._waiting[table] = statement, parameters
 
@@ -80,6 +85,14 @@ class PostgresSession:
             self._waiting = {}
             given = {name: value for part in parameters for name, value in part.items()}
             await self._connection.execute(_together(statements), given)
+
+
+@asynccontextmanager
+async def _session(connection: AsyncConnection) -> AsyncIterator[PostgresSession]:
+    """A session that has written everything when it is left; by an exception, it writes no more."""
+    session = PostgresSession(connection)
+    yield session
+    await session.flush()
 
 
 @lru_cache(maxsize=TOGETHER_MAX)
@@ -119,16 +132,12 @@ class PostgresStore:
         async with self._turn:
             with translated():
                 if self._lock is None:
-                    async with self._engine.begin() as connection:
-                        session = PostgresSession(connection)
+                    async with self._engine.begin() as connection, _session(connection) as session:
                         yield session
-                        await session.flush()
                 else:
                     writer = await self._writer(self._lock)
-                    async with writer.begin():
-                        session = PostgresSession(writer)
+                    async with writer.begin(), _session(writer) as session:
                         yield session
-                        await session.flush()
 
     async def _writer(self, held: AsyncConnection) -> AsyncConnection:
         """The connection that has the lock; a new one when the old one is lost."""
@@ -147,10 +156,8 @@ class PostgresStore:
                 connection = await plain.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
-                async with connection.begin():
-                    session = PostgresSession(connection)
+                async with connection.begin(), _session(connection) as session:
                     yield session
-                    await session.flush()
 
     async def lock_writer(self) -> None:
         with translated():

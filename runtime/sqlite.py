@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, Executable, create_engine, event
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event
 from sqlalchemy.engine import CursorResult
 
 from runtime.database import database_url, translated
@@ -35,6 +35,12 @@ class SqliteSession:
         self, statement: Executable, parameters: Mapping[str, Any] | Rows | None = None
     ) -> CursorResult[*tuple[Any, ...]]:
         return self._connection.execute(statement, parameters)
+
+    async def write(
+        self, table: Table, statement: Executable, parameters: Mapping[str, Any] | Rows
+    ) -> None:
+        """At once: nothing is saved by waiting where no server is asked."""
+        await self.execute(statement, parameters)
 
 
 class SqliteStore:

@@ -7,6 +7,9 @@ Contract of the port (`Store`):
   (synchronous commits on both databases); leaving it by an exception rolls back.
 * One writer: transactions of one `Store` run one after another.
 * `snapshot()` gives a `Session` whose reads are all of one instant; writing in it is refused.
+* `write` may be carried out later: before the next `execute`, and before the transaction ends. What
+  it violates is told then. Writes to one table keep their order. Writes to several tables may be
+  one statement, whose parts do not see one another.
 * `lock_writer()` makes this program the only writer of the database until `close`; a second one
   gets `LocalProtocolError`. A lock that is lost with its connection is taken again before anything
   is written; while somebody else has it, that is `Unavailable`.
@@ -23,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from sqlalchemy import Executable
+from sqlalchemy import Executable, Table
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -46,6 +49,14 @@ class Session(Protocol):
         self, statement: Executable, parameters: Mapping[str, Any] | Rows | None = None
     ) -> CursorResult[*tuple[Any, ...]]:
         """Run a Core statement, once or for each of several parameter sets."""
+        ...
+
+    async def write(
+        self, table: Table, statement: Executable, parameters: Mapping[str, Any] | Rows
+    ) -> None:
+        """Have a statement run, now or later, that changes this table and gives nothing back. Its
+        parameters have names that no statement about another table has.
+        """
         ...
 
 

@@ -209,7 +209,7 @@ class Instant(Identifier):
     """A UTC instant with microseconds, `2026-01-31T23:59:59.000000Z`; text order is time order."""
 
     pattern = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
-    few = True  # of a batch's many, and each is looked up in the calendar
+    few = True  # a batch repeats a few instants, and checking one against the calendar is dear
     form = "a UTC instant such as 2026-01-31T23:59:59.000000Z"
 
     def check(self) -> None:

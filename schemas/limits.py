@@ -8,6 +8,8 @@ other must refuse would be a trap. What an operator may choose is a setting of i
 from typing import Final
 
 __all__ = [
+    "ANSWER_LINES_MAX",
+    "BUCKET_POINTS_MAX",
     "BUNDLE_BYTES_MAX",
     "CLOCK_AHEAD_SECONDS_MAX",
     "CLOCK_AHEAD_SECONDS_TOLERATED",
@@ -69,6 +71,14 @@ NESTING_MAX: Final = 12
 TREE_NODES_MAX: Final = 64
 """Nodes of a holdings tree asked for in one inquiry: 64 nodes with 16 children each stay far
 below the size of an envelope."""
+
+BUCKET_POINTS_MAX: Final = 1024
+"""Points of one bucket in an answer: rows that are right give each of its 256 serials two at most,
+an end and a beginning, and those that are wrong have room for twice as many."""
+
+ANSWER_LINES_MAX: Final = 2000
+"""Totals, or movements of a trail, in one answer: a movement has some three hundred bytes, and all
+must fit one message."""
 
 EARLY_ENVELOPES_MAX: Final = 1000
 """Envelopes kept per sender while an earlier one is missing; past it they wait at the broker."""

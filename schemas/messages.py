@@ -385,13 +385,18 @@ class Answer(Frozen):
         tuple[Children, ...], Field(max_length=limits.TREE_NODES_MAX, exclude_if=not_)
     ] = ()
     labels: Annotated[
-        tuple[PointLabel, ...], Field(max_length=1024 * limits.TREE_NODES_MAX, exclude_if=not_)
+        tuple[PointLabel, ...],
+        Field(max_length=limits.BUCKET_POINTS_MAX * limits.TREE_NODES_MAX, exclude_if=not_),
     ] = ()
     buckets: Annotated[
         tuple[Bucket, ...], Field(max_length=limits.TREE_NODES_MAX, exclude_if=not_)
     ] = ()
-    totals: Annotated[tuple[Total, ...], Field(max_length=2000, exclude_if=not_)] = ()
-    trail: Annotated[tuple[AuditLine, ...], Field(max_length=2000, exclude_if=not_)] = ()
+    totals: Annotated[
+        tuple[Total, ...], Field(max_length=limits.ANSWER_LINES_MAX, exclude_if=not_)
+    ] = ()
+    trail: Annotated[
+        tuple[AuditLine, ...], Field(max_length=limits.ANSWER_LINES_MAX, exclude_if=not_)
+    ] = ()
 
     @model_validator(mode="after")
     def _labels_are_those_of_the_points(self) -> "Answer":
@@ -651,7 +656,9 @@ def _parse(line: bytes) -> Message:
     except ValidationError as error:
         raise Malformed(_explain(error, _strict(line))) from None
     if message.model_dump_json().encode() != line or rb"\u0000" in line:
-        _strict(line)  # not as we write it ourselves, which is strict and needs no second look
+        # What reads exactly as we would write it is strict, but for U+0000, which pydantic writes
+        # as well.
+        _strict(line)
     return message
 
 
@@ -684,7 +691,8 @@ def _member(path: tuple[int | str, ...], value: Any) -> str:
             continue
         parts.append(str(part))
         if isinstance(value, list):
-            value = dict(enumerate(value)).get(int(part))
+            place = int(part)
+            value = value[place] if place < len(value) else None  # an element that is missing
         else:
             value = value.get(part) if isinstance(value, dict) else None
         tag = value.get("effect") if isinstance(value, dict) else None

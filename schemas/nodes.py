@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nodes of a holdings tree as they travel in an answer: children and points, in few bytes.
 
-Each value has one spelling. Digests stand one after another, without a name for each; what many
-points have in common, their label, stands once for all of them.
+Digests stand one after another, without a name for each; what many points have in common, their
+label, stands once for all of them. Each node, bucket, point and label has one spelling, and labels
+have one order; nodes, buckets and the points of a bucket may come in any.
 
 Elsewhere: what a tree is and how nodes are hashed (`ledger.tree`), inquiry and answer (`messages`).
 """
@@ -15,6 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from schemas.jws import b64url_decode_strict, b64url_encode
+from schemas.limits import BUCKET_POINTS_MAX
 from schemas.strict import no_boolean
 from schemas.units import Frozen, Whole
 
@@ -26,9 +28,9 @@ Node = Annotated[int, Field(ge=0, lt=2**48)]
 
 
 class Children(Frozen):
-    """All children of a stored node at `level`. `at` has the last four bits of their indexes as
-    hexadecimal digits, in ascending order; `digests` their digests in that order, 32 bytes each, in
-    base64url without padding.
+    """One node, its `level` and its index, and all of its children, of which it has at least one.
+    `at` has the last four bits of their indexes as hexadecimal digits, in ascending order;
+    `digests` their digests in that order, 32 bytes each, in base64url without padding.
     """
 
     level: Annotated[int, Field(ge=0, le=11)]
@@ -88,7 +90,7 @@ class Bucket(Frozen):
     """The points of one bucket."""
 
     node: Node
-    points: Annotated[tuple[BucketPoint, ...], Field(max_length=1024)]
+    points: Annotated[tuple[BucketPoint, ...], Field(max_length=BUCKET_POINTS_MAX)]
 
 
 def check_labels(labels: Sequence[PointLabel], buckets: Iterable[Bucket]) -> None:

@@ -21,7 +21,7 @@ UNITS = 10
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MORE_MAX = len(_LETTERS) ** 2
-"""Registries that only answer the hub."""
+"""Of `others`: as many as there are codes from XAA to XZZ."""
 
 _APPROACH, _VINTAGE = "CA0007", "2023"
 

@@ -2,10 +2,11 @@
 """What it costs to find the exact serials that differ between an actor's rows and our replica.
 
 Two databases hold equal rows, blocks with gaps between them so that none cancels another's points.
-Some of the actor's rows are then edited, and the descent goes its way with the programs' own code:
-each inquiry is written, read and answered in a transaction over there, its answer written, read and
-compared in one over here. Nothing travels: what counts are the bytes of the bodies and the time of
-the work. Beside it stands the way of the Kyoto registries: all blocks are sent, and compared.
+Some of the actor's rows are then edited, and the descent goes its way with the programs' own code
+(`descend`): each inquiry is written, read and answered in a transaction over there, its answer
+written, read and compared in one over here. Nothing travels: what counts are the bytes of the
+bodies and the time of the work. Beside it stands the way of the Kyoto registries: all blocks are
+sent, and compared.
 
 Elsewhere: a descent in the running programs (`reconciliation`), how it is measured (`growth`).
 """
@@ -19,25 +20,26 @@ from io import BytesIO
 import asyncpg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from harness.bench.verify import RoundFailed
 from harness.services import PrivatePostgres
 from ledger import note
 from ledger.blocks import Block
 from ledger.growth import Growth
 from reconciliation import drill as drills
-from reconciliation.descent import Named, step
+from reconciliation.descent import Broken, Named
 from reconciliation.drill import Drill
-from reconciliation.ours import load_ours
+from reconciliation.ours import compare
 from registry.answers import answer_to
 from runtime.books import holdings_root, mark_everything_dirty
 from runtime.clock import SystemClock
 from runtime.rows import block_row
 from runtime.schema import migrate
 from runtime.store import Store, open_store
-from schemas.identifiers import HUB, REC, Actor, Digest, account_number
+from schemas.identifiers import HUB, REC, Actor, Digest, Instant, account_number
 from schemas.messages import Answer, Delivered, Inquiry, LastSent, Statement
 from schemas.units import Attributes, Key, Position
 
-__all__ = ["Descended", "Pair", "pair"]
+__all__ = ["Compared", "Pair", "descend", "pair"]
 
 ACTOR = Actor("CHE01/CHE")
 ACCOUNT = account_number(ACTOR, "HLD", 1)
@@ -47,13 +49,43 @@ BLOCK, EVERY = 10, 20
 
 
 @dataclass(frozen=True)
-class Descended:
-    """One comparison: the bytes of all bodies, and the ranges found to differ."""
+class Compared:
+    """One comparison: the bytes of all that was said, and how many ranges were found to differ."""
 
     seconds: float
     size: int
     found: int
     questions: int = 0
+
+
+async def descend(theirs: Store, ours: Store, actor: Actor, now: Instant) -> Compared:
+    """From the statement of a root over there to the exact ranges; `RoundFailed` if it comes to
+    nothing.
+    """
+    begun = time.perf_counter()
+    stated, expected = await _root(theirs, actor), await _root(ours, actor)
+    size, questions = len(_statement(actor, stated).model_dump_json()), 0
+    if stated == expected:
+        return Compared(time.perf_counter() - begun, size, 0)
+    drill: Drill | Named | Broken = drills.begin(actor, stated, expected, (), now)
+    while isinstance(drill, Drill):
+        asked = drills.inquiry(drill).model_dump_json()
+        async with theirs.transaction() as session:
+            inquiry = Inquiry.model_validate_json(asked)
+            said = (await answer_to(session, inquiry, Growth())).model_dump_json()
+        async with ours.transaction() as session:
+            answer = Answer.model_validate_json(said)
+            root = Digest((await holdings_root(session, actor)).hex())
+            drill = await compare(session, drill, answer, stated, root)
+        size, questions = size + len(asked.encode()) + len(said.encode()), questions + 1
+    if isinstance(drill, Broken):
+        raise RoundFailed(f"a descent came to nothing: {drill.why}")
+    return Compared(time.perf_counter() - begun, size, len(drill.rows), questions)
+
+
+async def _root(store: Store, actor: Actor) -> Digest:
+    async with store.transaction() as session:
+        return Digest((await holdings_root(session, actor)).hex())
 
 
 class Pair:
@@ -75,41 +107,19 @@ class Pair:
         finally:
             await connection.close()
 
-    async def descend(self) -> Descended:
-        """From the statement of a root to the exact ranges."""
-        begun = time.perf_counter()
-        async with self._theirs.transaction() as session:
-            stated = Digest((await holdings_root(session, ACTOR)).hex())
-        async with self._ours.transaction() as session:
-            expected = Digest((await holdings_root(session, ACTOR)).hex())
-        size, questions = len(_statement(stated).model_dump_json()), 0
-        if stated == expected:
-            return Descended(time.perf_counter() - begun, size, 0)
-        drill: Drill | Named = drills.begin(ACTOR, stated, expected, (), self._clock.now())
-        while isinstance(drill, Drill):
-            asked = drills.inquiry(drill).model_dump_json()
-            async with self._theirs.transaction() as session:
-                inquiry = Inquiry.model_validate_json(asked)
-                said = (await answer_to(session, inquiry, Growth())).model_dump_json()
-            async with self._ours.transaction() as session:
-                answer = Answer.model_validate_json(said)
-                root = Digest((await holdings_root(session, ACTOR)).hex())
-                ours = await load_ours(session, drill, answer, root)
-                after = step(drill, answer, stated, ours)
-            assert isinstance(after, Drill | Named), after
-            drill = after
-            size, questions = size + len(asked) + len(said), questions + 1
-        return Descended(time.perf_counter() - begun, size, len(drill.rows), questions)
+    async def descend(self) -> Compared:
+        """The way by the trees."""
+        return await descend(self._theirs, self._ours, ACTOR, self._clock.now())
 
-    async def send_all(self) -> Descended:
+    async def send_all(self) -> Compared:
         """All blocks from over there, compared with all of ours."""
         begun = time.perf_counter()
         theirs, ours = await _all(self._theirs), await _all(self._ours)
         differing = set(theirs.splitlines()) - set(ours.splitlines())
-        return Descended(time.perf_counter() - begun, len(theirs), len(differing))
+        return Compared(time.perf_counter() - begun, len(theirs), len(differing))
 
 
-def _statement(holdings: Digest) -> Statement:
+def _statement(actor: Actor, holdings: Digest) -> Statement:
     """A statement as a registry makes it, about a log of some size."""
     root, log = bytes(32), "a6hub.benchmark"
     text = note.Checkpoint(log, 1_000_000, root).to_text()
@@ -120,7 +130,7 @@ def _statement(holdings: Digest) -> Statement:
         delivered=Delivered(size=1_000_000, root=Digest(root.hex())),
         holdings=holdings,
         sent=(LastSent(to=HUB, last=1_000_000), LastSent(to=REC, last=1_000_000)),
-        cosignature=note.cosign(text, str(ACTOR.participant), witness, 1_790_000_000),
+        cosignature=note.cosign(text, str(actor.participant), witness, 1_790_000_000),
     )
 
 

@@ -11,7 +11,6 @@ Elsewhere: what a transfer is, and what such a process is told (`part`); how the
 """
 
 import asyncio
-import json
 import sys
 import time
 from collections import Counter, deque
@@ -134,4 +133,4 @@ async def _serve(part: Part) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Part(**json.loads(Path(sys.argv[1]).read_text()))))
+    asyncio.run(_serve(Part.read(Path(sys.argv[1]))))

@@ -22,22 +22,28 @@ from statistics import median
 from typing import Any
 
 from harness.bench.course import SENDER
-from harness.bench.descents import Descended, pair
+from harness.bench.descents import Compared, pair
 from harness.bench.figures import Spread
-from harness.bench.ours import Ours
 from harness.bench.preload import cut, lengthen
 from harness.bench.rounds import PACE, WINDOW
-from harness.bench.sides import Servers, Side, Sides, side_by_side
+from harness.bench.sides import Running, Servers, Side, side_by_side
 from harness.bench.usage import memory_bytes
+from harness.bench.verify import RoundFailed
 
-__all__ = ["LOOKS", "Growth", "Plan", "measure"]
+__all__ = ["LOOKS", "PARTICIPANTS_MIN", "Growth", "Plan", "measure"]
 
+PARTICIPANTS_MIN = 3
+"""Beside the hub: two registries that trade, and the reconciliation service."""
 LOOKS = 10
 """How often memory is looked at."""
 DIFFERENCES = (0, 1, 10)
 """Of which descents are measured."""
 DESCENTS = 5
-"""Of each; the first one, which finds caches cold, does not count."""
+"""Of each, after a first one that finds caches cold and does not count."""
+SENDINGS = 3
+"""Of all blocks, which takes long."""
+HELPS = 5
+"""How often `a6hub --help` is run."""
 CROWDED_PACE = replace(PACE, heartbeat_seconds=15.0)
 """Heartbeats of those that do not trade, four times as often as by the default settings."""
 CROWDED_TURNS = 4
@@ -63,6 +69,11 @@ class Plan:
     def most(self) -> int:
         """Transfers of both sides of a comparison."""
         return WINDOW + self.turns * self.transfers
+
+    @property
+    def descent_blocks(self) -> tuple[int, int]:
+        """Of the two ledgers on which descents are measured."""
+        return self.large_blocks // 4, self.large_blocks
 
 
 @dataclass
@@ -99,11 +110,11 @@ class Growth:
 
 async def measure(plan: Plan, servers: Servers, say: Callable[[str], None]) -> Growth:
     """Everything, one after another; `say` is told what begins."""
-    found = Growth(plan, help_seconds=_help_seconds(5))
+    found = Growth(plan, help_seconds=_help_seconds())
     await _ledgers(found, servers, say)
     await _logs(found, servers, say)
     await _participants(found, servers, say)
-    for blocks in (plan.large_blocks // 4, plan.large_blocks):
+    for blocks in plan.descent_blocks:
         say(f"descents in {blocks:,} blocks")
         found.descents += await _descents(servers, blocks)
     return found
@@ -113,14 +124,14 @@ async def _ledgers(found: Growth, servers: Servers, say: Callable[[str], None]) 
     plan = found.plan
     say(f"ledgers of {plan.small_blocks:,} and {plan.large_blocks:,} blocks")
     most = plan.most + plan.memory_transfers
-    first = Side("small", plan.small_blocks, plan.most, prepare=cut)
-    second = Side("large", plan.large_blocks, most, prepare=cut)
+    first = Side(name="small", course=plan.small_blocks, most=plan.most, prepare=cut)
+    second = Side(name="large", course=plan.large_blocks, most=most, prepare=cut)
     async with side_by_side(servers, first, second) as sides:
         found.ledger_ratios = await sides.ratios(plan.turns, plan.transfers)
         say("starts on the large one")
-        found.start_seconds = await _starts(sides, plan.starts)
+        found.start_seconds = await _starts(sides.second, plan.starts)
         say(f"{plan.memory_transfers:,} transfers on it")
-        found.memory_bytes = await _memory(sides, plan.memory_transfers)
+        found.memory_bytes = await _memory(sides.second, plan.memory_transfers)
 
 
 async def _logs(found: Growth, servers: Servers, say: Callable[[str], None]) -> None:
@@ -128,7 +139,12 @@ async def _logs(found: Growth, servers: Servers, say: Callable[[str], None]) -> 
     say(f"logs of {plan.short_log:,} and {plan.long_log:,} leaves")
 
     def side(name: str, leaves: int) -> Side:
-        return Side(name, plan.most, plan.most, prepare=lambda ours: lengthen(ours, leaves))
+        return Side(
+            name=name,
+            course=plan.most,
+            most=plan.most,
+            prepare=lambda programs: lengthen(programs, leaves),
+        )
 
     first, second = side("short", plan.short_log), side("long", plan.long_log)
     async with side_by_side(servers, first, second) as sides:
@@ -137,30 +153,26 @@ async def _logs(found: Growth, servers: Servers, say: Callable[[str], None]) -> 
 
 async def _participants(found: Growth, servers: Servers, say: Callable[[str], None]) -> None:
     plan = found.plan
-    say(f"3 and {plan.participants} participants beside the hub")
+    say(f"{PARTICIPANTS_MIN} and {plan.participants} participants beside the hub")
 
     transfers = CROWDED_TURNS * plan.transfers
     most = WINDOW + plan.turns * transfers
 
     def side(name: str, participants: int) -> Side:
-        more = participants - 3
-        return Side(name, most, most, prepare=_as_it_is, pace=CROWDED_PACE, more=more)
+        more = participants - PARTICIPANTS_MIN
+        return Side(name=name, course=most, most=most, pace=CROWDED_PACE, more=more)
 
-    first, second = side("few", 3), side("many", plan.participants)
+    first, second = side("few", PARTICIPANTS_MIN), side("many", plan.participants)
     async with side_by_side(servers, first, second) as sides:
         found.participant_ratios = await sides.ratios(plan.turns, transfers)
 
 
-async def _as_it_is(programs: Ours) -> None:
-    """A fleet that is large by what it was started with."""
+# --- one figure each ----------------------------------------------------------------------------
 
 
-# --- parts --------------------------------------------------------------------------------------
-
-
-async def _starts(sides: Sides, number: int) -> list[float]:
-    """Seconds from the launch of the sender's program on the large ledger until it is ready."""
-    fleet, found = sides.fleets["large"].fleet, []
+async def _starts(running: Running, number: int) -> list[float]:
+    """Seconds from the launch of the sender's program until it is ready."""
+    fleet, found = running.programs.fleet, []
     for _ in range(number):
         fleet.kill(SENDER.participant)
         begun = time.perf_counter()
@@ -170,9 +182,9 @@ async def _starts(sides: Sides, number: int) -> list[float]:
     return found
 
 
-async def _memory(sides: Sides, transfers: int) -> dict[str, list[int]]:
-    """Resident bytes of each program of the large ledger, over many transfers."""
-    fleet, load = sides.fleets["large"].fleet, sides.loads["large"]
+async def _memory(running: Running, transfers: int) -> dict[str, list[int]]:
+    """Resident bytes of each program, over many transfers."""
+    fleet, load = running.programs.fleet, running.load
     found: dict[str, list[int]] = {name: [] for name in fleet.pids}
     for _ in range(LOOKS):
         await load.run(transfers // LOOKS, WINDOW)
@@ -182,6 +194,7 @@ async def _memory(sides: Sides, transfers: int) -> dict[str, list[int]]:
 
 
 async def _descents(servers: Servers, blocks: int) -> list[dict[str, Any]]:
+    """Of each number of differences; beside the last of them, what sending everything takes."""
     found: list[dict[str, Any]] = []
     async with pair(servers.postgres, blocks) as both:
         for number in DIFFERENCES:
@@ -190,13 +203,15 @@ async def _descents(servers: Servers, blocks: int) -> list[dict[str, Any]]:
             descents = [await both.descend() for _ in range(DESCENTS + 1)][1:]
             one = {"blocks": blocks, "differences": number, **_figures(descents, number)}
             found.append(one)
-        everything = [await both.send_all() for _ in range(3)]
-        found[-1]["everything"] = _figures(everything, number)
+        everything = [await both.send_all() for _ in range(SENDINGS)]
+        found[-1]["everything"] = _figures(everything, DIFFERENCES[-1])
     return found
 
 
-def _figures(taken: list[Descended], number: int) -> dict[str, Any]:
-    assert {one.found for one in taken} == {number}, "a comparison found something else"
+def _figures(taken: list[Compared], number: int) -> dict[str, Any]:
+    wrong = {one.found for one in taken} - {number}
+    if wrong:
+        raise RoundFailed(f"a comparison found {min(wrong)} ranges, and {number} differ")
     return {
         "seconds": Spread.of(one.seconds for one in taken).asdict(),
         "bytes": taken[0].size,
@@ -204,10 +219,10 @@ def _figures(taken: list[Descended], number: int) -> dict[str, Any]:
     }
 
 
-def _help_seconds(times: int) -> list[float]:
-    """Seconds of `a6hub --help`, so often."""
+def _help_seconds() -> list[float]:
+    """Seconds of `a6hub --help`."""
     found = []
-    for _ in range(times):
+    for _ in range(HELPS):
         begun = time.perf_counter()
         command = [sys.executable, "-c", "from harness.cli import main; main()", "--help"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`a6hub bench-growth`: what growing ledgers cost, and what programs need to start and to run.
+"""`a6hub bench-growth`: what growth costs: of ledgers, the log, participants and running time.
 
-The exit status is 1 when a fleet did not come out right, 2 for arguments that cannot be used or
-servers that are not there.
+The exit status is 1 when a fleet or a descent did not come out right, 2 for arguments that cannot
+be used or servers that are not there.
 
 Elsewhere: what is measured (`growth`), speed against a floor (`cli`).
 """
@@ -20,7 +20,7 @@ from rich.table import Table
 from harness.bench.command import in_words, machine, must_be_writable, refuse, write_figures
 from harness.bench.course import MORE_MAX
 from harness.bench.figures import Spread
-from harness.bench.growth import LOOKS, Growth, Plan, measure
+from harness.bench.growth import LOOKS, PARTICIPANTS_MIN, Growth, Plan, measure
 from harness.bench.sides import Servers
 from harness.console import logging_from, open_console
 from harness.services import ServiceError, service_folder, start_postgres, start_rabbitmq
@@ -45,7 +45,7 @@ def bench_growth(
         Path | None, typer.Option("--json", help="Write every figure to this file.")
     ] = None,
 ) -> None:
-    """Measure what growing ledgers, logs and numbers of participants cost."""
+    """Measure what growth costs: of ledgers, the log, participants and running time."""
     plan = Plan(
         small_blocks=small,
         large_blocks=blocks,
@@ -63,8 +63,9 @@ def bench_growth(
         refuse(f"--blocks is {blocks}; give at least {plan.most + memory}")
     if leaves < LEAVES_MIN:
         refuse(f"--leaves is {leaves}; give at least {LEAVES_MIN}")
-    if not 3 < participants <= MORE_MAX:
-        refuse(f"--participants is {participants}; give more than 3, and at most {MORE_MAX}")
+    if not PARTICIPANTS_MIN < participants <= MORE_MAX:
+        most = f"and at most {MORE_MAX}"
+        refuse(f"--participants is {participants}; give more than {PARTICIPANTS_MIN}, {most}")
     must_be_writable(json_file)
     console = open_console()
     try:
@@ -99,7 +100,7 @@ def _show(console: Console, found: Growth) -> None:
     for words, ratios in (
         (f"{plan.large_blocks:,} blocks to {plan.small_blocks:,}", found.ledger_ratios),
         (f"{plan.long_log:,} leaves to {plan.short_log:,}", found.log_ratios),
-        (f"{plan.participants} participants to 3", found.participant_ratios),
+        (f"{plan.participants} participants to {PARTICIPANTS_MIN}", found.participant_ratios),
     ):
         table.add_row(f"transfers a second, {words}", in_words(Spread.of(ratios), 2))
     start = f"start on {plan.large_blocks:,} blocks until ready, seconds"

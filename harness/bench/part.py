@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 __all__ = ["Carrier", "Noise", "Part", "serve"]
@@ -55,6 +56,11 @@ class Part:
         """As the file that the process is given."""
         return json.dumps(asdict(self))
 
+    @classmethod
+    def read(cls, file: Path) -> "Part":
+        """From that file."""
+        return cls(**json.loads(file.read_text(encoding="utf-8")))
+
     def answers(self, kind: str) -> list[tuple[str, str]]:
         """What it sends for a message of this kind, and to whom."""
         sent = (key.split(" ") for key in self.sizes)
@@ -69,8 +75,9 @@ class Noise:
         self._taken = 0
 
     def take(self, size: int) -> bytes:
-        """So many, others than before."""
-        start = self._taken * 7919 % max(1, NOISE_BYTES - size)
+        """So many in a row, from another place each time; after many times a place comes again."""
+        assert size < NOISE_BYTES, "there is not so much noise"
+        start = self._taken * 7919 % (NOISE_BYTES - size)
         self._taken += 1
         return self._noise[start : start + size]
 

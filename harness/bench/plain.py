@@ -11,7 +11,6 @@ process is told (`part`).
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -38,7 +37,7 @@ def prefetch(part: Part) -> int:
 
 async def carry(file: str, link: Link) -> None:
     """Be the process that this file says, until standard input ends."""
-    await serve(Process(Part(**json.loads(Path(file).read_text())), link))
+    await serve(Process(Part.read(Path(file)), link))
 
 
 class Process:

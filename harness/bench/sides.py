@@ -9,7 +9,7 @@ them (`growth`).
 """
 
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from harness.fleet import Pace
 from harness.services import PrivatePostgres, RabbitMQ
 from schemas.identifiers import HUB
 
-__all__ = ["Servers", "Side", "Sides", "side_by_side"]
+__all__ = ["Running", "Servers", "Side", "Sides", "side_by_side"]
 
 
 @dataclass(frozen=True)
@@ -43,83 +43,97 @@ class Servers:
         return RabbitMQ(amqp, self.rabbitmq.admin_url, vhost=name)
 
 
+async def as_it_is(programs: Ours) -> None:
+    """Leave a fleet as it was started: it may be large by that alone."""
+
+
 @dataclass(frozen=True)
 class Side:
-    """One of the fleets: its course has so many transfers, `most` of which will be done, and
-    `prepare` makes it what it is before its log is counted.
+    """What one of the fleets is to be: its course has so many transfers, `most` of which will be
+    done, and `prepare` makes it large before its log is counted.
     """
 
     name: str
     course: int
     most: int
-    prepare: Callable[[Ours], Awaitable[None]]
+    prepare: Callable[[Ours], Awaitable[None]] = as_it_is
     pace: Pace = PACE
     more: int = 0
     """Registries that only answer the hub."""
 
 
-class Sides:
-    """Both fleets with their loads, by name; the first is the one compared with."""
+@dataclass(frozen=True)
+class Running:
+    """A fleet that runs, with its load; its log had so many leaves before."""
 
-    def __init__(self, fleets: Mapping[str, Ours], loads: Mapping[str, Load]) -> None:
-        self.fleets = fleets
-        self.loads = loads
+    side: Side
+    programs: Ours
+    load: Load
+    leaves: int
+
+    async def verify(self) -> None:
+        """Hold it to what must have come of its load."""
+        await self.programs.fleet.check()
+        done = len(self.load.ended)
+        left = (self.side.course - done) * UNITS
+        await verify(self.programs.remote, done, self.leaves, left=left)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both fleets; the second one is compared with the first."""
+
+    first: Running
+    second: Running
 
     async def ratios(self, turns: int, transfers: int) -> list[float]:
         """Transfers a second of the second fleet to those of the first, turn by turn; which one has
         the load first changes from turn to turn, and the other one stands still meanwhile.
         """
-        first, second = self.loads
-        for load in self.loads.values():
-            await load.run(WINDOW, WINDOW)  # warm
+        for one in (self.first, self.second):
+            await one.load.run(WINDOW, WINDOW)  # warm
         found: list[float] = []
         for turn in range(turns):
-            seconds: dict[str, float] = {}
-            for name in (second, first) if turn % 2 else (first, second):
-                other = self.fleets[first if name == second else second].fleet
-                other.send_signal(signal.SIGSTOP)
-                try:
-                    seconds[name] = await self.loads[name].run(transfers, WINDOW)
-                finally:
-                    other.send_signal(signal.SIGCONT)
-            found.append(seconds[first] / seconds[second])
+            if turn % 2:
+                second = await self._alone(self.second, self.first, transfers)
+                first = await self._alone(self.first, self.second, transfers)
+            else:
+                first = await self._alone(self.first, self.second, transfers)
+                second = await self._alone(self.second, self.first, transfers)
+            found.append(first / second)
         return found
+
+    async def _alone(self, one: Running, other: Running, transfers: int) -> float:
+        """The seconds that one needs while the other stands still."""
+        other.programs.fleet.send_signal(signal.SIGSTOP)
+        try:
+            return await one.load.run(transfers, WINDOW)
+        finally:
+            other.programs.fleet.send_signal(signal.SIGCONT)
 
 
 @asynccontextmanager
 async def side_by_side(servers: Servers, first: Side, second: Side) -> AsyncIterator[Sides]:
     """Start and prepare both fleets, and hold them to what must be in the end."""
     async with AsyncExitStack() as stack:
-        fleets: dict[str, Ours] = {}
-        logs: dict[str, int] = {}
-        for side in (first, second):
-            # Users are the whole broker's: once the second fleet has its passwords, no program of
-            # the first one can be started any more.
-            fleets[side.name] = programs = await stack.enter_async_context(
-                ours(
-                    servers.folder / side.name,
-                    servers.postgres,
-                    servers.broker(side.name),
-                    side.course,
-                    side.pace,
-                    more=side.more,
-                )
-            )
-            await side.prepare(programs)
-            sql = "select max(position) + 1 as n from log_entries"
-            (log,) = await programs.remote.rows(HUB, sql)
-            logs[side.name] = log.n
-        loads = {
-            side.name: Load(fleets[side.name].estate, fleets[side.name].fleet.databases, side.most)
-            for side in (first, second)
-        }
-        try:
-            yield Sides(fleets, loads)
-            for side in (first, second):
-                running_one, done = fleets[side.name], len(loads[side.name].ended)
-                await running_one.fleet.check()
-                left = (side.course - done) * UNITS
-                await verify(running_one.remote, done, logs[side.name], left=left)
-        finally:
-            for load in loads.values():
-                await load.close()
+        # Users are the whole broker's: once the second fleet has its passwords, no program of the
+        # first one can be started any more.
+        prepared = [(side, await _prepared(servers, side, stack)) for side in (first, second)]
+        running: list[Running] = []  # loads are made last: their commands say when they were given
+        for side, (programs, leaves) in prepared:
+            load = Load(programs.estate, programs.fleet.databases, side.most)
+            stack.push_async_callback(load.close)
+            running.append(Running(side, programs, load, leaves))
+        yield Sides(*running)
+        for one in running:
+            await one.verify()
+
+
+async def _prepared(servers: Servers, side: Side, stack: AsyncExitStack) -> tuple[Ours, int]:
+    """A fleet, started and made large, and the leaves of its log."""
+    folder, broker = servers.folder / side.name, servers.broker(side.name)
+    started = ours(folder, servers.postgres, broker, side.course, side.pace, more=side.more)
+    programs = await stack.enter_async_context(started)
+    await side.prepare(programs)
+    (log,) = await programs.remote.rows(HUB, "select max(position) + 1 as n from log_entries")
+    return programs, log.n

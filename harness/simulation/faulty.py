@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Executable
+from sqlalchemy import Executable, Table
 from sqlalchemy.engine import CursorResult
 
 from harness.simulation.chances import Chances
@@ -112,9 +112,19 @@ class _FaultySession:
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | Rows | None = None
     ) -> CursorResult[*tuple[Any, ...]]:
-        if getattr(statement, "is_dml", False) and self._dice.falls("disk-full"):
-            raise _sqlite_error("database or disk is full", sqlite3.SQLITE_FULL)
+        if getattr(statement, "is_dml", False):
+            self._may_be_full()
         return await self._session.execute(statement, parameters)
+
+    async def write(
+        self, table: Table, statement: Executable, parameters: Mapping[str, Any] | Rows
+    ) -> None:
+        self._may_be_full()
+        await self._session.write(table, statement, parameters)
+
+    def _may_be_full(self) -> None:
+        if self._dice.falls("disk-full"):
+            raise _sqlite_error("database or disk is full", sqlite3.SQLITE_FULL)
 
 
 def _sqlite_error(text: str, code: int) -> sqlite3.OperationalError:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import TextClause, event, select, text
+from sqlalchemy import TextClause, bindparam, event, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -245,13 +245,45 @@ async def test_what_is_written_is_there_for_what_comes_after_it(store: Store) ->
         assert found.scalars().all() == [2]
         await many.remove(session, marks, [{"name": "one"}])
         await many.add(session, marks, [{"name": "one", "value": 3}])
-    taken = [{"sender": "a", "recipient": "b", "last": 2}]
-    with pytest.raises(IntegrityError):
-        async with store.transaction() as session:
-            await many.add(session, sequences, taken)
     async with store.snapshot() as session:
         found = await session.execute(select(marks.c.value))
         assert found.scalars().all() == [3]
+
+
+WRITTEN = [{"sender": "a", "recipient": "b", "last": 1}]
+
+
+async def write_again(store: Store, reads: int) -> None:
+    async with store.transaction() as session:
+        await many.add(session, marks, [{"name": "one", "value": 1}])
+        await many.add(session, sequences, WRITTEN)
+        for _ in range(reads):
+            await session.execute(select(marks.c.value))
+            pytest.fail("a write from before the read has not been told of")
+
+
+@pytest.mark.parametrize("reads", [0, 1])
+async def test_what_a_write_violates_is_told_by_a_read_or_in_the_end(
+    store: Store, reads: int
+) -> None:
+    async with store.transaction() as session:
+        await many.add(session, sequences, WRITTEN)
+    with pytest.raises(IntegrityError):
+        await write_again(store, reads)
+    async with store.snapshot() as session:
+        assert (await session.execute(select(marks))).all() == []
+
+
+async def test_a_write_has_one_set_of_parameters_or_several(store: Store) -> None:
+    statement = marks.insert().values(name=bindparam("marks_name"), value=bindparam("marks_value"))
+    async with store.transaction() as session:
+        await session.write(marks, statement, {"marks_name": "one", "marks_value": 1})
+        more = [{"marks_name": name, "marks_value": 2} for name in ("two", "three")]
+        await session.write(marks, statement, more)
+        await session.write(marks, statement, {"marks_name": "four", "marks_value": 3})
+    async with store.snapshot() as session:
+        found = await session.execute(select(marks).order_by(marks.c.name))
+        assert [tuple(row) for row in found] == [("four", 3), ("one", 1), ("three", 2), ("two", 2)]
 
 
 async def test_postgresql_writes_to_several_tables_in_one_statement(database_url: str) -> None:
@@ -1048,6 +1080,9 @@ async def test_sqlite_looks_for_overlays_by_their_class(tmp_path: Path) -> None:
                 plan = text(f"explain query plan {statement}")
                 asked.extend(row.detail for row in await self._session.execute(plan, parameters))
             return await self._session.execute(statement, parameters)
+
+        async def write(self, table: Any, statement: Any, parameters: Any) -> None:
+            raise AssertionError("loading writes nothing")
 
     async with store.transaction() as session:
         await books.load_holdings(Asking(session), BOOK, [(KEY.series, 1, 2)])

@@ -12,22 +12,15 @@ from shutil import copy
 import pytest
 from sqlalchemy import text
 
+from harness.bench.descents import descend
 from ledger.blocks import Block
-from ledger.growth import Growth
 from ledger.tree import slot
-from reconciliation import drill as drills
-from reconciliation.descent import Named, step
-from reconciliation.drill import Drill
-from reconciliation.ours import load_ours
-from registry.answers import answer_to
 from runtime.books import holdings_root
 from runtime.many import add
 from runtime.rows import block_row
 from runtime.schema import migrate
 from runtime.store import Store, open_store
 from runtime.tables import blocks, keys
-from schemas.identifiers import Digest
-from schemas.messages import Answer, Inquiry
 from schemas.units import Key
 from tests.unit.reconciliation.world import GHANA, KEY, PLAIN, START, holding
 
@@ -74,28 +67,6 @@ async def fill(store: Store, shape: str) -> None:
         await holdings_root(session, GHANA)
 
 
-async def descend(theirs: Store, ours: Store) -> tuple[int, int]:
-    """Ranges found, and the bytes of all bodies."""
-    async with theirs.transaction() as session:
-        stated = Digest((await holdings_root(session, GHANA)).hex())
-    async with ours.transaction() as session:
-        expected = Digest((await holdings_root(session, GHANA)).hex())
-    size = 0
-    drill: Drill | Named = drills.begin(GHANA, stated, expected, [], START)
-    while isinstance(drill, Drill):
-        asked = drills.inquiry(drill).model_dump_json()
-        async with theirs.transaction() as session:
-            inquiry = Inquiry.model_validate_json(asked)
-            said = (await answer_to(session, inquiry, Growth())).model_dump_json()
-        async with ours.transaction() as session:
-            answer = Answer.model_validate_json(said)
-            after = step(drill, answer, stated, await load_ours(session, drill, answer, expected))
-        assert isinstance(after, Drill | Named), after
-        size += len(asked.encode()) + len(said.encode())
-        drill = after
-    return len(drill.rows), size
-
-
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_a_descent_takes_four_kilobytes_a_difference_and_four_more(
     tmp_path: Path, shape: str
@@ -105,14 +76,14 @@ async def test_a_descent_takes_four_kilobytes_a_difference_and_four_more(
     copy(tmp_path / "filled.db", tmp_path / "ours.db")
     async with ledger(tmp_path / "ours.db") as ours:
         for edit, statement in EDITS.items():
-            if shape == "blocks of one unit" and edit != "deleted":
-                continue
+            if shape == "blocks of one unit" and edit == "a unit less":
+                continue  # would be a row of no units, which the database refuses
             copy(tmp_path / "filled.db", tmp_path / f"{edit}.db")
             async with ledger(tmp_path / f"{edit}.db") as theirs:
                 for number in DIFFERENCES:
                     where = f"rowid % {BLOCKS // number} = 1"
                     async with theirs.transaction() as session:
                         await session.execute(text(statement.format(where)))
-                    found, size = await descend(theirs, ours)
-                    assert found == number
-                    assert size <= BYTES_EACH * (number + 1), (shape, edit, number, size)
+                    done = await descend(theirs, ours, GHANA, START)
+                    assert done.found == number
+                    assert done.size <= BYTES_EACH * (number + 1), (shape, edit, number, done.size)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drill-downs while the world goes on: crashes, trade, delays, silence and lies."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -211,34 +211,47 @@ async def test_without_a_trail_the_case_is_about_the_exact_range(world: World) -
 # --- lies ---------------------------------------------------------------------------------------
 
 
+Contents = dict[str, tuple[Any, ...]]
+FORGED = b"\xab" * 32
+
+
+def forged(one: Children) -> Children:
+    return Children.of(one.level, one.node, dict.fromkeys(one.below, FORGED))
+
+
+def elsewhere(one: Children) -> Children:
+    return one.model_copy(update={"node": one.node ^ 1 << 20})
+
+
+# What is asked, at which level, and what is answered instead of the truth. A ledger of one bucket
+# has one way down, and so one node in each answer.
+LIES: dict[str, tuple[str, int, Callable[[Contents], Contents]]] = {
+    "digests of nothing": ("children", 3, lambda true: {"children": (forged(*true["children"]),)}),
+    "another node": ("children", 3, lambda true: {"children": (elsewhere(*true["children"]),)}),
+    "no children": ("children", 3, lambda _: {"children": ()}),
+    "a node not asked about": (
+        "children",
+        0,
+        lambda _: {"children": (Children.of(0, 999, {999 << 4: FORGED}),)},
+    ),
+    "no points": ("points", 12, lambda _: {"labels": (), "buckets": ()}),
+}
+
+
 class Liar(FakeNode):
-    """Answers with children that are not those of its root, or points that are not its buckets'."""
+    """Answers from its rows, but for one question."""
 
-    lie = "children"
+    lie: str | None = None
 
-    async def contents(self, session: Session, inquiry: Inquiry) -> dict[str, tuple[Any, ...]]:
-        contents = await super().contents(session, inquiry)
-        if inquiry.question == "children":
-            contents["children"] = self.told(inquiry, contents["children"])
-        if self.lie == "points" and inquiry.question == "points":
-            contents["buckets"] = contents["labels"] = ()
-        return contents
-
-    def told(self, inquiry: Inquiry, true: Sequence[Children]) -> tuple[Children, ...]:
-        (one,) = true  # a ledger of one bucket has one way down
-        forged = dict.fromkeys(one.below, b"\xab" * 32)
-        if self.lie == "children" and inquiry.level == 3:
-            return (Children.of(one.level, one.node, forged),)
-        if self.lie == "elsewhere" and inquiry.level == 3:
-            return (one.model_copy(update={"node": one.node ^ 1 << 20}),)
-        if self.lie == "nothing" and inquiry.level == 3:
-            return ()
-        if self.lie == "stranger":
-            return (Children.of(inquiry.level, 999, {999 << 4: b"\xab" * 32}),)
-        return (one,)
+    async def contents(self, session: Session, inquiry: Inquiry) -> Contents:
+        true = await super().contents(session, inquiry)
+        if self.lie is None:
+            return true
+        question, level, told = LIES[self.lie]
+        return told(true) if (question, level) == (inquiry.question, inquiry.level) else true
 
 
-@pytest.mark.parametrize("lie", ["children", "elsewhere", "nothing", "stranger", "points"])
+@pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.replace(" ", "-"))
 async def test_answers_that_contradict_the_signed_root_are_named_tampered(
     world: World, lie: str
 ) -> None:
@@ -250,7 +263,7 @@ async def test_answers_that_contradict_the_signed_root_are_named_tampered(
     assert brief(await world.examine(GHANA)) == [("tampered-rows", 1, 100)]
     assert liar.asked.count("children 0") == 1 + world.settings.restarts_max
     assert await world.examine(GHANA) == []  # nothing new under the same roots
-    liar.lie = "no more"
+    liar.lie = None
     await liar.sql("update blocks set last = 80")
     notices = await world.examine(GHANA)
     assert [(n.cause, n.open, n.first) for n in notices] == [

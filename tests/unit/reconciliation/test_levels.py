@@ -4,9 +4,8 @@
 import pytest
 
 from ledger.tree import LEVELS, Tree
-from reconciliation.descent import Broken, Ours, step
 from reconciliation.drill import Drill, Place, begin
-from reconciliation.levels import stated_below
+from reconciliation.levels import FalseAnswer, stated_below
 from schemas.identifiers import Digest
 from schemas.messages import Answer, Delivered
 from schemas.nodes import Children
@@ -98,11 +97,22 @@ def test_whatever_else_is_given_is_false(lie: str) -> None:
     tree, level, children, why = LIES[lie]
     drill = at(tree, level) if level else begin(GHANA, root(tree), root(Tree()), [], START)
     false = answer(tree, level, *children)
-    with pytest.raises(ValueError, match=why):
+    with pytest.raises(FalseAnswer, match=why):
         stated_below(drill, false)
-    after = step(drill, false, Digest("1" * 64), Ours(root(Tree())))
-    assert isinstance(after, Broken)
-    assert after.false
+
+
+def test_a_fault_of_ours_is_no_lie() -> None:
+    """Nobody reads an answer with shorter digests; somebody of ours has cut this one."""
+    said = answer(TREE, 3, given(TREE, 11))
+    (one,) = said.children
+    one.__dict__["below"] = {node: digest[:31] for node, digest in one.below.items()}
+    with pytest.raises(ValueError, match="32 bytes"):
+        stated_below(at(TREE, 3), said)
+
+
+def test_of_other_questions_no_children_are_read() -> None:
+    drill = at(TREE, 3).but(question="points")
+    assert stated_below(drill, answer(TREE, 3, stranger(3, 0x124))) == {}
 
 
 @pytest.mark.parametrize("part", ["todo", "found"])
@@ -110,7 +120,7 @@ def test_another_level_is_false_where_one_was_asked_for(part: str) -> None:
     more = (Place(node=0x124, digest=None, root=root(TREE)),)
     drill = at(TREE, 3).but(**{part: more})
     stated_below(drill, answer(TREE, 3, given(TREE, 3)))
-    with pytest.raises(ValueError, match="not asked for"):
+    with pytest.raises(FalseAnswer, match="not asked for"):
         stated_below(drill, answer(TREE, 3, given(TREE, 4)))
 
 
@@ -118,7 +128,7 @@ def test_children_that_the_actor_said_it_has_not_are_false() -> None:
     drill = at(TREE, 3)
     gone = drill.but(now=tuple(place.model_copy(update={"digest": None}) for place in drill.now))
     assert stated_below(gone, answer(TREE, 3)) == {(3, 0x123): {}}
-    with pytest.raises(ValueError, match="do not hash"):
+    with pytest.raises(FalseAnswer, match="do not hash"):
         stated_below(gone, answer(TREE, 3, given(TREE, 11)))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import CursorResult, Executable, text
+from sqlalchemy import CursorResult, Executable, Table, text
 
 from ledger import log, note
 from ledger.directory import sign_act
@@ -337,16 +337,16 @@ class FakeNode:
         }
 
     async def children(self, session: Session, inquiry: Inquiry) -> tuple[Children, ...]:
-        """All stored children of nodes, or where each has one, of these, and so on (7.9)."""
+        """All stored children of nodes, or where each has one, of these, and so on (7.16)."""
         found: dict[tuple[int, int], dict[int, bytes]] = {}
-        level, places = inquiry.level, [(inquiry.level, node) for node in inquiry.nodes]
-        while places:
-            found = await books.children_of(session, self.actor, places)
+        level, nodes = inquiry.level, [(inquiry.level, node) for node in inquiry.nodes]
+        while nodes:
+            found = await books.children_of(session, self.actor, nodes)
             level += 1
             if inquiry.one_level or level in {3, 12} or any(len(x) > 1 for x in found.values()):
                 break
-            places = [(level, child) for below in found.values() for child in below]
-        return tuple(Children.of(*place, below) for place, below in found.items() if below)
+            nodes = [(level, child) for below in found.values() for child in below]
+        return tuple(Children.of(*at, below) for at, below in found.items() if below)
 
 
 class Counting:
@@ -360,6 +360,12 @@ class Counting:
     ) -> CursorResult[*tuple[Any, ...]]:
         self.queries += 1
         return await self.session.execute(statement, parameters)
+
+    async def write(
+        self, table: Table, statement: Executable, parameters: Mapping[str, Any] | Rows
+    ) -> None:
+        self.queries += 1
+        await self.session.write(table, statement, parameters)
 
 
 class Crash(Exception):

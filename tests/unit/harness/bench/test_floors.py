@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The floor weighs what a transfer of ours weighs, part by part."""
 
-import json
+from pathlib import Path
+
+import pytest
 
 from harness.bench.course import ACQUIRER, SENDER, UNITS, transfer
 from harness.bench.floors import Weight
-from harness.bench.part import Noise, Part
+from harness.bench.part import NOISE_BYTES, Noise, Part
 from schemas.identifiers import HUB, REC
 
 CHE, GHA = SENDER.participant, ACQUIRER.participant
@@ -73,9 +75,15 @@ def test_noise_is_as_long_as_asked_and_never_the_same_at_once() -> None:
     assert taken[0] != taken[1]
 
 
-def test_a_process_is_given_itself_as_a_file() -> None:
-    part = parts()["HUB"]
-    assert Part(**json.loads(part.text)) == part
+def test_more_noise_than_there_is_cannot_be_had() -> None:
+    with pytest.raises(AssertionError, match="not so much noise"):
+        Noise("HUB").take(NOISE_BYTES)
+
+
+def test_a_process_is_given_itself_as_a_file(tmp_path: Path) -> None:
+    part, file = parts()["HUB"], tmp_path / "HUB.json"
+    file.write_text(part.text)
+    assert Part.read(file) == part
 
 
 def test_transfers_take_one_range_after_another() -> None:
