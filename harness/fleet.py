@@ -197,7 +197,8 @@ class ProcessFleet:
 
     `databases` maps participants to empty databases; `broker` is an AMQP URL whose host and virtual
     host are used, `admin` the management API by which users, queues and permissions are defined.
-    The registries in `crowd` share one process.
+    The registries in `crowd` share one process. Users are the whole broker's: fleets on one broker
+    are given the same `password`, or the one that was started last alone can log in.
     """
 
     def __init__(
@@ -208,8 +209,10 @@ class ProcessFleet:
         admin: str,
         pace: Pace = QUICK,
         crowd: Collection[Participant] = (),
+        password: str | None = None,
     ) -> None:
         self.databases = databases
+        self._password = password
         self._crowd = crowd
         self._estate = estate
         self._broker = make_url(broker)
@@ -220,7 +223,9 @@ class ProcessFleet:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     async def start(self) -> None:
-        credentials = {str(p): secrets.token_hex(16) for p in self._estate.members}
+        credentials = {
+            str(p): self._password or secrets.token_hex(16) for p in self._estate.members
+        }
         hashes = {p: hash_password(w, secrets.token_bytes(4)) for p, w in credentials.items()}
         vhost = self._broker.database or "/"
         document = definitions(sorted(credentials), [], hashes, vhost=vhost)

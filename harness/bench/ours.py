@@ -85,9 +85,11 @@ async def ours(
     transfers: int,
     pace: Pace,
     more: int = 0,
+    password: str | None = None,
 ) -> AsyncIterator[Ours]:
     """Start the programs on empty databases, take the steps before the transfers, end them all.
-    `more` registries share one process, and have their databases as files.
+    `more` registries share one process, and have their databases as files. `password`: see
+    `ProcessFleet`.
     """
     scenario, crowd = course(transfers, more), others(more)
     estate = prepare(scenario, folder, SystemClock())
@@ -95,7 +97,7 @@ async def ours(
     databases = {participant: f"sqlite:///{folder / f'{participant}.db'}" for participant in crowd}
     databases |= {p: postgres.create_database(name) for p, name in names.items()}
     broker, admin = rabbitmq.amqp_url, rabbitmq.admin_url
-    fleet = ProcessFleet(estate, databases, broker, admin, pace, crowd)
+    fleet = ProcessFleet(estate, databases, broker, admin, pace, crowd, password)
     programs = Ours(estate, fleet, Remote(estate, databases))
     try:
         await programs.begin(scenario)

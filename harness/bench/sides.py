@@ -8,10 +8,11 @@ Elsewhere: what makes one of them large (`preload`, and a crowd of participants)
 them (`growth`).
 """
 
+import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -35,6 +36,8 @@ class Servers:
     folder: Path
     postgres: PrivatePostgres
     rabbitmq: RabbitMQ
+    password: str = field(default_factory=lambda: secrets.token_hex(16))
+    """Of every program at the broker."""
 
     def broker(self, name: str) -> RabbitMQ:
         """The same broker with a virtual host of its own."""
@@ -116,8 +119,6 @@ class Sides:
 async def side_by_side(servers: Servers, first: Side, second: Side) -> AsyncIterator[Sides]:
     """Start and prepare both fleets, and hold them to what must be in the end."""
     async with AsyncExitStack() as stack:
-        # Users are the whole broker's: once the second fleet has its passwords, no program of the
-        # first one can be started any more.
         prepared = [(side, await _prepared(servers, side, stack)) for side in (first, second)]
         running: list[Running] = []  # loads are made last: their commands say when they were given
         for side, (programs, leaves) in prepared:
@@ -132,7 +133,8 @@ async def side_by_side(servers: Servers, first: Side, second: Side) -> AsyncIter
 async def _prepared(servers: Servers, side: Side, stack: AsyncExitStack) -> tuple[Ours, int]:
     """A fleet, started and made large, and the leaves of its log."""
     folder, broker = servers.folder / side.name, servers.broker(side.name)
-    started = ours(folder, servers.postgres, broker, side.course, side.pace, more=side.more)
+    pace, more, password = side.pace, side.more, servers.password
+    started = ours(folder, servers.postgres, broker, side.course, pace, more, password)
     programs = await stack.enter_async_context(started)
     await side.prepare(programs)
     (log,) = await programs.remote.rows(HUB, "select max(position) + 1 as n from log_entries")
