@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What grows: two fleets take turns, and a comparison that finds something else does not count."""
 
+import signal
 from typing import Any
 
 import pytest
@@ -26,13 +27,27 @@ class FakeLoad:
         return self._seconds
 
 
+class FakePrograms:
+    """Notes which signals it was sent."""
+
+    def __init__(self, name: str, sent: list[tuple[str, signal.Signals]]) -> None:
+        self.fleet = self
+        self._name = name
+        self._sent = sent
+
+    def send_signal(self, number: signal.Signals) -> None:
+        self._sent.append((self._name, number))
+
+
 async def test_two_fleets_have_the_load_in_turn_and_are_compared_by_speed() -> None:
     turns: list[tuple[str, int]] = []
+    still: list[tuple[str, signal.Signals]] = []
     nothing: Any = None
 
     def running(name: str, seconds: float) -> Running:
         load: Any = FakeLoad(name, seconds, turns)
-        return Running(nothing, nothing, load, leaves=0)
+        programs: Any = FakePrograms(name, still)
+        return Running(nothing, programs, load, leaves=0)
 
     sides = Sides(running("first", 1.0), running("second", 4.0))
     assert await sides.ratios(turns=3, transfers=7) == [0.25, 0.25, 0.25]
@@ -40,6 +55,9 @@ async def test_two_fleets_have_the_load_in_turn_and_are_compared_by_speed() -> N
     assert warm == [("first", WINDOW), ("second", WINDOW)]
     forth, back = [("first", 7), ("second", 7)], [("second", 7), ("first", 7)]
     assert measured == [forth, back, forth]
+    stopped = [name for name, number in still if number == signal.SIGSTOP]
+    assert stopped == ["second", "first", "first", "second", "second", "first"]
+    assert [number for _, number in still] == [signal.SIGSTOP, signal.SIGCONT] * 6
 
 
 def test_comparisons_that_find_what_was_edited_have_figures() -> None:
