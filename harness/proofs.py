@@ -86,6 +86,6 @@ def verified_elsewhere(output: Path) -> list[dict[str, Any]]:
         check=False,
         timeout=VERIFIED_SECONDS_MAX,
     )
-    if not done.stdout:
+    if len(done.stdout.splitlines()) != len(files):
         raise RuntimeError(f"a6hub verify ended with {done.returncode}: {done.stderr[-500:]}")
     return [json.loads(line) for line in done.stdout.splitlines()]

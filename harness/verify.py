@@ -85,11 +85,16 @@ def words(verdict: Verdict) -> list[str]:
     lines = []
     for step in verdict.steps:
         lines.append(f"  {step.number}. holds: {step.claim}")
-        lines += [f"       {said}" for said in step.said]
+        lines += [f"       {_printable(said)}" for said in step.said]
     if verdict.failed is not None:
         lines.append(f"  {verdict.failed}. FAILS: {STEPS[verdict.failed - 1]}")
-        lines.append(f"       {verdict.reason}")
+        lines.append(f"       {_printable(verdict.reason or '')}")
         lines.append("not valid")
     else:
         lines.append(f"valid: the transaction is {verdict.state}")
     return lines
+
+
+def _printable(text: str) -> str:
+    """A line of others' words, in which nothing can end the line or steer a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

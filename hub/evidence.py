@@ -16,7 +16,7 @@ from sqlalchemy import select
 from hub import storage, tables
 from ledger import log, note
 from runtime.errors import LocalProtocolError
-from runtime.journal import kept_line, messages_by_digest
+from runtime.journal import kept_line, messages_by_digest, said_lines
 from runtime.store import Session
 from schemas.envelope import digest
 from schemas.evidence import Bundle, Head, Logged, Receipt, Said, Trust
@@ -99,13 +99,22 @@ async def _logged(session: Session, entries: Lines, size: int) -> tuple[Logged, 
 async def _messages(session: Session, entries: Lines) -> tuple[Said, ...]:
     """What the entries rest on, in the order in which they name it."""
     named: list[Digest] = []
+    by: dict[Digest, Actor | Digest] = {}  # who said it, or in which manifest: others may repeat it
     for message, _ in entries:
         body: Entry = message.body
-        named += [message.answers] if message.answers is not None else []
-        named += [consent.message for consent in body.consents]
+        if message.answers is not None and body.manifest is not None:
+            named.append(message.answers)
+            by[message.answers] = body.manifest
+        for one in body.consents:
+            named.append(one.message)
+            by.setdefault(one.message, one.actor)
     wanted = list(dict.fromkeys(named))
-    kept = await messages_by_digest(session, wanted)
-    said = [await kept_line(session, kept[one]) for one in wanted]
+    found: dict[Digest, tuple[bytes, bytes]] = {}
+    for kept in await said_lines(session, wanted):
+        manifest, line = await kept_line(session, kept)
+        if by[kept.digest] in {kept.author, digest(manifest)}:
+            found[kept.digest] = manifest, line
+    said = [found[one] for one in wanted]
     return tuple(Said(manifest=m.decode(), line=line.decode()) for m, line in said)
 
 
@@ -122,9 +131,12 @@ async def _statements(
     chosen = {actor: row.message for actor, row in rows.items() if row.delivered > needed[actor]}
     table = tables.expiries
     for row in await session.execute(select(table).where(table.c.transaction == transaction)):
-        if row.actor in chosen:
-            chosen[Actor(row.actor)] = Digest(row.message)
-    kept = await messages_by_digest(session, chosen.values())
+        if row.actor in chosen and bodies[-1].state == "expired":
+            early = await messages_by_digest(session, [row.message], {row.actor})
+            _, line = await kept_line(session, early[row.message])
+            if parse_message(line).body.delivered.size > needed[row.actor]:
+                chosen[Actor(row.actor)] = Digest(row.message)
+    kept = await messages_by_digest(session, chosen.values(), chosen)
     found = []
     for actor in sorted(chosen):
         manifest, line = await kept_line(session, kept[chosen[actor]])

@@ -57,16 +57,18 @@ __all__ = [
 ]
 
 NOTE_BYTES_MAX: Final = 256 * 1024
-"""A hundred of our lines take 40 KiB; others may carry post-quantum signatures of some 5 kB."""
+"""A thousand of our lines take 200 KiB; of post-quantum signatures, some 5 kB each, fifty fit."""
 
-SIGNATURES_MAX: Final = 100
+SIGNATURES_MAX: Final = 1001
 """Signature lines in one note: the log's own and those of every witness of a large federation."""
 
 NAME_BYTES_MAX: Final = 255
 """A key name or origin: one line of a screen, and the bound that C2SP sets where it sets one."""
 
-TIMESTAMP_MAX: Final = 2**63 - 1
-"""The latest second that a cosignature can name, tlog-cosignature "Format"."""
+TIMESTAMP_MAX: Final = 253_402_300_799
+"""The latest second that a cosignature can name here: the last of the year 9999. The format has
+room for more (tlog-cosignature, "Format"), but no calendar does.
+"""
 
 _DASH = "\u2014 "
 _COSIGNATURE_HEADER = "cosignature/v1\n"

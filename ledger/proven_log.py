@@ -52,6 +52,8 @@ class ProvenLog:
     """Those of the transaction."""
     acts: list[ProvenEntry] = field(default_factory=list)
     directory: Directory | None = None
+    past: list[tuple[int, Directory]] = field(default_factory=list)
+    """The directory after each act, by the act's position."""
     members: Mapping[Participant, Member] = field(default_factory=dict)
     """As of the transaction's last entry."""
 
@@ -154,11 +156,21 @@ class ProvenLog:
             for act in acts if number else acts[1:]:  # the first one was genesis
                 self.directory = _apply(self.directory, act, body.position)
             number += len(acts)
+            self.past.append((body.position, self.directory))
         for entry in self.entries:
             before = sum(1 for act in self.acts if act.body.position < entry.body.position)
             must(entry.body.acts == before, f"an act before entry {entry.body.position} is absent")
         self.members = self.members or self.directory.members
         return [f"{number} acts; {len(self.members)} participants when the transaction ended"]
+
+    @property
+    def latest(self) -> Directory:
+        """The directory after all acts of the file."""
+        return self.past[-1][1]
+
+    def as_of(self, position: int) -> Directory:
+        """The directory that the entry at a position had before it."""
+        return [directory for at, directory in self.past if at < position][-1]
 
     # --- 9 --------------------------------------------------------------------------------------
 
@@ -188,7 +200,7 @@ class ProvenLog:
             2 * len(counted) > len(active),
             f"{len(counted)} of {len(active)} active participants have seen it, no majority",
         )
-        concerned = {one.actor.participant for one in self.entries[-1].body.addressed}
+        concerned = {o.actor.participant for e in self.entries for o in e.body.addressed}
         missing = sorted(concerned - seen.keys())
         must(not missing, f"{', '.join(missing)}, concerned, has cosigned no head with it")
         return [

@@ -5,11 +5,11 @@ Elsewhere: what all steps are (`verifying`), the log that these rest on (`proven
 actor has agreed to (`consent`).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ledger import consent, log
+from ledger.directory import Directory
 from ledger.flaws import Flaw, must
 from ledger.proven_log import ProvenEntry, ProvenLog, hashes
 from ledger.transactions import EVENT_OF, FINAL, IllegalStep, State, step
@@ -70,30 +70,43 @@ class ProvenTransaction:
     said_proposals: dict[Digest, Proposal] = field(default_factory=dict)
     transactions: dict[TransactionId, _Known] = field(default_factory=dict)
 
+    @property
+    def known(self) -> _Known:
+        """The transaction, once its proposal is known."""
+        return self.transactions[self.bundle.transaction]
+
     # --- 5 --------------------------------------------------------------------------------------
 
     def authentic(self) -> list[str]:
         """Each message was signed by its author, to the hub, with a key that was valid for it."""
+        wanted = self._named()
         for said in self.bundle.messages:
-            heard = self._heard(said)
+            position = wanted.get(digest(said.line.encode()))
+            if position is None:
+                raise Flaw("a message stands here that no entry names")
+            heard = self._heard(said, self.log.as_of(position))
             must(heard.digest not in self.said, f"the {heard.type} stands twice")
             self.said[heard.digest] = heard
             if isinstance(heard.message.body, Proposal):
                 self.said_proposals[heard.digest] = heard.message.body
-        wanted = list(dict.fromkeys(self._named()))
-        must(list(self.said) == wanted, "messages are not those that the entries name, in order")
+        must(
+            list(self.said) == list(wanted),
+            "messages are not those that the entries name, in order",
+        )
         return [heard.words() for heard in self.said.values()]
 
-    def _named(self) -> Iterable[Digest]:
-        """The messages that entries name, in order."""
+    def _named(self) -> dict[Digest, int]:
+        """The messages that entries name, in order, and the first entry that does."""
+        found: dict[Digest, int] = {}
         for entry in self.log.entries:
             if entry.message.answers is not None:
-                yield entry.message.answers
-            yield from (one.message for one in entry.body.consents)
+                found.setdefault(entry.message.answers, entry.body.position)
+            for one in entry.body.consents:
+                found.setdefault(one.message, entry.body.position)
+        return found
 
-    def _heard(self, said: Said) -> _Heard:
+    def _heard(self, said: Said, directory: Directory) -> _Heard:
         """A message, if its author's key signed the manifest that names it."""
-        assert self.log.directory is not None
         line, manifest_line = said.line.encode(), said.manifest.encode()
         try:
             token, manifest = envelope.open_manifest(manifest_line)
@@ -107,7 +120,7 @@ class ProvenTransaction:
         sequence = manifest.sequence
         if sequence is None:
             raise Flaw(f"{what} came in a control envelope, which proves nothing")
-        key = self.log.directory.key_for(author, token.kid, HUB, sequence)
+        key = directory.key_for(author, token.kid, HUB, sequence)
         if key is None:
             raise Flaw(f"{what} is signed with {token.kid}, which was no key of its for {sequence}")
         try:
@@ -146,6 +159,11 @@ class ProvenTransaction:
             raise Flaw(f"entry {position}: {state} does not become {body.state}") from None
         assert known.proposal is not None
         must(body.action == known.proposal.action, f"entry {position} is of another action")
+        if state is State.PROPOSED and after is not State.REFUSED:
+            asked = known.acquirer not in {None, known.proposer}
+            must((after is State.CLEARED) == asked, f"entry {position}: nobody was asked")
+        told = sorted(one.actor for one in body.addressed)
+        must(told == _concerned(known, state, entry), f"entry {position} is addressed to {told}")
         if after is State.EXPIRED:
             must(body.manifest is None and entry.message.answers is None, "expiry has no cause")
             expired = body.at >= known.proposal.expires_at
@@ -162,6 +180,9 @@ class ProvenTransaction:
             cause.manifest.seen <= position,
             f"the {cause.type} had seen {cause.manifest.seen} entries, and caused entry {position}",
         )
+        if after is State.REJECTED:
+            given = cause.message.body.findings == body.findings
+            must(given, f"entry {position} has other findings than the rejection")
         author, type_ = _entitled(known, state, after)
         must(
             (cause.author, cause.conversation) == (author, known.id) and cause.type in type_,
@@ -178,20 +199,30 @@ class ProvenTransaction:
         """What was done to anybody follows from that actor's own messages."""
         words: list[str] = []
         for entry in self.log.entries:
-            for one in entry.body.consents:
+            body, position = entry.body, entry.body.position
+            for one in body.consents:
                 heard = self.said[one.message]
-                must(
-                    heard.author == one.actor,
-                    f"{one.actor} is said to consent, by a message of {heard.author}",
-                )
-            bound = {actor for effect in entry.body.effects for actor in consent.bound_by(effect)}
+                whose = f"{one.actor} is said to consent, by a message of {heard.author}"
+                must(heard.author == one.actor, whose)
+                must(self._consents(heard), f"{heard.type} of {heard.author} is no consent to this")
+                words.append(f"{one.actor} agreed by its {heard.type}")
+            bound = {actor for effect in body.effects for actor in consent.bound_by(effect)}
+            if body.state == "completed":
+                parties = {self.known.proposer, self.known.acquirer} - {None}
+                missing = sorted(filter(None, parties - {one.actor for one in body.consents}))
+                must(not missing, f"entry {position}: {', '.join(missing)} did not consent")
+                bound |= {actor for actor in parties if actor is not None}
             problem = consent.not_agreed(self, entry.message, bound)
-            must(problem is None, f"entry {entry.body.position}: {problem}")
-            words += [
-                f"{one.actor} agreed by its {self.said[one.message].type}"
-                for one in entry.body.consents
-            ]
+            must(problem is None, f"entry {position}: {problem}")
         return words or ["nothing was done to anybody's units or rights"]
+
+    def _consents(self, heard: _Heard) -> bool:
+        """This proposal, an acceptance of it, or a pledge that was made before."""
+        if heard.digest == self.known.message:
+            return True
+        if heard.conversation == self.bundle.transaction:
+            return (heard.type, heard.answers) == ("acceptance", self.known.message)
+        return heard.type == "proposal"
 
     # --- 8 --------------------------------------------------------------------------------------
 
@@ -200,7 +231,7 @@ class ProvenTransaction:
         wanted = sorted({one.actor for e in self.log.entries for one in e.body.addressed})
         words, found = [], []
         for receipt in self.bundle.receipts:
-            heard = self._heard(receipt.statement)
+            heard = self._heard(receipt.statement, self.log.latest)
             found.append(heard.author)
             words += self._received(heard, receipt)
         must(found == wanted, f"receipts are of {found}, and should be of {wanted}")
@@ -231,7 +262,8 @@ class ProvenTransaction:
         when = heard.manifest.sent_at
         words = [f"{author} acknowledged them on {when}, as {numbers} of {delivered.size}"]
         answers = [one for one in statement.expiries if one.transaction == self.bundle.transaction]
-        if self.state is State.EXPIRED and answers:
+        must(len(answers) <= 1, f"{author} says twice whether it had answered")
+        if self.state is State.EXPIRED and answers and author == self.known.acquirer:
             sequence = answers[0].sequence
             said = "it had not answered" if sequence is None else f"it had answered in {sequence}"
             words.append(f"{author} states that when it expired {said}")
@@ -245,6 +277,15 @@ def _entitled(known: _Known, state: State, after: State) -> tuple[Actor | None, 
     if after is State.WITHDRAWN:
         return known.proposer, {"withdrawal"}
     return known.acquirer, {"rejection"} if after is State.REJECTED else {"acceptance"}
+
+
+def _concerned(known: _Known, state: State, entry: ProvenEntry) -> list[Actor]:
+    """To whom an entry must be addressed; who was never asked does not hear of a refusal."""
+    concerned = {known.proposer, *(one.actor for one in entry.body.consents)}
+    refused_at_once = state is State.PROPOSED and entry.body.state == "refused"
+    if known.acquirer is not None and not refused_at_once:
+        concerned.add(known.acquirer)
+    return sorted(concerned)
 
 
 def _step_in_words(entry: ProvenEntry) -> str:

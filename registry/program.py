@@ -119,7 +119,7 @@ class Registry:
         bodies = [h.message.body for h in heard]
         entries = [b for b in bodies if isinstance(b, Entry)]
         notices = {b.about for b in bodies if isinstance(b, Notice)}
-        said = await journal.messages_by_digest(session, notices) if notices else {}
+        said = await journal.messages_by_digest(session, notices, self.actors) if notices else {}
         ids = {h.message.conversation for h in heard} | {s.conversation for s in said.values()}
         ids |= {str(o.arguments.get("transaction")) for o in orders}
         ids |= {str(b.transaction) for b in bodies if isinstance(b, StatusAnswer)}
@@ -192,7 +192,7 @@ class Registry:
         ]
         wanted |= {t.message for t in asked if t is not None and t.message is not None}
         if wanted:
-            facts.said |= await journal.messages_by_digest(session, wanted)
+            facts.said |= await journal.messages_by_digest(session, wanted, self.actors)
             ours = [kept for kept in facts.said.values() if kept.author in self.actors]
             proposals = [kept for kept in ours if kept.type == "proposal"]
             facts.said_proposals = await storage.said_proposals(

@@ -9,7 +9,7 @@ with an envelope (`arranging`, `hearing`).
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -224,10 +224,20 @@ async def known_messages(
     return {(k.author, k.id): k for k in map(_kept, rows)}
 
 
-async def messages_by_digest(session: Session, digests: Iterable[Digest]) -> dict[Digest, Kept]:
-    """Which of these lines were said or heard here, by their digest."""
-    asked = json.dumps([{"d": d} for d in digests])
-    return {k.digest: k for k in map(_kept, await session.execute(_BY_DIGEST, {"asked": asked}))}
+async def said_lines(session: Session, digests: Iterable[Digest]) -> list[Kept]:
+    """Where these lines were said or heard here, by whomever: anybody may say another's line."""
+    asked = json.dumps([{"d": one} for one in digests])
+    if asked == "[]":
+        return []
+    return [_kept(row) for row in await session.execute(_BY_DIGEST, {"asked": asked})]
+
+
+async def messages_by_digest(
+    session: Session, digests: Iterable[Digest], authors: Collection[Actor]
+) -> dict[Digest, Kept]:
+    """Which of these lines were said by one of these authors, by their digest."""
+    found = await said_lines(session, digests)
+    return {kept.digest: kept for kept in found if kept.author in authors}
 
 
 def _kept(row: Any) -> Kept:

@@ -270,7 +270,7 @@ BAD_NOTES = {
     "base64 of letters beyond ASCII": (SIGNED.replace("AAAA", "éééé", 1), 3),
     "a key id alone": (SIGNED.replace(B64, "AAAAAA=="), 3),
     "no signature": (SIGNED.replace(B64, ""), 3),
-    "101 signatures": (f"text\n\n{f'{DASH} name {B64}{chr(10)}' * 101}", 103),
+    "1002 signatures": (f"text\n\n{f'{DASH} name {B64}{chr(10)}' * 1002}", 1004),
     "too long": ("a" * note.NOTE_BYTES_MAX + SIGNED, None),
     "too long in bytes": ("é" * (note.NOTE_BYTES_MAX // 2) + SIGNED, None),
 }

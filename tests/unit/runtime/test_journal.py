@@ -13,7 +13,7 @@ from runtime.store import Store, open_store
 from runtime.tables import dead_letters
 from schemas.envelope import digest, open_envelope
 from schemas.findings import Reason, finding
-from schemas.identifiers import Digest
+from schemas.identifiers import HUB_ACTOR, Digest
 from tests.cast import CHE, GHA, HUB, REC
 from tests.peer import NOON, Peer, later
 from tests.toy import make_database
@@ -89,9 +89,12 @@ async def test_a_message_is_found_by_author_and_id_and_by_digest(store: Store) -
         await journals.keep_messages(session, rows)
         await journals.keep_messages(session, rows[:1])  # said to one more participant
         known = await journals.known_messages(session, [(GHA, "1/0"), (GHA, "9/9"), (CHE, "2/0")])
-        found = await journals.messages_by_digest(session, [digest(b"three"), digest(b"four")])
+        asked = [digest(b"three"), digest(b"four")]
+        found = await journals.messages_by_digest(session, asked, {GHA, CHE})
+        by_another = await journals.messages_by_digest(session, asked, {HUB_ACTOR})
     assert known == {(GHA, "1/0"): rows[0]}
     assert found == {digest(b"three"): rows[2]}
+    assert by_another == {}
 
 
 @pytest.mark.parametrize("side", ["said", "heard"])
