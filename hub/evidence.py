@@ -121,8 +121,8 @@ async def _messages(session: Session, entries: Lines) -> tuple[Said, ...]:
 async def _statements(
     session: Session, transaction: TransactionId, bodies: Sequence[Entry]
 ) -> list[tuple[Message, Said, Actor]]:
-    """A statement of each actor concerned that covers these entries, by actor: the one in which it
-    says whether it had answered, if it does so anywhere, else its newest.
+    """A statement of each actor concerned that covers these entries, by actor: its newest, or of a
+    transaction that expired the one in which it says whether it had answered.
     """
     needed: dict[Actor, int] = {}
     for body in bodies:
