@@ -180,14 +180,14 @@ class ProvenTransaction:
             cause.manifest.seen <= position,
             f"the {cause.type} had seen {cause.manifest.seen} entries, and caused entry {position}",
         )
-        if after is State.REJECTED:
-            given = cause.message.body.findings == body.findings
-            must(given, f"entry {position} has other findings than the rejection")
         author, type_ = _entitled(known, state, after)
         must(
             (cause.author, cause.conversation) == (author, known.id) and cause.type in type_,
             f"entry {position}: {cause.type} of {cause.author} does not make it {after}",
         )
+        if after is State.REJECTED:
+            given = cause.message.body.findings == body.findings
+            must(given, f"entry {position} has other findings than the rejection")
         if cause.digest != known.message:
             answered = cause.answers == known.message
             must(answered, f"the {cause.type} answers another proposal than this one")

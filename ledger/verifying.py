@@ -24,7 +24,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ledger.flaws import Flaw
 from ledger.proven_log import ProvenLog
 from ledger.proven_transaction import ProvenTransaction
 from ledger.transactions import State
@@ -89,6 +88,6 @@ def verify(bundle: Bundle, trust: Trust) -> Verdict:
     for number, (claim, work) in enumerate(zip(STEPS, works, strict=True), 1):
         try:
             held.append(Step(number, claim, tuple(work())))
-        except Flaw as flaw:
+        except ValueError as flaw:  # a `Flaw`, or a value in some line that nothing can be made of
             return Verdict(bundle.transaction, tuple(held), number, str(flaw))
     return Verdict(bundle.transaction, tuple(held), state=transaction.state)

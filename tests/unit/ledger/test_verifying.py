@@ -50,6 +50,16 @@ def test_a_rejection_is_believed_for_it_is_so() -> None:
     assert story.fails([cleared, other], [story.proposed, no], GHA, CHE)[0] == 6
 
 
+def test_an_acceptance_rejects_nothing() -> None:
+    story = Story()
+    cleared = story.cleared(GHA, CHE)
+    yes = story.answered(CHE, "acceptance", Acceptance())
+    ended = story.hub.entry(ID, yes, [GHA, CHE], state="rejected", **WHAT)
+    number, reason = story.fails([cleared, ended], [story.proposed, yes], GHA, CHE)
+    assert number == 6
+    assert "acceptance of CHE01/CHE does not make it rejected" in reason
+
+
 def test_nothing_completes_by_a_proposal_to_another_alone() -> None:
     story = Story()
     ended = story.hub.entry(ID, story.proposed, [GHA], state="completed", **WHAT)
