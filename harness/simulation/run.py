@@ -117,12 +117,15 @@ class Simulator:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._stages: dict[int, Stage] = {}
+        self._hear: Processor = _drop
 
     def run(self, plan: Plan, trace_file: Path | None = None) -> Result:
         """Run a plan from beginning to end; whatever goes wrong is a failure of that plan."""
         most = self.cpu_seconds + plan.steps
         try:
+            # The logs are put back here: a run that is cut off may leave its coroutine open.
             with (
+                logging_to(self._heard),
                 cpu_seconds_at_most(most),
                 asyncio.Runner(loop_factory=VirtualLoop) as runner,
             ):
@@ -132,17 +135,18 @@ class Simulator:
             shutil.rmtree(self._folder / str(plan.registries), ignore_errors=True)
             self._stages.pop(plan.registries, None)
             return Result.of_failure(plan, traceback.format_exc(limit=-6))
+        finally:
+            self._hear = _drop
 
     async def _run(self, plan: Plan, trace_file: Path | None) -> Result:
         if plan.registries not in self._stages:
-            with logging_to(_drop):
-                self._stages[plan.registries] = await self._built(Cast(plan.registries))
+            self._stages[plan.registries] = await self._built(Cast(plan.registries))
         stage, loop = self._stages[plan.registries], asyncio.get_running_loop()
         await stage.places.put(stage.template)
         trace, passed = Trace(trace_file), loop.time()
         run = _begun(plan, stage, trace, stage.began - timedelta(seconds=passed))
-        with logging_to(run.collect):
-            failure = await run.all_steps()
+        self._hear = run.collect
+        failure = await run.all_steps()
         trace.close()
         return Result(
             plan,
@@ -152,6 +156,9 @@ class Simulator:
             len(run.ledgers.leaves),
             loop.time() - passed,
         )
+
+    def _heard(self, logger: Any, name: str, values: Any) -> Any:
+        return self._hear(logger, name, values)
 
     async def _built(self, cast: Cast) -> Stage:
         template = self._folder / str(cast.registries) / "established"

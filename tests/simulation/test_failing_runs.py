@@ -9,11 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import structlog
 
 from harness.simulation import campaign, run
 from harness.simulation.cast import HUB
 from harness.simulation.run import Plan, Result
 from harness.simulation.steps import RUNS, Run
+from harness.simulation.watchdog import TooLong
 from harness.simulation.world import World
 from runtime.node import Node
 from tests.simulation.planted import replaced
@@ -75,6 +77,29 @@ def test_what_goes_wrong_is_a_failure_of_the_run_and_the_next_one_passes(where: 
     assert detail in first.failure.detail
     assert first.plan == PLAN
     assert second.failure is None
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_logs_are_put_back_after_a_run_whose_coroutine_is_left_open() -> None:
+    """Its loop ends at once, and again whenever it is run to close what is open."""
+    before = structlog.get_config()
+    left_open: list[asyncio.Task[Any] | None] = []
+
+    def end() -> None:
+        asyncio.get_running_loop().call_soon(end)
+        raise TooLong("ended")
+
+    async def open_for_ever(*_arguments: Any) -> None:
+        left_open.append(asyncio.current_task())
+        asyncio.get_running_loop().call_soon(end)
+        await asyncio.Event().wait()
+
+    with campaign.simulating() as simulator, replaced((Run, "_step", open_for_ever)):
+        assert simulator.run(PLAN).failure is not None
+    assert structlog.get_config() == before
+    assert [task and task.done() for task in left_open] == [False]
+    left_open.clear()
+    gc.collect()  # with a warning, as above
 
 
 def die(_plan: Plan) -> Result:
