@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`a6hub verify`: hold files of evidence to a trust root, offline.
+"""`a6hub verify`: hold files of evidence, and proofs of misbehaviour, to a trust root, offline.
 
 Needed are the files and the trust root, and neither a database nor settings nor a network. The exit
-status is 0 when all files are valid, 1 when one is not, 2 when one cannot be read.
+status is 0 when all files prove what they are for, 1 when one does not, 2 when one cannot be read.
 
-Elsewhere: what is proven (`ledger.verifying`), the files' form (`schemas.evidence`).
+Elsewhere: what is proven (`ledger.verifying`, `ledger.convicting`), the files' forms
+(`schemas.evidence`, `schemas.misbehaviour`).
 """
 
 import json
@@ -13,9 +14,18 @@ from typing import Annotated, Any
 
 import typer
 
+from ledger.convicting import Conviction, convict
 from ledger.verifying import STEPS, Verdict, verify
-from schemas.evidence import Trust, Unreadable, read_bundle, read_trust
+from schemas.evidence import (
+    Trust,
+    Unreadable,
+    format_of,
+    read_bundle,
+    read_members,
+    read_trust,
+)
 from schemas.limits import EVIDENCE_BYTES_MAX
+from schemas.misbehaviour import MISBEHAVIOUR, Misbehaviour
 
 __all__ = ["app"]
 
@@ -35,18 +45,29 @@ def verify_files(
     status = 0
     for file in files:
         try:
-            bundle = read_bundle(_bytes(file))
+            holds, members, lines = _judged(_bytes(file), root)
         except Unreadable as error:
             typer.echo(f"a6hub: {file}: {error}", err=True)
             status = max(status, UNREADABLE)
             continue
-        verdict = verify(bundle, root)
-        status = max(status, 0 if verdict.valid else INVALID)
+        status = max(status, 0 if holds else INVALID)
         if as_json:
-            typer.echo(json.dumps({"file": str(file), **document(verdict)}, ensure_ascii=False))
+            typer.echo(json.dumps({"file": str(file), **members}, ensure_ascii=False))
         else:
-            typer.echo("\n".join([f"{file}: transaction {bundle.transaction}", *words(verdict)]))
+            typer.echo("\n".join([f"{file}: {lines[0]}", *lines[1:]]))
     raise typer.Exit(status)
+
+
+def _judged(data: bytes, root: Trust) -> tuple[bool, dict[str, Any], list[str]]:
+    """Whether a file proves what it is for, the same as data, and in words."""
+    if format_of(data) == MISBEHAVIOUR:
+        accused = read_members(Misbehaviour, data)
+        found = convict(accused, root)
+        return found.proven is not None, _conviction(accused, found), _charge(accused, found)
+    bundle = read_bundle(data)
+    verdict = verify(bundle, root)
+    title = f"transaction {bundle.transaction}"
+    return verdict.valid, document(verdict), [title, *words(verdict)]
 
 
 def _read_trust(file: Path) -> Trust:
@@ -93,6 +114,24 @@ def words(verdict: Verdict) -> list[str]:
     else:
         lines.append(f"valid: the transaction is {verdict.state}")
     return lines
+
+
+def _conviction(accused: Misbehaviour, found: Conviction) -> dict[str, Any]:
+    return {
+        "to": str(accused.to),
+        "valid": found.proven is not None,
+        "held": list(found.held),
+        "proven": found.proven,
+        "reason": found.flaw,
+    }
+
+
+def _charge(accused: Misbehaviour, found: Conviction) -> list[str]:
+    lines = [f"what the hub said to {accused.to}"]
+    lines += [f"  holds: {_printable(said)}" for said in found.held]
+    if found.proven is None:
+        return [*lines, f"  FAILS: {_printable(found.flaw or '')}", "it proves nothing"]
+    return [*lines, f"  {_printable(found.proven)}", "proven: the hub has broken the protocol"]
 
 
 def _printable(text: str) -> str:

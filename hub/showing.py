@@ -62,8 +62,8 @@ class Showing:
         if not chosen or facts.log.size == 0:
             return []
         signed = await self._sign(session, kept, facts, batch)
-        previous, cosignatures = await storage.load_previous(session, facts.log.size)
-        proofs: dict[int, tuple[Digest, ...]] = {}
+        previous, cosignatures, way = await _previous(session, kept, facts)
+        proofs = {kept.checkpoint_size: way}
         for participant in chosen:
             old = kept.shown.get(participant, 0)
             if old not in proofs:
@@ -74,6 +74,7 @@ class Showing:
                 proof=proofs[old],
                 deliveries=_trees(facts, participant),
                 previous=previous,
+                previous_proof=way,
                 cosignatures=cosignatures,
             )
             batch.say(HUB_ACTOR, participant, "checkpoint", "checkpoint", body)
@@ -89,6 +90,16 @@ class Showing:
             await saving.save_checkpoint(session, facts.log.size, root, signed, batch.now)
             batch.log(events.CHECKPOINT_MADE, size=facts.log.size, root=root.hex())
         return signed
+
+
+async def _previous(
+    session: Session, kept: Kept, facts: HubFacts
+) -> tuple[str | None, tuple[str, ...], tuple[Digest, ...]]:
+    """The head that was made last before this batch, its cosignatures, and the way from it."""
+    if kept.checkpoint_size == 0:
+        return None, (), ()
+    signed, cosignatures = await storage.load_cosigned(session, kept.checkpoint_size)
+    return signed, cosignatures, await _proof(session, kept.checkpoint_size, facts.log)
 
 
 async def _proof(session: Session, old: int, grown: Growth) -> tuple[Digest, ...]:

@@ -41,13 +41,13 @@ __all__ = [
     "load_authorizations",
     "load_cases",
     "load_checkpoint_roots",
+    "load_cosigned",
     "load_delivered_roots",
     "load_due",
     "load_earlier",
     "load_kept",
     "load_nodes",
     "load_open",
-    "load_previous",
     "load_statements",
     "load_transactions",
     "next_deadline",
@@ -346,23 +346,17 @@ async def load_delivered_roots(
     return {(Actor(r.actor), r.number + 1): bytes(r.root) for r in rows}
 
 
-async def load_previous(session: Session, size: int) -> tuple[str | None, tuple[str, ...]]:
-    """The checkpoint before the one of a size, and the cosignatures that it has gathered."""
+async def load_cosigned(session: Session, size: int) -> tuple[str, tuple[str, ...]]:
+    """The checkpoint of a size, and the cosignatures that it has gathered."""
     found = await session.execute(
-        select(tables.checkpoints.c.size, tables.checkpoints.c.note)
-        .where(tables.checkpoints.c.size < size)
-        .order_by(tables.checkpoints.c.size.desc())
-        .limit(1)
+        select(tables.checkpoints.c.note).where(tables.checkpoints.c.size == size)
     )
-    row = found.one_or_none()
-    if row is None:
-        return None, ()
     lines = await session.execute(
         select(tables.cosignatures.c.line)
-        .where(tables.cosignatures.c.size == row.size)
+        .where(tables.cosignatures.c.size == size)
         .order_by(tables.cosignatures.c.participant)
     )
-    return row.note, tuple(line[0] for line in lines)
+    return found.scalar_one(), tuple(line[0] for line in lines)
 
 
 async def load_earlier(session: Session, *, whole: bool) -> list[tuple[Message, bytes]]:

@@ -6,46 +6,18 @@ actor has agreed to (`consent`).
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from ledger import consent, log
-from ledger.directory import Directory
 from ledger.flaws import Flaw, must
 from ledger.proven_log import ProvenEntry, ProvenLog, hashes
+from ledger.proven_words import ProvenWord, prove_word
 from ledger.transactions import EVENT_OF, FINAL, IllegalStep, State, step
-from schemas import envelope
-from schemas.envelope import EnvelopeError, Manifest, digest
-from schemas.evidence import Bundle, Receipt, Said
+from schemas.envelope import digest
+from schemas.evidence import Bundle, Receipt
 from schemas.identifiers import HUB, Actor, Digest, TransactionId
-from schemas.messages import Malformed, Message, Proposal, Statement, parse_message
+from schemas.messages import Proposal, Statement
 
 __all__ = ["ProvenTransaction"]
-
-
-class _Heard(NamedTuple):
-    """A message of the file, by its author's word and its envelope's manifest."""
-
-    author: Actor
-    digest: Digest
-    manifest: Manifest
-    manifest_digest: Digest
-    message: Message
-
-    @property
-    def type(self) -> str:
-        return self.message.type
-
-    @property
-    def conversation(self) -> str:
-        return self.message.conversation
-
-    @property
-    def answers(self) -> Digest | None:
-        return self.message.answers
-
-    def words(self) -> str:
-        """Who said what when."""
-        return f"{self.author} sent its {self.type} on {self.manifest.sent_at}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +38,7 @@ class ProvenTransaction:
     bundle: Bundle
     log: ProvenLog
     state: State | None = None
-    said: dict[Digest, _Heard] = field(default_factory=dict)
+    said: dict[Digest, ProvenWord] = field(default_factory=dict)
     said_proposals: dict[Digest, Proposal] = field(default_factory=dict)
     transactions: dict[TransactionId, _Known] = field(default_factory=dict)
 
@@ -84,7 +56,7 @@ class ProvenTransaction:
             position = wanted.get(digest(said.line.encode()))
             if position is None:
                 raise Flaw("a message stands here that no entry names")
-            heard = self._heard(said, self.log.as_of(position))
+            heard = prove_word(said, self.log.as_of(position), HUB)
             must(heard.digest not in self.said, f"the {heard.type} stands twice")
             self.said[heard.digest] = heard
             if isinstance(heard.message.body, Proposal):
@@ -104,30 +76,6 @@ class ProvenTransaction:
             for one in entry.body.consents:
                 found.setdefault(one.message, entry.body.position)
         return found
-
-    def _heard(self, said: Said, directory: Directory) -> _Heard:
-        """A message, if its author's key signed the manifest that names it."""
-        line, manifest_line = said.line.encode(), said.manifest.encode()
-        try:
-            token, manifest = envelope.open_manifest(manifest_line)
-            message = parse_message(line)
-        except (EnvelopeError, Malformed) as error:
-            raise Flaw(f"a message cannot be read: {error}") from None
-        found, author = digest(line), manifest.sender
-        what = f"the {message.type} of {author}"
-        must(found in manifest.messages, f"{what} is not in the manifest beside it")
-        must(manifest.to == HUB, f"{what} was not said to the hub")
-        sequence = manifest.sequence
-        if sequence is None:
-            raise Flaw(f"{what} came in a control envelope, which proves nothing")
-        key = directory.key_for(author, token.kid, HUB, sequence)
-        if key is None:
-            raise Flaw(f"{what} is signed with {token.kid}, which was no key of its for {sequence}")
-        try:
-            envelope.verify(token, key)
-        except EnvelopeError as error:
-            raise Flaw(f"{what}: {error}") from None
-        return _Heard(author, found, manifest, digest(manifest_line), message)
 
     # --- 6 --------------------------------------------------------------------------------------
 
@@ -216,7 +164,7 @@ class ProvenTransaction:
             must(problem is None, f"entry {position}: {problem}")
         return words or ["nothing was done to anybody's units or rights"]
 
-    def _consents(self, heard: _Heard) -> bool:
+    def _consents(self, heard: ProvenWord) -> bool:
         """This proposal, an acceptance of it, or a pledge that was made before."""
         if heard.digest == self.known.message:
             return True
@@ -231,13 +179,13 @@ class ProvenTransaction:
         wanted = sorted({one.actor for e in self.log.entries for one in e.body.addressed})
         words, found = [], []
         for receipt in self.bundle.receipts:
-            heard = self._heard(receipt.statement, self.log.latest)
+            heard = prove_word(receipt.statement, self.log.latest, HUB)
             found.append(heard.author)
             words += self._received(heard, receipt)
         must(found == wanted, f"receipts are of {found}, and should be of {wanted}")
         return words
 
-    def _received(self, heard: _Heard, receipt: Receipt) -> list[str]:
+    def _received(self, heard: ProvenWord, receipt: Receipt) -> list[str]:
         author, statement = heard.author, heard.message.body
         if not isinstance(statement, Statement):
             raise Flaw(f"the receipt of {author} is no statement, but {heard.type}")

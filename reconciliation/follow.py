@@ -23,16 +23,17 @@ is wrong with it is a case about that actor (`misdelivered`, `examine`).
 Elsewhere: comparing holdings (`examine`), storing (`storage`).
 """
 
+from contextlib import suppress
 from dataclasses import replace
 
 from ledger import log, note
 from ledger.directory import DirectoryError
 from ledger.enclosed import unproven
+from ledger.shown import open_head, open_previous
 from reconciliation import silence
 from reconciliation.state import Alarm, Enclosed, Facts, Head, NewEntry, Stated
 from runtime import events
 from runtime.program import Batch, Heard
-from schemas import jws
 from schemas.directory import SignedAct
 from schemas.effects import DirectoryEffect, Move, Restate
 from schemas.envelope import EnvelopeError, digest, open_manifest
@@ -49,7 +50,7 @@ from schemas.messages import (
 )
 
 __all__ = [
-    "head_size",
+    "head_sizes",
     "misdelivered",
     "moved_by",
     "open_enclosed",
@@ -176,39 +177,35 @@ def _learn(facts: Facts, entry: Entry, batch: Batch) -> tuple[SignedAct, ...]:
 # --- checkpoints --------------------------------------------------------------------------------
 
 
-def head_size(body: Checkpoint) -> int:
-    """The size that a checkpoint names, before anything is verified; 0 when it cannot be read."""
-    try:
-        return note.Checkpoint.from_text(note.parse_note(body.note)[0]).size
-    except note.NoteError:
-        return 0
+def head_sizes(body: Checkpoint) -> set[int]:
+    """The sizes of the heads that a checkpoint names, before anything is verified."""
+    found = set()
+    for text in (body.note, body.previous or ""):
+        with suppress(note.NoteError):
+            found.add(note.Checkpoint.from_text(note.parse_note(text)[0]).size)
+    return found
 
 
 def take_checkpoint(facts: Facts, heard: Heard, batch: Batch) -> Findings:
     """A head of the log: signed by the hub, and the one that its entries give."""
     body: Checkpoint = heard.message.body
     genesis = facts.kept.directory.genesis
-    public = jws.PublicKey.from_text(genesis.checkpoint_key)
-    key = note.VerifierKey(genesis.log, note.SignatureType.ED25519, public)
     try:
-        text, _ = note.open_note(body.note, [key])
-        head = note.Checkpoint.from_text(text)
+        head = open_head(genesis, body.note)
     except note.NoteError as error:
         batch.log(events.CHECKPOINT_REFUSED, problem=str(error))
-        return [finding(Reason.SIGNATURE_INVALID, f"checkpoint: {error}")]
+        return raise_alarm(facts, batch, "checkpoint-false", genesis.log, f"checkpoint: {error}")
     problem = _problem(facts, head, body)
     if problem is not None:
         batch.log(events.CHECKPOINT_REFUSED, problem=problem)
         return raise_alarm(facts, batch, "checkpoint-false", head.origin, problem)
     if facts.head is None or head.size >= facts.head.size:
-        facts.head = Head(text, head.size, head.root)
+        facts.head = Head(head.to_text(), head.size, head.root)
     return []
 
 
 def _problem(facts: Facts, head: note.Checkpoint, body: Checkpoint) -> str | None:
     kept = facts.kept
-    if head.origin != kept.directory.genesis.log:
-        return f"it is of log {head.origin}"
     if head.size > kept.log.size:
         return f"it covers {head.size} entries, {kept.log.size} came"
     if facts.roots.get(head.size) != head.root:
@@ -217,6 +214,11 @@ def _problem(facts: Facts, head: note.Checkpoint, body: Checkpoint) -> str | Non
     for shown in body.deliveries:
         if shown.actor == REC_ACTOR and (shown.size, shown.root) != (own.size, own.root().hex()):
             return "the deliveries to this service are others"
+    previous = open_previous(kept.directory, body)
+    if isinstance(previous, str):
+        return previous
+    if previous is not None and facts.roots.get(previous.size) != previous.root:
+        return f"at size {previous.size} the entries that came have another root"
     return None
 
 

@@ -105,7 +105,7 @@ class Reconciler:
         facts.digests = await past.load_digests(
             session, (position for position in repeated if position < kept.log.size)
         )
-        sizes = {follow.head_size(b) for b in bodies if isinstance(b, Checkpoint)}
+        sizes = {n for b in bodies if isinstance(b, Checkpoint) for n in follow.head_sizes(b)}
         sizes |= {body.size for _, body in stated}
         now = {kept.log.size: kept.log.root()}
         older = (size for size in sizes if size < kept.log.size)

@@ -74,21 +74,15 @@ async def _children(session: Session, inquiry: Inquiry, actor: Actor) -> list[Ch
 
 
 async def _trail(session: Session, inquiry: Inquiry, actor: Actor) -> list[AuditLine]:
-    lines: list[AuditLine] = []
-    for units in inquiry.ranges:
-        most = ANSWER_LINES_MAX - len(lines)
-        rows = await storage.overlapping_movements(
-            session, actor, units.key.series, units.first, units.last, most
+    rows = await storage.overlapping_movements(session, actor, inquiry.ranges, ANSWER_LINES_MAX)
+    return [
+        AuditLine(
+            key=Key.parse(row.key),
+            first=row.first,
+            last=row.last,
+            delivery=row.number,
+            position=row.position,
+            entry=Digest(row.entry),
         )
-        lines += [
-            AuditLine(
-                key=Key.parse(row.key),
-                first=row.first,
-                last=row.last,
-                delivery=row.number,
-                position=row.position,
-                entry=Digest(row.entry),
-            )
-            for row in rows
-        ]
-    return lines
+        for row in rows
+    ]

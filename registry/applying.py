@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Applying entries: how what the log decided becomes rows of this registry.
 
-For each entry, in order: it is of our log; it counts the acts that came before it; it is the next
-delivery of every actor of ours that it is addressed to; it takes its transaction to a state that
-can follow; those of our actors that it concerns have agreed to all that it does to them. Then its
-effects are carried out on those actors' rows, and the transaction takes the state it names.
+For each entry, in order: it fits what was shown before (`ledger.shown`); it takes its transaction
+to a state that can follow; those of our actors that it concerns have agreed to all that it does to
+them. Then its effects are carried out on those actors' rows, and the transaction takes the state
+that it names.
 
 Applying never fails: rows that cannot carry an effect are disputed and stated as they are. An entry
 that is not what it must be is not applied at all: it is kept as proof, and the node halts.
@@ -13,42 +13,31 @@ Elsewhere: consent (`consent`), carrying out effects (`ledger.effects`), checkpo
 what else the hub says (`hearing`).
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ledger import log
 from ledger.asking import Approval, Authorization
 from ledger.consent import moved_by, not_agreed
-from ledger.directory import Directory, DirectoryError
 from ledger.effects import apply
 from ledger.growth import Growth
 from ledger.holdings import Overlay, OverlayKind
-from ledger.transactions import EVENT_OF, IllegalStep, State, step
+from ledger.shown import Learned, false_entry, false_step, learned
+from ledger.transactions import State
 from registry.state import Delivery, Movement, RegistryFacts, Transaction
 from runtime import events
 from runtime.program import Batch, Heard
-from schemas.directory import SignedAct, parse_act
 from schemas.effects import (
     ApprovalEffect,
     AuthorizationEffect,
     AuthorizationTerms,
-    DirectoryEffect,
     Move,
     Restate,
 )
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import Actor, TransactionId
-from schemas.messages import Entry, Message
+from schemas.messages import Entry
 
 __all__ = ["apply_entry", "keep_proof", "release_locally"]
-
-
-class Learned(NamedTuple):
-    """The directory after an act, and the act."""
-
-    directory: Directory
-    signed: SignedAct
 
 
 def apply_entry(
@@ -57,14 +46,9 @@ def apply_entry(
     """Carry out one entry of the log: everything is looked at first, and then everything done."""
     entry: Entry = heard.message.body
     deliveries = {one.actor: one.index for one in entry.addressed if one.actor in mine}
-    problem = _not_of_the_log(facts, entry, mine) or _miscounted(facts, entry)
-    learned = None
-    if problem is None:
-        learned, problem = _learned(facts, entry)
+    problem = false_entry(facts, entry, mine)
     if problem is None and deliveries:
-        problem = _out_of_place(facts, entry, deliveries)
-    if problem is None and deliveries and entry.state is not None:
-        problem = _contradicts(facts, heard.message)
+        problem = false_step(heard.message, _state(facts, heard.message.conversation))
     if problem is not None:
         return keep_proof(facts, heard, batch, finding(Reason.LOG_DIFFERS, problem))
     problem = not_agreed(facts, heard.message, set(deliveries)) if deliveries else None
@@ -72,8 +56,9 @@ def apply_entry(
         batch.log(events.CONSENT_MISSING, position=entry.position, problem=problem)
         return keep_proof(facts, heard, batch, finding(Reason.CONSENT_MISSING, problem))
 
-    if learned is not None:
-        _learn(facts, entry.position, learned, batch)
+    act, _ = learned(facts, entry)
+    if act is not None:
+        _learn(facts, entry.position, act, batch)
     if deliveries:
         _deliver(facts, heard, deliveries)
         _carry_out(facts, heard, deliveries, batch)
@@ -89,85 +74,17 @@ def keep_proof(facts: RegistryFacts, heard: Heard, batch: Batch, found: Finding)
     return [found]
 
 
-# --- what an entry must be ----------------------------------------------------------------------
-
-
-def _not_of_the_log(facts: RegistryFacts, entry: Entry, mine: Sequence[Actor]) -> str | None:
-    genesis = facts.directory.genesis
-    if entry.log != genesis.log:
-        return f"an entry of the log {entry.log}, not of {genesis.log}"
-    if entry.position == 0:
-        acts = [e.act for e in entry.effects if isinstance(e, DirectoryEffect)]
-        try:
-            if [parse_act(act) for act in acts] != [genesis]:
-                return "the log begins with another genesis than ours"
-        except ValueError as error:
-            return f"the log begins with no genesis: {error}"
-    actors = [one.actor for one in entry.addressed if one.actor in mine]
-    return "an actor is addressed twice" if len(set(actors)) != len(actors) else None
-
-
-def _miscounted(facts: RegistryFacts, entry: Entry) -> str | None:
-    """Every act comes here, in order: an entry that counts others had some withheld, or hides some
-    from those who are shown it later (rule 4.10).
-    """
-    known = bisect_left(facts.known_acts, entry.position)
-    if entry.acts == known:
-        return None
-    return f"entry {entry.position} counts {entry.acts} acts before it, {known} came"
-
-
-def _learned(facts: RegistryFacts, entry: Entry) -> tuple[Learned | None, str | None]:
-    """What an entry's act makes of the directory, whoever it is addressed to, or why the act does
-    not count; each act is verified here once more. Nothing is changed yet.
-    """
-    acts = [effect for effect in entry.effects if isinstance(effect, DirectoryEffect)]
-    if not acts or entry.position <= facts.known_acts[-1]:
-        return None, None
-    if len(acts) > 1:
-        return None, f"entry {entry.position} carries {len(acts)} acts"
-    signed = SignedAct(act=acts[0].act, signatures=acts[0].signatures)
-    try:
-        return Learned(facts.directory.apply(signed), signed), None
-    except DirectoryError as error:
-        return None, f"entry {entry.position} carries an act that does not count: {error}"
-
-
-def _out_of_place(facts: RegistryFacts, entry: Entry, deliveries: dict[Actor, int]) -> str | None:
-    """Each delivery is the next one; one that is missing was withheld."""
-    for actor, number in deliveries.items():
-        expected = facts.deliveries.get(actor, Growth()).size
-        if number != expected:
-            return f"entry {entry.position} is delivery {number} of {actor}, {expected} is the next"
-    return None
-
-
-def _contradicts(facts: RegistryFacts, message: Message) -> str | None:
-    """A transaction's states follow one another as the one table says, at the hub as here."""
-    entry: Entry = message.body
-    try:
-        id_ = TransactionId(message.conversation)
-    except ValueError as error:
-        return f"entry {entry.position} steps no transaction: {error}"
-    known = facts.transactions.get(id_)
-    if known is None:  # what concerns us may begin here: a refusal, or units that follow others
-        return None
-    assert entry.state is not None
-    state = State(entry.state)
-    try:
-        after = step(known.state, EVENT_OF[state])
-    except (IllegalStep, KeyError):
-        return f"entry {entry.position} makes {id_} {state}, which is {known.state}"
-    assert after is state
-    return None
+def _state(facts: RegistryFacts, conversation: str) -> State | None:
+    """The state of the transaction that is so named, if it is known here."""
+    return next((t.state for t in facts.transactions.values() if t.id == conversation), None)
 
 
 # --- carrying out -------------------------------------------------------------------------------
 
 
-def _learn(facts: RegistryFacts, position: int, learned: Learned, batch: Batch) -> None:
-    facts.directory = learned.directory
-    facts.new_acts.append((position, learned.signed))
+def _learn(facts: RegistryFacts, position: int, act: Learned, batch: Batch) -> None:
+    facts.directory = act.directory
+    facts.new_acts.append((position, act.signed))
     facts.known_acts = (*facts.known_acts, position)
     batch.log(events.DIRECTORY_CHANGED, position=position)
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from ledger.asking import Policy
 from registry import tables
+from registry.halt_verbs import add_halt_verbs
 from registry.program import Registry, RegistrySettings
 from runtime.errors import LocalProtocolError
 from runtime.keys import Keyring
@@ -33,6 +34,9 @@ class RegistryDaemonSettings(DaemonSettings):
     """Whether clearances are accepted at once, or wait for an operator's `accept` or `reject`."""
     scrub_seconds: Annotated[float, Field(ge=60, le=30 * 24 * 3600)] = 86400.0
     """Within so many seconds all holdings trees are hashed again from the rows, share by share."""
+    majority_seconds: Annotated[float, Field(ge=60, le=30 * 24 * 3600)] = 3600.0
+    """Heads of the log that a majority of the participants has not cosigned for so many seconds are
+    told as `majority_missing`."""
     mechanism: str = "UN01"
     """The mechanism registry's participant; the same at every program."""
     international: tuple[str, ...] = ("UN02",)
@@ -67,7 +71,10 @@ def build_registry(settings: RegistryDaemonSettings, keyring: Keyring) -> Regist
         SignedAct.model_validate_json(text),
         keyring,
         RegistrySettings(
-            accept=settings.accept, scrub_seconds=settings.scrub_seconds, policy=policy
+            accept=settings.accept,
+            scrub_seconds=settings.scrub_seconds,
+            majority_seconds=settings.majority_seconds,
+            policy=policy,
         ),
     )
 
@@ -77,6 +84,8 @@ def registry_app(help_text: str, model: type[RegistryDaemonSettings]) -> typer.T
     app = typer.Typer(help=help_text, no_args_is_help=True)
 
     add_verbs(app, model, build_registry)
+
+    add_halt_verbs(app, model)
 
     @app.command("accounts")
     def accounts(settings: Settings) -> None:

@@ -58,6 +58,8 @@ class RegistrySettings:
     """Whether clearances are accepted at once, or wait for an operator."""
     scrub_seconds: float = 86400.0
     """Within so many seconds every holdings tree is hashed again from its rows, share by share."""
+    majority_seconds: float = 3600.0
+    """For so long may heads of the log be without the cosignatures of a majority."""
     policy: Policy = field(default_factory=Policy)
     """The rules' settings, the same as the hub's."""
 
@@ -152,6 +154,8 @@ class Registry:
             whole=False,
             log_size=kept.log_size,
             log_root=kept.log_root,
+            majority=kept.majority,
+            majority_seconds=self._settings.majority_seconds,
             known_acts=kept.known_acts,
             numbers=dict(kept.numbers),
         )
@@ -245,6 +249,7 @@ class Registry:
         kept = self.kept
         kept.directory, kept.known_acts = facts.directory, facts.known_acts
         kept.log_size, kept.log_root = facts.log_size, facts.log_root
+        kept.majority = facts.majority
         kept.deliveries = {a: g.written() if g.made else g for a, g in facts.deliveries.items()}
         kept.numbers = facts.numbers
         kept.scrubbed = facts.scrubbed or kept.scrubbed

@@ -11,7 +11,7 @@ from typing import Any
 from ledger.growth import Growth
 from registry import tables
 from registry.state import Account, Kept, RegistryFacts, Transaction
-from registry.storage import LOG
+from registry.storage import LOG, MAJORITY
 from runtime.journal import bury, set_mark
 from runtime.many import add, write_over
 from runtime.rows import approval_rows
@@ -85,6 +85,8 @@ async def _save_witnessed(session: Session, facts: RegistryFacts, kept: Kept) ->
     ]
     if facts.log_size != kept.log_size:
         witnessed.append(_witness(LOG, facts.log_size, facts.log_root, None))
+    if facts.majority.size != kept.majority.size:
+        await set_mark(session, MAJORITY, facts.majority.size)
     await write_over(session, tables.witness, witnessed)
 
 

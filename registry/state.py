@@ -28,7 +28,16 @@ from schemas.identifiers import (
 )
 from schemas.messages import Inquiry, Proposal
 
-__all__ = ["Account", "Delivery", "Inquired", "Kept", "Movement", "RegistryFacts", "Transaction"]
+__all__ = [
+    "Account",
+    "Delivery",
+    "Inquired",
+    "Kept",
+    "Majority",
+    "Movement",
+    "RegistryFacts",
+    "Transaction",
+]
 
 
 @dataclass
@@ -91,6 +100,18 @@ class Movement(NamedTuple):
     target: str | None
 
 
+class Majority(NamedTuple):
+    """The largest head that a majority of the participants is known to have cosigned, and since
+    when larger ones wait for theirs; not known before the first head after a start.
+    """
+
+    size: int = 0
+    since: Instant | None = None
+
+
+NOT_YET = Majority()
+
+
 @dataclass(frozen=True, slots=True)
 class Inquired:
     """A question of the reconciliation service that the end of the batch answers."""
@@ -107,6 +128,7 @@ class Kept:
     directory: Directory
     log_size: int = 0
     log_root: bytes = b""
+    majority: Majority = NOT_YET
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
     known_acts: tuple[int, ...] = (0,)
     """The positions of the acts that the directory is made of, genesis first."""
@@ -125,6 +147,8 @@ class RegistryFacts(Facts):
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
     log_size: int = 0
     log_root: bytes = b""
+    majority: Majority = NOT_YET
+    majority_seconds: float = 3600.0
     known_acts: tuple[int, ...] = (0,)
     numbers: dict[Actor, int] = field(default_factory=dict)
     said: dict[Digest, KeptMessage] = field(default_factory=dict)

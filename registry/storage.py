@@ -17,13 +17,13 @@ from ledger.growth import Growth
 from ledger.log import EMPTY_ROOT
 from ledger.transactions import State
 from registry import tables
-from registry.state import Account, Kept, Transaction
+from registry.state import Account, Kept, Majority, Transaction
 from runtime.journal import Kept as KeptMessage
 from runtime.journal import get_mark, kept_line
 from runtime.store import Session, each
 from runtime.tables import blocks, messages
 from schemas.directory import SignedAct
-from schemas.effects import AuthorizationTerms
+from schemas.effects import AuthorizationTerms, Units
 from schemas.envelope import digest
 from schemas.findings import Finding
 from schemas.identifiers import (
@@ -56,6 +56,9 @@ __all__ = [
 LOG = "log"
 """The subject of the row in `witness` that is about the log."""
 
+MAJORITY = "majority"
+"""The mark with the size of the largest head that a majority is known to have cosigned."""
+
 
 async def load_kept(session: Session, genesis: SignedAct, actors: Sequence[Actor]) -> Kept:
     """What the registry keeps between batches."""
@@ -72,6 +75,7 @@ async def load_kept(session: Session, genesis: SignedAct, actors: Sequence[Actor
             kept.log_size, kept.log_root = row.size, bytes.fromhex(row.root)
         else:
             kept.deliveries[Actor(row.subject)] = Growth(row.size, _nodes(row.nodes))
+    kept.majority = Majority(await get_mark(session, MAJORITY))
     for actor in actors:
         kept.numbers[actor] = await get_mark(session, f"number {actor}")
     return kept
@@ -262,22 +266,36 @@ async def answer_sequence(session: Session, message: Digest | None, actor: Actor
     return None
 
 
-async def overlapping_movements(
-    session: Session, actor: Actor, series: str, first: int, last: int, most: int
-) -> list[Any]:
-    """Movements of an actor's units that share a serial with a range, oldest first."""
-    table = tables.movements
-    statement = (
-        select(table)
-        .where(
-            and_(
-                table.c.actor == actor,
-                table.c.series == series,
-                table.c.first <= cast(last, BigInteger),
-                table.c.last >= cast(first, BigInteger),
-            )
-        )
-        .order_by(table.c.number, table.c.effect)
-        .limit(most)
+def _number(name: str) -> Any:
+    return cast(_asked.c.value.op("->>")(name), BigInteger)
+
+
+_OVERLAPPING = (
+    select(tables.movements)
+    .select_from(_asked)
+    .join(
+        tables.movements,
+        and_(
+            tables.movements.c.actor == bindparam("actor"),
+            tables.movements.c.series == cast(_asked.c.value.op("->>")("s"), Text),
+            tables.movements.c.first <= _number("l"),
+            tables.movements.c.last >= _number("f"),
+        ),
     )
-    return list(await session.execute(statement))
+    .order_by(_number("n"), tables.movements.c.number, tables.movements.c.effect)
+    .limit(bindparam("most"))
+)
+
+
+async def overlapping_movements(
+    session: Session, actor: Actor, ranges: Sequence[Units], most: int
+) -> list[Any]:
+    """Movements of an actor's units that share a serial with a range, range after range, of each
+    the oldest first; one that overlaps two of them comes twice.
+    """
+    asked = [
+        {"n": number, "s": units.key.series, "f": units.first, "l": units.last}
+        for number, units in enumerate(ranges)
+    ]
+    values = {"asked": json.dumps(asked), "actor": actor, "most": most}
+    return list(await session.execute(_OVERLAPPING, values))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Witnessing: a registry looks at each checkpoint and answers with a statement.
 
-A checkpoint counts when the hub's checkpoint key signed it, when the log that it heads contains the
-one seen before, and when the hub's delivery trees are the ones that this registry has built from
-what it received. Anything else is kept as proof, and the node halts.
+A checkpoint counts when nothing is wrong with it (`ledger.shown`): the hub's key signed it, the
+log contains the one seen before, the deliveries are those that came, and the cosignatures of the
+head before are their witnesses'. Anything else is kept as proof, and the node halts.
 
 The statement says, from one database snapshot: the checkpoint seen, the deliveries applied, what
 the rows hold, the last sequences sent, and for each newly covered expiry whether this actor had
@@ -11,17 +11,18 @@ answered.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
-from ledger import log, note
+from ledger import note
 from ledger.growth import Growth
+from ledger.shown import Previous, false_head, is_majority, open_head, open_previous
 from registry import saving, storage
 from registry.applying import keep_proof
-from registry.state import RegistryFacts
+from registry.state import Majority, RegistryFacts
 from runtime import books, events
 from runtime.keys import Keyring
 from runtime.program import Batch, Heard
 from runtime.store import Session
-from schemas import jws
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import HUB, Actor, Digest, Instant
 from schemas.messages import Checkpoint, Delivered, ExpiryAnswer, LastSent, Statement
@@ -36,10 +37,13 @@ def witness_checkpoint(
 ) -> list[Finding]:
     """Check a checkpoint; a statement is owed when it counts."""
     body: Checkpoint = heard.message.body
-    problem = _problem(facts, body, _admitted(facts, mine))
+    problem = false_head(facts, body, _admitted(facts, mine))
     if problem:
         batch.log(events.CHECKPOINT_REFUSED, problem=problem)
         return keep_proof(facts, heard, batch, finding(Reason.LOG_DIFFERS, problem))
+    _count_witnesses(facts, body, batch)
+    head = open_head(facts.directory.genesis, body.note)
+    facts.log_size, facts.log_root = head.size, head.root
     facts.witnessed = True
     return []
 
@@ -49,32 +53,20 @@ def _admitted(facts: RegistryFacts, mine: Sequence[Actor]) -> list[Actor]:
     return [actor for actor in mine if actor in facts.directory.keys]
 
 
-def _problem(facts: RegistryFacts, body: Checkpoint, mine: Sequence[Actor]) -> str | None:
-    genesis = facts.directory.genesis
-    key = note.VerifierKey(
-        genesis.log, note.SignatureType.ED25519, jws.PublicKey.from_text(genesis.checkpoint_key)
-    )
-    try:
-        text, signed = note.open_note(body.note, [key])
-        head = note.Checkpoint.from_text(text)
-    except note.NoteError as error:
-        return f"checkpoint: {error}"
-    if key not in signed or head.origin != genesis.log:
-        return "the checkpoint is not signed by the hub"
-    if head.size < facts.log_size:
-        return f"the checkpoint of size {head.size} comes after one of {facts.log_size}"
-    proof = [bytes.fromhex(value) for value in body.proof]
-    if facts.log_size and not log.verify_consistency(
-        facts.log_size, facts.log_root, head.size, head.root, proof
-    ):
-        return f"the log of size {head.size} does not contain the one of size {facts.log_size}"
-    shown = {tree.actor: (tree.size, tree.root) for tree in body.deliveries}
-    for actor in mine:
-        own = facts.deliveries.get(actor, Growth())
-        if shown.get(actor) != (own.size, Digest(own.root().hex())):
-            return f"the hub's delivery tree of {actor} is not what was received"
-    facts.log_size, facts.log_root = head.size, head.root
-    return None
+def _count_witnesses(facts: RegistryFacts, body: Checkpoint, batch: Batch) -> None:
+    """Note the largest head that a majority is known to have cosigned. A hub that keeps two logs
+    for two groups cannot show one group the cosignatures of the other: to the smaller one no head
+    ever has a majority.
+    """
+    known, previous = facts.majority, open_previous(facts.directory, body)
+    if isinstance(previous, Previous) and is_majority(facts.directory, previous.witnesses):
+        facts.majority = Majority(max(previous.size, known.size), facts.now)
+    elif known.since is None or known.size >= facts.log_size:
+        facts.majority = Majority(known.size, facts.now)
+    elif facts.now.moment() - known.since.moment() > timedelta(seconds=facts.majority_seconds):
+        batch.log(
+            events.MAJORITY_MISSING, size=facts.log_size, seen=known.size, since=str(known.since)
+        )
 
 
 async def make_statements(

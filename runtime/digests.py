@@ -60,16 +60,26 @@ _SLOT_BITS = 36
 _BUCKET_BITS = 8
 
 
+_of_the_actor = tree.c.actor == bindparam("actor")
+_ROOT = select(tree.c.digest).where(_of_the_actor, tree.c.level == 0, tree.c.node == 0)
+_MARKED = select(dirty.c.bucket).where(dirty.c.actor == bindparam("actor")).limit(1)
+_LOOK = select(
+    _ROOT.scalar_subquery().label("root"), _MARKED.scalar_subquery().is_not(None).label("marked")
+)
+
+
 async def holdings_root(session: Session, actor: Actor) -> bytes:
-    """The root of an actor's holdings tree, as its rows are now: dirty buckets are hashed first."""
-    rows = await session.execute(
-        delete(dirty).where(dirty.c.actor == actor).returning(dirty.c.bucket)
-    )
-    marked = sorted(row[0] for row in rows)
-    if marked:
-        await _rehash(session, actor, marked)
-    stored = select(tree.c.digest).where(tree.c.actor == actor, tree.c.level == 0, tree.c.node == 0)
-    root = (await session.execute(stored)).scalar_one_or_none()
+    """The root of an actor's holdings tree, as its rows are now: dirty buckets are hashed first.
+    Mostly there are none, and one look is all.
+    """
+    look = (await session.execute(_LOOK, {"actor": actor})).one()
+    root = look.root
+    if look.marked:
+        rows = await session.execute(
+            delete(dirty).where(dirty.c.actor == actor).returning(dirty.c.bucket)
+        )
+        await _rehash(session, actor, sorted(row[0] for row in rows))
+        root = (await session.execute(_ROOT, {"actor": actor})).scalar_one_or_none()
     return bytes(root) if root is not None else holdings_tree.EMPTY_ROOT
 
 

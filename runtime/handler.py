@@ -18,8 +18,8 @@ what becomes of a message that has no effect (`hearing`), commands (`desk`), sea
 from collections.abc import Sequence
 from typing import Any
 
+from runtime import halts, outbox
 from runtime import journal as journals
-from runtime import outbox
 from runtime.arranging import Arranged, arrange
 from runtime.clock import Ids
 from runtime.control import Control, Here
@@ -62,6 +62,7 @@ class Handler:
         self._desk = Desk(program, self.sealer, operators)
         self._store = store
         self._ids = ids
+        self.halted = False
 
     async def load(self) -> None:
         """Take the state between batches from the database, at start and after a lost commit."""
@@ -69,6 +70,7 @@ class Handler:
             await self.journal.load(session)
             await self.program.start(session)
             await self.sealer.load(session)
+            self.halted = await halts.is_halted(session)
         self.control.meet(self.program.greets)
 
     async def run(
@@ -86,6 +88,8 @@ class Handler:
             # writes to one table cannot be one statement. Here it can join the program's own.
             await outbox.mark_confirmed(session, confirmed)
             await self.program.finish(session, facts, batch)
+            if batch.halt is not None:
+                await halts.mark(session)
             await self._desk.close(session, done)
             await self._seal(session, done)
             await self._keep(session, arranged, done)

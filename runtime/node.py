@@ -26,6 +26,7 @@ from runtime.broker import Broker, LinkState
 from runtime.clock import Clock, Ids
 from runtime.errors import LocalProtocolError, Unavailable
 from runtime.gaps import Gaps
+from runtime.halts import HALTED_BEFORE
 from runtime.handler import Handler
 from runtime.holding import Holding
 from runtime.intake import Refused, Unit
@@ -160,6 +161,9 @@ class Node:
             if not self._loaded:
                 await self._handler.load()
                 self._loaded = True
+                if self._handler.halted:
+                    self._halt(HALTED_BEFORE)
+                    return
                 self._resume |= self._handler.journal.next_stored()
             await self._reseal()
             if HUB not in self._control.waiting:  # exchanged, or it is the hub

@@ -25,6 +25,7 @@ from runtime.settings import DaemonSettings, load_settings, secret
 from runtime.tables import dead_letters, desk, sequences
 
 __all__ = [
+    "Letter",
     "Most",
     "OperatorKey",
     "OperatorName",

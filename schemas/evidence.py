@@ -31,9 +31,12 @@ __all__ = [
     "Said",
     "Trust",
     "Unreadable",
+    "format_of",
     "read_bundle",
+    "read_members",
     "read_trust",
     "write_bundle",
+    "write_members",
     "write_trust",
 ]
 
@@ -106,27 +109,38 @@ class Unreadable(ValueError):
 M = TypeVar("M", bound=Frozen)
 
 
+def format_of(data: bytes) -> str | None:
+    """What a file says that it is; None when it does not, or cannot be read."""
+    try:
+        members = strict_json(data)
+    except ValueError:
+        return None
+    found = members.get("format") if isinstance(members, dict) else None
+    return found if isinstance(found, str) else None
+
+
 def read_bundle(data: bytes) -> Bundle:
     """Read a file of evidence; `Unreadable` for anything else. Nothing is verified yet."""
-    return _read(Bundle, data)
+    return read_members(Bundle, data)
 
 
 def read_trust(data: bytes) -> Trust:
     """Read a trust root; `Unreadable` for anything else."""
-    return _read(Trust, data)
+    return read_members(Trust, data)
 
 
 def write_bundle(bundle: Bundle) -> bytes:
     """The bytes of a file of evidence."""
-    return _write(bundle)
+    return write_members(bundle)
 
 
 def write_trust(trust: Trust) -> bytes:
     """The bytes of a trust root's file."""
-    return _write(trust)
+    return write_members(trust)
 
 
-def _read(model: type[M], data: bytes) -> M:
+def read_members(model: type[M], data: bytes) -> M:
+    """Read a file that should be a model's; `Unreadable` for anything else."""
     if len(data) > EVIDENCE_BYTES_MAX:
         raise Unreadable(f"{len(data)} bytes; {EVIDENCE_BYTES_MAX} at most")
     try:
@@ -140,6 +154,7 @@ def _read(model: type[M], data: bytes) -> M:
         raise Unreadable(f"not strict JSON: {error}") from None
 
 
-def _write(model: Frozen) -> bytes:
+def write_members(model: Frozen) -> bytes:
+    """The bytes of a file, in the one way in which it is written."""
     members: dict[str, Any] = model.model_dump(mode="json")
     return json.dumps(members, ensure_ascii=False, indent=1).encode() + b"\n"

@@ -3,7 +3,8 @@
 
 `python -m schemas.export` writes `schemas/exported/*.json`, draft 2020-12: one document per message
 type, `messages.json` for all of them, `manifest.json` for what an envelope's first line says,
-`acts.json` for the acts on the directory, `evidence.json` and `trust.json` for files of evidence.
+`acts.json` for the acts on the directory, `evidence.json`, `misbehaviour.json` and `trust.json` for
+files of evidence.
 `--check` writes nothing and names the files that differ.
 
 A schema says less than the models. What it cannot see: rules between members (ranges in order, a
@@ -26,6 +27,7 @@ from schemas.directory import Act
 from schemas.envelope import VERSION, Manifest
 from schemas.evidence import Bundle, Trust
 from schemas.messages import MESSAGE_TYPES, AnyMessage
+from schemas.misbehaviour import Misbehaviour
 
 __all__ = ["FOLDER", "documents", "main"]
 
@@ -46,6 +48,7 @@ def documents() -> dict[str, str]:
         "manifest": Manifest,
         "acts": Act,
         "evidence": Bundle,
+        "misbehaviour": Misbehaviour,
         "trust": Trust,
     }
     return {f"{name}.json": _document(name, models[name]) for name in sorted(models)}

@@ -248,7 +248,8 @@ class DeliveryTree(Frozen):
 
 class Checkpoint(Frozen):
     """The log's signed head, the way to it from the last one sent here, and this participant's
-    delivery trees. `cosignatures` are those that the previous checkpoint has gathered.
+    delivery trees. `previous` is the head before, with the way from it (empty when it is the same),
+    and `cosignatures` are those that it has gathered: so witnesses see one another.
     """
 
     note: Annotated[str, Field(max_length=8192)]
@@ -256,6 +257,7 @@ class Checkpoint(Frozen):
     proof: Annotated[tuple[Digest, ...], Field(max_length=64)]
     deliveries: Annotated[tuple[DeliveryTree, ...], Field(max_length=250)]
     previous: Annotated[str, Field(max_length=8192)] | None = None
+    previous_proof: Annotated[tuple[Digest, ...], Field(max_length=64)] = ()
     cosignatures: Annotated[
         tuple[Annotated[str, Field(max_length=400)], ...], Field(max_length=300)
     ] = ()

@@ -7,18 +7,19 @@ signed, alarms and stops. What it had agreed to is applied from the same mouth, 
 lie that stops the node and not the stranger.
 """
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import actions, log, note
+from ledger.convicting import convict
 from ledger.growth import Growth
-from ledger.holdings import Holdings
-from runtime import books, events
+from registry.accusing import accuse
+from runtime import events
 from schemas.directory import Status, StatusChange
 from schemas.effects import (
     AuthorizationEffect,
@@ -33,19 +34,17 @@ from schemas.effects import (
     Units,
 )
 from schemas.envelope import digest
+from schemas.evidence import read_members, write_members
 from schemas.findings import Reason
 from schemas.identifiers import Actor, Digest, Instant, Participant, TransactionId
 from schemas.messages import (
     Addressed,
-    Checkpoint,
     Consent,
-    DeliveryTree,
     Enclosure,
     Entry,
     Message,
-    Proposal,
-    parse_message,
 )
+from schemas.misbehaviour import Misbehaviour
 from schemas.units import Attributes, AuthorizationRef, Position, Purpose, UseMark
 from tests.cast import (
     CHE,
@@ -66,125 +65,12 @@ from tests.cast import (
     transfer,
     use,
 )
+from tests.false_hub import FalseHub, tree
 from tests.federation import Federation, Settings
 from tests.voice import Voice
 
 DIGEST = Digest("0" * 64)
 OTHER = account(GHA, number=2)
-
-
-@dataclass
-class FalseHub:
-    """Speaks as the hub, whose program is stopped."""
-
-    federation: Federation
-    voice: Voice
-    position: int = 0
-    log: Growth = field(default_factory=Growth)
-    acts: int = 0
-
-    @classmethod
-    async def take_over(cls, federation: Federation) -> "FalseHub":
-        await federation.settled()
-        await federation.stop(REC, HUB)
-        hub = cls(federation, await federation.voice(Actor("HUB")))
-        for row in await federation.rows(HUB, "select line from log_entries order by position"):
-            hub.log = hub.log.append(log.leaf_hash(bytes(row.line)))
-        hub.acts = len(await federation.rows(HUB, "select position from acts"))
-        return hub
-
-    async def deliveries(self, actor: Actor) -> Growth:
-        """An actor's delivery tree, as the log has it."""
-        sql = (
-            "select e.line from deliveries d join log_entries e on e.position = d.position "
-            "where d.actor = :actor order by d.number"
-        )
-        grown = Growth()
-        for row in await self.federation.rows(HUB, sql, actor=str(actor)):
-            grown = grown.append(log.leaf_hash(bytes(row.line)))
-        return grown
-
-    async def say_entry(
-        self,
-        to: Sequence[Actor],
-        conversation: str,
-        effects: Sequence[Effect] = (),
-        *,
-        answers: str | None = None,
-        shift: int = 0,
-        miscount: int = 0,
-        **members: Any,
-    ) -> tuple[Digest, bytes]:
-        """An entry of our making to the participant of `to`; gives the digest of its line."""
-        addressed = [
-            Addressed(actor=actor, index=(await self.deliveries(actor)).size + shift)
-            for actor in to
-        ]
-        values: dict[str, Any] = {
-            "log": LOG,
-            "position": self.log.size,
-            "acts": self.acts + miscount,
-            "at": self.federation.clock.now(),
-            "manifest": None,
-            "state": None,
-            "action": None,
-            "rules": "false",
-            "addressed": tuple(addressed),
-            "effects": tuple(effects),
-        }
-        body = Entry.model_validate(values | members)
-        said = self.voice.make("entry", conversation, body, answers=answers)
-        return await self.voice.say_line(said, to[0].participant), said
-
-    async def say_checkpoint(self, to: Actor, **members: Any) -> tuple[Digest, bytes]:
-        """A checkpoint of our making; by itself it is right, if nothing new was said."""
-        grown = members.pop("log", self.log)
-        key: Ed25519PrivateKey = members.pop("key", private("checkpoints"))
-        text = note.Checkpoint(
-            members.pop("origin", LOG), grown.size, members.pop("root", grown.root())
-        ).to_text()
-        own = await self.deliveries(to)
-        sql = "select size from witness where subject = 'log'"
-        seen = (await self.federation.rows(to.participant, sql))[0].size
-        proof = log.consistency_proof(seen, self.log.size, self.log.fresh)
-        values: dict[str, Any] = {
-            "note": note.format_note(text, [note.sign_note(text, LOG, key)]),
-            "proof_from": seen,
-            "proof": tuple(Digest(node.hex()) for node in proof),
-            "deliveries": tree(own.size, own.root(), to),
-        }
-        body = Checkpoint.model_validate(values | members)
-        said = self.voice.make("checkpoint", "checkpoint", body)
-        return await self.voice.say_line(said, to.participant), said
-
-    async def completing(self, transaction: str) -> list[Effect]:
-        """The effects that the completion of a transaction has."""
-        sql = "select proposal, message from transactions where id = :id"
-        (row,) = await self.federation.rows(HUB, sql, id=transaction)
-        proposal: Proposal = parse_message(bytes(row.proposal)).body
-        id_ = TransactionId(transaction)
-        holdings = await self.holdings(proposal)
-        return [
-            *actions.release(proposal, id_.proposer, id_),
-            *actions.completion(proposal, id_.proposer, holdings, Digest(row.message)),
-        ]
-
-    async def holdings(self, proposal: Proposal) -> Holdings:
-        spans = {(key.series, 1, 10_000) for x in proposal.lines for key in (U, I, A, x.key)}
-        async with self.federation.store(HUB).snapshot() as session:
-            return await books.load_holdings(session, "log", spans)
-
-    async def consents(self, transaction: str, *actors: Actor) -> tuple[Consent, ...]:
-        """What each of the actors really said in a transaction that consents to it."""
-        found = []
-        for actor in actors:
-            sql = (
-                "select digest from messages where author = :a and conversation = :c "
-                "and type in ('proposal', 'acceptance')"
-            )
-            rows = await self.federation.rows(actor.participant, sql, a=str(actor), c=transaction)
-            found += [Consent(actor=actor, message=Digest(row.digest)) for row in rows]
-        return tuple(found)
 
 
 async def books_of(federation: Federation, participant: Participant) -> dict[str, list[Any]]:
@@ -198,15 +84,31 @@ async def books_of(federation: Federation, participant: Participant) -> dict[str
 
 
 async def keeps_proof_and_halts(
-    federation: Federation, participant: Participant, said: bytes, before: dict[str, list[Any]]
+    federation: Federation,
+    participant: Participant,
+    said: bytes,
+    before: dict[str, list[Any]],
+    open_question: str | None = None,
 ) -> str:
-    """Holds a node to what it owes a lie; gives why it halted."""
+    """Holds a node to what it owes a lie: nothing of it is applied, and anybody can be shown that
+    it is one, unless what the node does not have may explain it (`open_question`). Gives why the
+    node halted.
+    """
     why = await federation.halted(participant)
     assert await books_of(federation, participant) == before
-    (letter,) = await federation.rows(participant, "select reason, body from dead_letters")
+    (letter,) = await federation.rows(participant, "select id, reason, body from dead_letters")
     manifest, _, kept = bytes(letter.body).partition(b"\n")
     assert kept == said
     assert manifest.count(b".") == 2, "the signed manifest stands before it"
+    async with federation.store(participant).snapshot() as session:
+        file, trust = await accuse(session, participant, letter.id)
+    found = convict(read_members(Misbehaviour, write_members(file)), trust)
+    if open_question:
+        assert open_question in (found.flaw or "")
+    else:
+        assert found.flaw is None
+        assert found.proven is not None
+        assert found.proven.rpartition(": ")[2] in why
     return f"{letter.reason}: {why}"
 
 
@@ -422,7 +324,8 @@ async def test_nothing_arrives_that_the_acquirer_did_not_accept(
     _, said = await hub.say_entry(
         [CHE], transaction, effects, state="completed", action="first-transfer", consents=consents
     )
-    why = await keeps_proof_and_halts(federation, CHE.participant, said, before)
+    missing = None if agreed else "unless 0000"
+    why = await keeps_proof_and_halts(federation, CHE.participant, said, before, missing)
     assert why.startswith("consent-missing")
     await hub.voice.close()
 
@@ -640,10 +543,6 @@ def fork(size: int) -> Growth:
     return grown
 
 
-def tree(size: int, root: bytes, actor: Actor = GHA) -> tuple[DeliveryTree, ...]:
-    return (DeliveryTree(actor=actor, size=size, root=Digest(root.hex())),)
-
-
 def deliveries(size: int, root: bytes) -> dict[str, Any]:
     return {"deliveries": tree(size, root)}
 
@@ -690,6 +589,109 @@ async def test_a_checkpoint_extends_the_last_one_and_covers_what_came(
     statements = await hub.voice.hear()
     assert [m for m in statements if m.type == "statement"] == [], "it witnesses nothing of it"
     await hub.voice.close()
+
+
+async def shown_with(hub: FalseHub, size: int) -> tuple[str, tuple[str, ...]]:
+    """A head that was made, and the cosignatures that it has gathered."""
+    sql = "select note from checkpoints where size = :size"
+    (head,) = await hub.federation.rows(HUB, sql, size=size)
+    sql = "select line from cosignatures where size = :size order by participant"
+    lines = await hub.federation.rows(HUB, sql, size=size)
+    return head.note, tuple(row.line for row in lines)
+
+
+async def earlier_head(hub: FalseHub) -> int:
+    """The last one before the newest that several witnesses have cosigned."""
+    sql = (
+        "select size from cosignatures where size < :size group by size having count(*) > 1 "
+        "order by size desc limit 1"
+    )
+    (row,) = await hub.federation.rows(HUB, sql, size=hub.log.size)
+    return int(row.size)
+
+
+PREVIOUS = {
+    "another log": "does not contain the previous one",
+    "no proof": "does not contain the previous one",
+    "another key": "previous checkpoint:",
+    "a cosignature of another head": "a cosignature of",
+    "a witness twice": "which has none to give",
+    "a stranger": "which has none to give",
+    "cosignatures of nothing": "cosignatures of no head",
+}
+
+
+@pytest.mark.parametrize("name", PREVIOUS)
+async def test_the_head_before_is_of_the_log_and_cosigned_as_is_said(
+    federation: Federation, name: str
+) -> None:
+    """This is what two groups that are shown two logs would stumble over."""
+    hub = await FalseHub.take_over(federation)
+    before = await books_of(federation, GHA.participant)
+    size = await earlier_head(hub)
+    head, lines = await shown_with(hub, size)
+    way = tuple(
+        Digest(one.hex()) for one in log.consistency_proof(size, hub.log.size, hub.log.fresh)
+    )
+    text = note.Checkpoint(LOG, size, fork(size).root()).to_text()
+    forked = note.format_note(text, [note.sign_note(text, LOG, private("checkpoints"))])
+    _, newer = await shown_with(hub, hub.log.size)
+    members: dict[str, dict[str, Any]] = {
+        "another log": {"previous": forked},
+        "no proof": {"previous_proof": ()},
+        "another key": {"previous": head.replace(head.splitlines()[2], DIGEST[:43] + "=")},
+        "a cosignature of another head": {"cosignatures": newer[:1]},
+        "a witness twice": {"cosignatures": (*lines, lines[0])},
+        "a stranger": {"cosignatures": (lines[0].replace(lines[0].split()[1], "XXX01"),)},
+        "cosignatures of nothing": {"previous": None, "previous_proof": ()},
+    }
+    whole = {"previous": head, "previous_proof": way, "cosignatures": lines}
+    if name == "another log":
+        whole["cosignatures"] = ()
+    _, said = await hub.say_checkpoint(GHA, **(whole | members[name]))
+    why = await keeps_proof_and_halts(federation, GHA.participant, said, before)
+    assert PREVIOUS[name] in why
+    await hub.voice.close()
+
+
+async def test_the_head_before_is_taken_with_its_cosignatures(federation: Federation) -> None:
+    hub = await FalseHub.take_over(federation)
+    size = await earlier_head(hub)
+    head, lines = await shown_with(hub, size)
+    assert len(lines) > 1
+    way = log.consistency_proof(size, hub.log.size, hub.log.fresh)
+    await hub.voice.hear()
+    await hub.say_checkpoint(
+        GHA,
+        previous=head,
+        previous_proof=tuple(Digest(one.hex()) for one in way),
+        cosignatures=lines,
+    )
+
+    async def stated() -> bool | None:
+        return any(m.type == "statement" for m in await hub.voice.hear()) or None
+
+    assert await federation.wait(stated, "the statement")
+    await hub.voice.close()
+
+
+@pytest.mark.parametrize("settings", [Settings(heartbeat_seconds=120.0)])
+async def test_a_registry_says_when_no_majority_is_seen(federation: Federation) -> None:
+    """While there is one, nothing is said; when the others see nothing, or are said to, it is."""
+    await federation.settled()
+    await asyncio.sleep(600)
+    sql = "select value from marks where name = 'majority'"
+    (known,) = await federation.rows(GHA.participant, sql)
+    assert known.value == await federation.log_size()
+    await federation.stop(REC, KOR.participant, CHE.participant, Participant("UN01"))
+    transaction = await federation.propose(GHA, first_transfer(201, 300, 201, ROG))
+    await federation.reached(transaction, "cleared", "GHA01")
+    await asyncio.sleep(1800)
+    assert not federation.logged(events.MAJORITY_MISSING)
+    await asyncio.sleep(3600)
+    (first, *_) = federation.logged(events.MAJORITY_MISSING, participant="GHA01")
+    assert int(first["seen"]) == known.value
+    assert int(first["size"]) > known.value
 
 
 async def test_the_same_checkpoint_again_is_witnessed_again(federation: Federation) -> None:

@@ -69,9 +69,29 @@ async def test_a_forked_log_is_never_cosigned(world: World) -> None:
     assert reasons(world) == ["message-equivocation"] * 2
 
 
-async def test_a_checkpoint_by_another_key_is_refused(world: World) -> None:
+async def test_a_checkpoint_by_another_key_is_an_alarm(world: World) -> None:
+    """It came in an envelope that the hub has signed."""
     assert await world.feed(world.hub.checkpoint(key="anna")) == []
-    assert reasons(world) == ["signature-invalid"]
+    assert await world.alarms() == ["checkpoint-false"]
+    assert reasons(world) == ["message-equivocation"]
+
+
+async def test_a_false_head_before_is_an_alarm(world: World) -> None:
+    hub, size = world.hub, world.hub.log.size
+    (said,) = await world.feed(hub.checkpoint())
+    own = said.message.body.cosignature
+    assert len(await world.feed(hub.checkpoint(previous=hub.note(), cosignatures=(own,)))) == 1
+    for members in (
+        {"previous": hub.note(b"\0" * 32)},
+        {"previous": hub.note(key="anna")},
+        {"previous": hub.note(), "cosignatures": (own, own)},
+        {"previous": hub.note(), "cosignatures": (own.replace("REC", "GHA01"),)},
+        {"cosignatures": (own,)},
+    ):
+        assert await world.feed(hub.checkpoint(**members)) == []
+    assert await world.alarms() == ["checkpoint-false"]
+    assert reasons(world) == ["message-equivocation"] * 5
+    assert world.rec.seen == size
 
 
 async def test_a_repeated_entry_is_harmless(world: World) -> None:

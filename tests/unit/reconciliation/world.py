@@ -227,11 +227,17 @@ class FakeHub:
         return note.format_note(head, [note.sign_note(head, LOG, private(key))])
 
     def checkpoint(
-        self, now: Instant = START, root: bytes | None = None, key: str = "checkpoint"
+        self,
+        now: Instant = START,
+        root: bytes | None = None,
+        key: str = "checkpoint",
+        **members: Any,
     ) -> Heard:
         own = self.deliveries.get(REC, Growth())
         tree = DeliveryTree(actor=REC, size=own.size, root=Digest(own.root().hex()))
-        body = Checkpoint(note=self.note(root, key), proof_from=0, proof=(), deliveries=(tree,))
+        body = Checkpoint(
+            note=self.note(root, key), proof_from=0, proof=(), deliveries=(tree,), **members
+        )
         return self.voice.say(Participant("REC"), "checkpoint", body, now)
 
     def enclose(self, said: Heard, now: Instant = START) -> Heard:

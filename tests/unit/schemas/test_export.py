@@ -38,7 +38,7 @@ def test_the_committed_schemas_are_those_of_the_models(capsys: pytest.CaptureFix
 
 
 def test_there_is_a_schema_for_every_type_and_for_all_of_them() -> None:
-    wanted = {*MESSAGE_TYPES, "messages", "manifest", "acts", "evidence", "trust"}
+    wanted = {*MESSAGE_TYPES, "messages", "manifest", "acts", "evidence", "misbehaviour", "trust"}
     assert set(documents()) == {f"{name}.json" for name in wanted}
 
 

@@ -28,17 +28,24 @@ PUBLIC: dict[str, str] = {
     """,
     "ledger.checks": "CLASSES MOVES Moves RULES_VERSION SHAPES Shape examine",
     "ledger.consent": "Facts Known Said bound_by moved_by not_agreed",
+    "ledger.convicting": "Conviction convict",
     "ledger.directory": "Directory DirectoryError KeyRecord Member act_signature sign_act",
     "ledger.effects": "Dispute Everybody apply",
     "ledger.enclosed": "unproven",
     "ledger.flaws": "Flaw must",
     "ledger.proven_log": "ProvenEntry ProvenLog hashes",
     "ledger.proven_transaction": "ProvenTransaction",
+    "ledger.proven_words": "ProvenWord prove_word",
+    "ledger.shown": """
+        Learned Previous Shown false_entry false_head false_step is_majority learned open_head
+        open_previous
+    """,
     "ledger.verifying": "STEPS Step Verdict verify",
     "schemas.evidence": """
-        BUNDLE Bundle Head Logged Receipt Said TRUST Trust Unreadable read_bundle read_trust
-        write_bundle write_trust
+        BUNDLE Bundle Head Logged Receipt Said TRUST Trust Unreadable format_of read_bundle
+        read_members read_trust write_bundle write_members write_trust
     """,
+    "schemas.misbehaviour": "Frontier MISBEHAVIOUR Misbehaviour",
     "ledger.growth": "Growth",
     "ledger.holdings": "Changes Holdings OverlapError Overlay OverlayKind",
     "ledger.log": """

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A proof of misbehaviour: what the hub has signed to one participant, which cannot all be so.
+
+A file holds an unbroken run of the hub's envelopes, byte for byte, and what is needed to read them
+as their recipient did. It rests on the hub's signatures alone: whoever made the file can leave
+things out, and then it proves nothing, but can add nothing.
+
+Elsewhere: putting a file together (`registry.accusing`), what it proves (`ledger.convicting`), the
+forms of evidence (`evidence`).
+"""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from schemas.evidence import Said
+from schemas.identifiers import Actor, Digest, Participant
+from schemas.limits import ENVELOPE_BYTES_MAX
+from schemas.units import Frozen, Whole
+
+__all__ = ["MISBEHAVIOUR", "Frontier", "Misbehaviour"]
+
+MISBEHAVIOUR: Final = "a6hub-misbehaviour-1"
+
+
+class Frontier(Frozen):
+    """An actor's delivery tree as it was: its largest complete subtrees, from the left."""
+
+    actor: Actor
+    nodes: Annotated[tuple[Digest, ...], Field(max_length=64)]
+
+
+class Misbehaviour(Frozen):
+    """What the hub said to one participant. `directory` are the entries with acts that came before
+    the run, by position. Of the first of `envelopes` so many messages as `before` says had been
+    taken: none, and it is the hub's first envelope of all; or the last of them is a checkpoint,
+    whose delivery trees have the frontiers `trees`. `earlier` are entries before the run about the
+    transaction of the last entry, `words` what its consents rest on, as far as it is known.
+    """
+
+    format: Literal["a6hub-misbehaviour-1"] = MISBEHAVIOUR
+    to: Participant
+    directory: Annotated[tuple[Said, ...], Field(min_length=1, max_length=20_000)]
+    before: Whole
+    trees: Annotated[tuple[Frontier, ...], Field(max_length=250)]
+    envelopes: Annotated[
+        tuple[Annotated[str, Field(max_length=ENVELOPE_BYTES_MAX)], ...],
+        Field(min_length=1, max_length=20_000),
+    ]
+    earlier: Annotated[tuple[Said, ...], Field(max_length=8)] = ()
+    words: Annotated[tuple[Said, ...], Field(max_length=400)] = ()
