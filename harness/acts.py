@@ -54,7 +54,8 @@ def new(
         try:
             values = json.loads(text)
         except ValueError as error:
-            raise LocalProtocolError(f"{where}: not JSON: {error}") from None
+            hint = "" if where.startswith("@") else "; a file is named as @file"
+            raise LocalProtocolError(f"{where}: not JSON: {error}{hint}") from None
         if not isinstance(values, dict):
             raise LocalProtocolError(f'{where}: not a JSON object, such as {{"act": "status", …}}')
         line = parse_act(json.dumps({"at": str(SystemClock().now()), **values})).model_dump_json()

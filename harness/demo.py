@@ -20,6 +20,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from harness import console
@@ -33,6 +34,8 @@ from harness.report import write_report
 from harness.runner import compare, run_scenario
 from harness.scenario import Scenario, load_scenario
 from runtime.clock import SystemClock
+from runtime.database import database_url, translated
+from runtime.errors import LocalProtocolError, Unavailable, in_one_line
 from runtime.verbs import guarded
 from schemas.identifiers import Participant
 
@@ -56,7 +59,11 @@ def demo(
     broker: Annotated[str, typer.Option(help="AMQP URL, for --processes.")] = "",
     broker_admin: Annotated[str, typer.Option(help="Management URL, for --processes.")] = "",
     database: Annotated[
-        str, typer.Option(help="PostgreSQL URL with the right to create databases.")
+        str,
+        typer.Option(
+            help="PostgreSQL URL, postgresql+asyncpg://user:password@host/postgres, of a role that "
+            "may create databases; for --processes."
+        ),
     ] = "",
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the programs' logs.")] = False,
 ) -> None:
@@ -72,7 +79,7 @@ def demo(
         outcome = guarded(lambda: asyncio.run(run_demo(loaded, output, make)))
     console.show(outcome)
     typer.echo(f"\nReport: {output / 'report.html'}, messages: {output / 'messages'}")
-    typer.echo(f"Evidence: {output / 'evidence'}, to verify with --trust {output / 'trust.json'}")
+    typer.echo(f"Evidence: a6hub verify {output / 'evidence'} --trust {output / 'trust.json'}")
     if outcome.summary.expectations_failed:
         raise typer.Exit(1)
 
@@ -118,6 +125,7 @@ def process_fleets(
 
     @asynccontextmanager
     async def make(estate: Estate) -> AsyncIterator[Fleet]:
+        database_url(database)
         names = {p: f"a6hub_{secrets.token_hex(4)}_{p.lower()}" for p in estate.members}
         await _each_database(database, 'create database "{}"', names)
         urls = {p: _with_database(database, name) for p, name in names.items()}
@@ -133,10 +141,15 @@ def process_fleets(
 
 async def _each_database(url: str, statement: str, names: dict[Participant, str]) -> None:
     engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        for name in names.values():
-            await connection.execute(text(statement.format(name)))
-    await engine.dispose()
+    try:
+        with translated():
+            async with engine.connect() as connection:
+                for name in names.values():
+                    await connection.execute(text(statement.format(name)))
+    except (Unavailable, DBAPIError) as error:
+        raise LocalProtocolError(f"--database: {in_one_line(error)}") from None
+    finally:
+        await engine.dispose()
 
 
 def _with_database(url: str, name: str) -> str:

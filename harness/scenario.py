@@ -192,6 +192,11 @@ def load_scenario(path: Path) -> Scenario:
     """Read a scenario file; `ScenarioError` names what is wrong and where."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ScenarioError(
+            f"{path}: no such scenario; name one with --scenario, such as those in the folder "
+            "scenarios of the source"
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ScenarioError(f"{path}: {error}") from None
     try:

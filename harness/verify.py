@@ -9,6 +9,7 @@ Elsewhere: what is proven (`ledger.verifying`, `ledger.convicting`), the files' 
 """
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,18 +37,20 @@ INVALID, UNREADABLE = 1, 2
 
 @app.command()
 def verify_files(
-    files: Annotated[list[Path], typer.Argument(help="Files of evidence.")],
+    files: Annotated[list[Path], typer.Argument(help="Files of evidence, or folders of them.")],
     trust: Annotated[Path, typer.Option(help="The trust root's file.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file.")] = False,
 ) -> None:
     """Verify evidence offline, step by step."""
     root = _read_trust(trust)
     status = 0
-    for file in files:
+    for file in _each(files):
         try:
             holds, members, lines = _judged(_bytes(file), root)
         except Unreadable as error:
             typer.echo(f"a6hub: {file}: {error}", err=True)
+            if as_json:
+                typer.echo(json.dumps({"file": str(file), "valid": None, "reason": str(error)}))
             status = max(status, UNREADABLE)
             continue
         status = max(status, 0 if holds else INVALID)
@@ -56,6 +59,12 @@ def verify_files(
         else:
             typer.echo("\n".join([f"{file}: {lines[0]}", *lines[1:]]))
     raise typer.Exit(status)
+
+
+def _each(named: Sequence[Path]) -> Iterable[Path]:
+    """Files, and of folders the files `*.json` in them, by name."""
+    for path in named:
+        yield from sorted(path.glob("*.json")) or [path] if path.is_dir() else [path]
 
 
 def _judged(data: bytes, root: Trust) -> tuple[bool, dict[str, Any], list[str]]:

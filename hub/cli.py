@@ -194,6 +194,8 @@ def broker_definitions(
     def work() -> None:
         known = _directory(settings)
         files = sorted(passwords.iterdir()) if passwords else []
+        if passwords is not None and not passwords.is_dir():
+            raise LocalProtocolError(f"{passwords}: no such folder; make it, with a file per user")
         hashes = {f.name: hash_password(secret(f), system_entropy(4)) for f in files}
         admitted = [HUB, *known.members]
         strangers = sorted(hashes.keys() - set(admitted))

@@ -68,9 +68,10 @@ class ProvenLog:
         genesis = self.directory.genesis
         must(genesis.log == self.trust.log, f"the log is {genesis.log}, not {self.trust.log}")
         names = ", ".join(administrator.name for administrator in genesis.administrators)
+        any_of = f"any {genesis.threshold} of these {len(genesis.administrators)} administrators"
         return [
-            f"log {genesis.log}, begun on {genesis.at} by the hub and by {names}",
-            f"{genesis.threshold} administrators decide who takes part",
+            f"log {genesis.log}, begun on {genesis.at} by the hub and the administrators {names}",
+            f"{any_of} decide who takes part",
         ]
 
     # --- 2 --------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ app = typer.Typer(help="The reconciliation service.", no_args_is_help=True)
 
 def _build(settings: ReconcileDaemonSettings, keyring: Keyring) -> Reconciler:
     if settings.genesis is None:
-        raise LocalProtocolError("settings: genesis is missing; it is the trust root")
+        raise LocalProtocolError("settings: genesis is missing; it says which log this is")
     return Reconciler(
         SignedAct.model_validate_json(settings.genesis.read_text(encoding="utf-8")),
         keyring,

@@ -57,7 +57,7 @@ class RegistryDaemonSettings(DaemonSettings):
 def build_registry(settings: RegistryDaemonSettings, keyring: Keyring) -> Registry:
     """The program that these settings are of; `LocalProtocolError` without a genesis."""
     if settings.genesis is None:
-        raise LocalProtocolError("settings: genesis is missing; it is the trust root")
+        raise LocalProtocolError("settings: genesis is missing; it says which log this is")
     text = settings.genesis.read_text(encoding="utf-8")
     policy = Policy(
         mechanism=settings.mechanism,

@@ -112,6 +112,7 @@ class Node:
         self._rung = False
         self._directory: Directory | None = None
         self._link: LinkState | None = None
+        self._link_error: str | None = None
 
     async def run(self) -> None:
         """Start, work until `stop`, drain. Raises only what makes starting impossible."""
@@ -330,10 +331,13 @@ class Node:
         self._directory = self.program.directory
 
     def _watch_link(self) -> None:
-        state = self.broker.state
+        state, error = self.broker.state, self.broker.last_error
+        if state is self._link and (state is LinkState.UP or error in {None, self._link_error}):
+            return
+        self._log.info(events.LINK_CHANGED, state=str(state), error=error)
+        self._link_error = error
         if state is self._link:
             return
-        self._log.info(events.LINK_CHANGED, state=str(state), error=self.broker.last_error)
         if self._link is not None and state is LinkState.UP:
             self._pace.hurry()
             self._peers.start_over()

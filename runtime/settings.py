@@ -49,7 +49,7 @@ class DaemonSettings(BaseSettings):
     key_password_file: Path | None = None
     """File with the password of the private keys, if they have one."""
     genesis: Path | None = None
-    """The genesis act, the trust root; every program but the hub needs it."""
+    """The genesis act, with which the log must begin; every program but the hub needs it."""
     operators: list[Operator] = []
     """Who may give commands: name, role (viewer, operator, administrator), public key."""
     http_host: str = "127.0.0.1"

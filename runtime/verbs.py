@@ -238,7 +238,8 @@ def _read_arguments(text: str) -> dict[str, Any]:
     try:
         members = json.loads(text)
     except ValueError as error:
-        raise LocalProtocolError(f"{where}: not JSON: {error}") from None
+        hint = "" if where.startswith("@") else "; a file is named as @file"
+        raise LocalProtocolError(f"{where}: not JSON: {error}{hint}") from None
     if not isinstance(members, dict):
         raise LocalProtocolError(f"{where}: not a JSON object, such as {{}}")
     return members

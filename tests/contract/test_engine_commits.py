@@ -254,6 +254,21 @@ async def test_a_node_without_its_broker_works_on_and_catches_up(engine: Engine)
     await engine.logged(events.NODE_GREETED, greeted + 1, participant=REGISTRY)
 
 
+async def test_a_node_says_why_it_never_found_its_broker(engine: Engine) -> None:
+    """Not only that it is down, which was so before the first try."""
+    await engine.site.cut()
+    starting = asyncio.create_task(engine.start(HUB))
+
+    async def told() -> bool:
+        found = engine.so_far(events.LINK_CHANGED, participant=HUB, state="down")
+        return any(one["error"] for one in found)
+
+    await until(told, "the reason")
+    await engine.site.mend()
+    await starting
+    await engine.logged(events.LINK_CHANGED, participant=HUB, state="up")
+
+
 async def test_what_was_lost_with_the_broker_is_found_out_when_the_link_is_back(
     engine: Engine,
 ) -> None:

@@ -104,7 +104,7 @@ def test_the_output_begins_with_the_scenarios_title_and_ends_as_the_program_does
     assert "PASS: every expectation of the scenario held" in printed()
     assert lines[-2:] == [
         "Report: demo-output/report.html, messages: demo-output/messages",
-        "Evidence: demo-output/evidence, to verify with --trust demo-output/trust.json",
+        "Evidence: a6hub verify demo-output/evidence --trust demo-output/trust.json",
     ]
 
 
