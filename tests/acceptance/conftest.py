@@ -6,6 +6,7 @@ on from a copy of its databases, and is audited at its end.
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,11 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from harness.services import Postgres
 from harness.simulation.virtual_time import START, LoopClock, VirtualLoop
+from runtime.clock import SystemClock
+from schemas.identifiers import Participant
+from tests.cast import ACTORS
 from tests.federation import Federation, Settings, copy_databases
 
 
@@ -77,3 +82,30 @@ async def federation(
     yield one
     await one.audit()
     await one.close()
+
+
+@pytest.fixture
+async def on_postgres(
+    postgres: Postgres, tmp_path: Path, logs: list[EventDict]
+) -> AsyncIterator[Federation]:
+    """Everybody established and running on a database of its own at one server."""
+    stem = secrets.token_hex(4)
+    names = {p: f"a6hub_{stem}_{p.lower()}" for p in ACTORS if p != "ROG01"}
+    urls = {Participant(p): postgres.create_database(name) for p, name in names.items()}
+    one = Federation(
+        tmp_path,
+        logs,
+        SystemClock(),
+        Settings(
+            checkpoint_seconds=0.2, heartbeat_seconds=2.0, tick_seconds=0.05, scrub_seconds=8.0
+        ),
+        urls,
+    )
+    await one.make_databases()
+    await one.start()
+    await one.establish()
+    yield one
+    await one.audit()
+    await one.close()
+    for name in names.values():
+        postgres.drop_database(name)

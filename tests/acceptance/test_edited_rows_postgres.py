@@ -5,21 +5,13 @@ The same federation as on SQLite, in real time. What each edit by itself must gi
 `test_federation_edited_rows.py`; here the triggers are PostgreSQL's.
 """
 
-import secrets
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 from sqlalchemy import text
-from structlog.typing import EventDict
 
-from harness.services import Postgres
 from runtime import events
-from runtime.clock import SystemClock
 from schemas.identifiers import Participant
-from tests.cast import ACTORS, CHE, GHA, I, account, first_transfer
+from tests.cast import CHE, GHA, I, account, first_transfer
 from tests.edits import MARKS, named
-from tests.federation import Federation, Settings
+from tests.federation import Federation
 
 SWISS = "actor = 'CHE01/CHE' and series = :series and first = :at"
 COPY = (
@@ -40,33 +32,6 @@ EDITS: dict[int, tuple[str, tuple[int, int, str]]] = {
     ),
     701: (COPY, (801, 840, "held-without-issuance")),
 }
-
-
-@pytest.fixture
-async def on_postgres(
-    postgres: Postgres, tmp_path: Path, logs: list[EventDict]
-) -> AsyncIterator[Federation]:
-    """Everybody established and running on a database of its own at one server."""
-    stem = secrets.token_hex(4)
-    names = {p: f"a6hub_{stem}_{p.lower()}" for p in ACTORS if p != "ROG01"}
-    urls = {Participant(p): postgres.create_database(name) for p, name in names.items()}
-    one = Federation(
-        tmp_path,
-        logs,
-        SystemClock(),
-        Settings(
-            checkpoint_seconds=0.2, heartbeat_seconds=2.0, tick_seconds=0.05, scrub_seconds=8.0
-        ),
-        urls,
-    )
-    await one.make_databases()
-    await one.start()
-    await one.establish()
-    yield one
-    await one.audit()
-    await one.close()
-    for name in names.values():
-        postgres.drop_database(name)
 
 
 async def test_edits_on_postgresql_are_named_within_two_statements(
