@@ -1,24 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """`a6hub evidence`: write the evidence of a transaction, and the trust root that it is held to.
 
-Elsewhere: what goes into a file (`hub.evidence`), holding it to a trust root (`verify`).
+By the settings of the hub, or of a registry that was concerned: whose they are decides where the
+file comes from. The hub has everything. A registry has what the hub has sent on request, and holds
+it to its own genesis and records before it is written.
+
+Elsewhere: what goes into a file (`hub.evidence`, `registry.evidence`), holding it to a trust root
+(`verify`).
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic_settings import SettingsConfigDict
 
+from hub import evidence as at_the_hub
 from hub.cli import HubDaemonSettings
-from hub.evidence import collect, trust_root
 from ledger.verifying import verify
+from registry import evidence as at_a_registry
+from registry.cli import RegistryDaemonSettings, genesis_of
 from runtime.errors import LocalProtocolError
 from runtime.schema import open_database
-from runtime.settings import load_settings
+from runtime.settings import DaemonSettings, load_settings
+from runtime.store import Session
 from runtime.verbs import Settings, guarded
-from schemas.evidence import write_bundle, write_trust
-from schemas.identifiers import TransactionId
+from schemas.evidence import Bundle, Trust, write_bundle, write_trust
+from schemas.identifiers import HUB, REC, TransactionId
 
 __all__ = ["app"]
 
@@ -39,14 +50,15 @@ def export(
     """Write the evidence of a transaction that has ended."""
 
     async def work() -> bytes:
-        loaded = load_settings(HubDaemonSettings, settings)
-        async with open_database(loaded) as store, store.snapshot() as session:
-            bundle = await collect(session, _transaction(transaction))
-            verdict = verify(bundle, await trust_root(session))
+        loaded = _load(settings)
+        async with _snapshot(loaded) as session:
+            bundle = await _collect(session, loaded, _transaction(transaction))
+            verdict = verify(bundle, await _trust_root(session, loaded))
         if not verdict.valid and not incomplete:
+            wait = "wait" if loaded.participant == HUB else "ask the hub again later"
             raise LocalProtocolError(
-                f"{transaction}: step {verdict.failed} fails yet: {verdict.reason}; wait, or write "
-                "it none the less with --incomplete"
+                f"{transaction}: step {verdict.failed} fails yet: {verdict.reason}; {wait}, or "
+                "write it none the less with --incomplete"
             )
         return write_bundle(bundle)
 
@@ -55,14 +67,45 @@ def export(
 
 @app.command("trust")
 def trust(settings: Settings, output: Output) -> None:
-    """Write the trust root of the hub's log."""
+    """Write the trust root of the log."""
 
     async def work() -> bytes:
-        loaded = load_settings(HubDaemonSettings, settings)
-        async with open_database(loaded) as store, store.snapshot() as session:
-            return write_trust(await trust_root(session))
+        loaded = _load(settings)
+        async with _snapshot(loaded) as session:
+            return write_trust(await _trust_root(session, loaded))
 
     output.write_bytes(guarded(lambda: asyncio.run(work())))
+
+
+class _Whose(DaemonSettings):
+    """Anybody's settings, as far as they say whose they are."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+
+def _load(path: Path) -> DaemonSettings:
+    whose = load_settings(_Whose, path).participant
+    return load_settings(HubDaemonSettings if whose in {HUB, REC} else RegistryDaemonSettings, path)
+
+
+@asynccontextmanager
+async def _snapshot(loaded: DaemonSettings) -> AsyncIterator[Session]:
+    async with open_database(loaded) as store, store.snapshot() as session:
+        yield session
+
+
+async def _collect(session: Session, loaded: DaemonSettings, transaction: TransactionId) -> Bundle:
+    if not isinstance(loaded, RegistryDaemonSettings):
+        return await at_the_hub.collect(session, transaction)
+    bundle = await at_a_registry.collect(session, transaction, loaded.actors)
+    await at_a_registry.hold_to_records(session, bundle, loaded.actors)
+    return bundle
+
+
+async def _trust_root(session: Session, loaded: DaemonSettings) -> Trust:
+    if not isinstance(loaded, RegistryDaemonSettings):
+        return await at_the_hub.trust_root(session)
+    return await at_a_registry.trust_root(session, genesis_of(loaded))
 
 
 def _transaction(text: str) -> TransactionId:

@@ -6,12 +6,14 @@ entries name; of each actor concerned its newest statement; the first head that 
 entry, the heads that these statements speak of, and of each witness the first head after the last
 entry that it has cosigned.
 
-Elsewhere: the file's form (`schemas.evidence`), what it proves (`ledger.verifying`).
+Elsewhere: the file's form (`schemas.evidence`), what it proves (`ledger.verifying`), sending it to
+actors concerned (`evidence_answers`).
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from hub import storage, tables
 from ledger import log, note
@@ -23,7 +25,7 @@ from schemas.evidence import Bundle, Head, Logged, Receipt, Said, Trust
 from schemas.identifiers import Actor, Digest, TransactionId
 from schemas.messages import Entry, Message, parse_message
 
-__all__ = ["collect", "trust_root"]
+__all__ = ["Gathered", "acts_after", "collect", "gather", "proving_nodes", "trust_root"]
 
 COSIGNATURES_MAX = 5000
 """Cosignatures looked through: each witness gives one for each heartbeat at least."""
@@ -39,8 +41,43 @@ async def trust_root(session: Session) -> Trust:
     return Trust(log=entry.log, root=digest(bytes(line)))
 
 
+Lines = Sequence[tuple[Message, bytes]]
+"""Entries and their lines."""
+
+Placed = Sequence[tuple[int, bytes]]
+"""Entries by their positions and lines."""
+
+
+class Gathered(NamedTuple):
+    """What there is about one transaction; all but the entries is as a file has it. `size` is that
+    of the last head.
+    """
+
+    entries: Lines
+    messages: tuple[Said, ...]
+    heads: tuple[Head, ...]
+    receipts: tuple[Receipt, ...]
+    size: int
+
+
 async def collect(session: Session, transaction: TransactionId) -> Bundle:
-    """The evidence of a transaction as far as there is any by now.
+    """The evidence of a transaction as far as there is any by now; see `gather`."""
+    found = await gather(session, transaction)
+    acts = await acts_after(session, -1, found.size)
+    entries = [(message.body.position, line) for message, line in found.entries]
+    return Bundle(
+        transaction=transaction,
+        messages=found.messages,
+        entries=await _logged(session, entries, found.size),
+        directory=await _logged(session, acts, found.size),
+        heads=found.heads,
+        receipts=found.receipts,
+    )
+
+
+async def gather(session: Session, transaction: TransactionId) -> Gathered:
+    """The evidence of a transaction, but for the acts and for what proves that they and the
+    entries are in the log.
 
     `LocalProtocolError` when the transaction is unknown, under way, or has no head above it yet.
     Whether enough witnesses and all actors concerned have spoken is for `verify` to say.
@@ -57,42 +94,50 @@ async def collect(session: Session, transaction: TransactionId) -> Bundle:
     heads = await _heads(session, last.position, sizes)
     if not heads:
         raise LocalProtocolError(f"{transaction}: no head of the log holds its last entry yet")
-    size = heads[-1][0]
-    acts = await _entries(
-        session,
-        tables.log_entries.c.position.in_(select(tables.acts.c.position)),
-        tables.log_entries.c.position < size,
-    )
-    return Bundle(
-        transaction=transaction,
+    return Gathered(
+        entries=entries,
         messages=await _messages(session, entries),
-        entries=await _logged(session, entries, size),
-        directory=await _logged(session, acts, size),
         heads=tuple([await _head(session, heads, n) for n in range(len(heads))]),
         receipts=tuple([await _receipt(session, bodies, *statement) for statement in receipts]),
+        size=heads[-1][0],
     )
 
 
-Lines = Sequence[tuple[Message, bytes]]
+async def acts_after(session: Session, position: int, size: int, most: int | None = None) -> Placed:
+    """The entries with acts behind a position, in a log of a size."""
+    acts, entries = tables.acts, tables.log_entries
+    statement = (
+        select(entries.c.position, entries.c.line)
+        .join(acts, acts.c.position == entries.c.position)
+        .where(acts.c.position > position, acts.c.position < size)
+        .order_by(acts.c.position)
+        .limit(most)
+    )
+    return [(row.position, bytes(row.line)) for row in await session.execute(statement)]
 
 
-async def _entries(session: Session, *which: object) -> Lines:
-    statement = select(tables.log_entries.c.line).where(*which)  # type: ignore[arg-type]
+async def proving_nodes(session: Session, positions: Iterable[int], size: int) -> log.Nodes:
+    """The hashes that prove entries in the log of a size, by address, in the order of addresses."""
+    wanted = {address for p in positions for address in log.inclusion_path(p, size)}
+    nodes = await storage.load_nodes(session, None, sorted(wanted))
+    return {address: nodes[address] for address in sorted(wanted)}
+
+
+async def _entries(session: Session, which: ColumnElement[bool]) -> Lines:
+    statement = select(tables.log_entries.c.line).where(which)
     rows = await session.execute(statement.order_by(tables.log_entries.c.position))
     return [(parse_message(bytes(row.line)), bytes(row.line)) for row in rows]
 
 
-async def _logged(session: Session, entries: Lines, size: int) -> tuple[Logged, ...]:
+async def _logged(session: Session, entries: Placed, size: int) -> tuple[Logged, ...]:
     """Entries with their inclusion in the log of a size."""
-    positions = [message.body.position for message, _ in entries]
-    wanted = {address for p in positions for address in log.inclusion_path(p, size)}
-    nodes = await storage.load_nodes(session, None, sorted(wanted))
+    nodes = await proving_nodes(session, [position for position, _ in entries], size)
     return tuple(
         Logged(
             line=line.decode(),
-            proof=_proof(log.inclusion_proof(message.body.position, size, nodes)),
+            proof=_proof(log.inclusion_proof(position, size, nodes)),
         )
-        for message, line in entries
+        for position, line in entries
     )
 
 

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hub as a program of its node: load facts, decide by the rules, write, show checkpoints.
 
-Elsewhere: the rules (`rules`), what a batch loads (`reach`), checkpoints (`showing`), holding the
-database to what was sent (`guard`), SQL (`storage`, `saving`).
+Elsewhere: the rules (`rules`), what a batch loads (`reach`), checkpoints (`showing`), evidence
+(`evidence_answers`), holding the database to what was sent (`guard`), SQL (`storage`, `saving`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from hub import acts, rules, saving, storage
+from hub import acts, evidence_answers, rules, saving, storage
 from hub.deadlines import STALL_SECONDS, decide_tick, held_since
 from hub.guard import NO_LOG, Guard
 from hub.reach import (
     approvals_named,
     cases_named,
+    evidence_named,
     spans_named,
     spans_represented,
 )
@@ -93,7 +94,9 @@ class Hub:
         self._kept = kept
 
     def due(self, now: Instant) -> bool:
-        """Whether a deadline or a checkpoint is due, or the last look at the clock is old."""
+        """Whether a deadline, a checkpoint or an answer is due, or the last look at the clock is
+        old.
+        """
         kept = self.kept
         for participant in kept.directory.members:  # after a start, heartbeats begin anew
             kept.shown_at.setdefault(participant, now)
@@ -102,6 +105,8 @@ class Hub:
             or kept.last_turn is None
             or kept.last_turn < _before(now, STALL_SECONDS / 5)
         ):
+            return True
+        if evidence_answers.next_wanted(kept.wanted, kept.checkpoint_size) is not None:
             return True
         return bool(self._showing.choose(kept, kept.owed, now))
 
@@ -122,7 +127,8 @@ class Hub:
         bodies = [h.message.body for h in heard]
         ids = {h.message.conversation for h in heard}
         ids |= {str(b.transaction) for b in bodies if isinstance(b, StatusRequest)}
-        transactions = await storage.load_transactions(session, ids)
+        wanted = evidence_named(heard)
+        transactions = await storage.load_transactions(session, ids | set(wanted))
         ticks = any(isinstance(i, Tick) for i in items)
         if ticks:
             most, since = self._settings.expiries_max, held_since(batch.now)
@@ -154,10 +160,14 @@ class Hub:
             owed=set(kept.owed),
             last_turn=kept.last_turn,
             away=kept.away,
+            wanted=dict(kept.wanted),
         )
         old = kept.last_turn is None or kept.last_turn < _before(batch.now, STALL_SECONDS)
         if ticks and (old or kept.away):
             facts.open = await storage.load_open(session)
+        facts.concerned = await storage.load_concerned(
+            session, {transactions[one].position for one in wanted & transactions.keys()}
+        )
         await self._load_statements(session, heard, facts)
         newcomers = _newcomers([i for i in items if isinstance(i, Order)])
         if newcomers:
@@ -187,12 +197,14 @@ class Hub:
         return []
 
     async def finish(self, session: Session, facts: HubFacts, batch: Batch) -> None:
-        """Write the facts and show checkpoints."""
+        """Write the facts, show checkpoints, and go on with an answer."""
         await saving.save_facts(session, facts, self.kept)
         await books.save_holdings(session, storage.BOOK, facts.holdings.changes())
         if facts.ticked:
             facts.next_deadline = await storage.next_deadline(session)
         facts.shown = await self._showing.show(session, self.kept, facts, batch)
+        if facts.ticked:  # so that answers take their share of time, however much is asked
+            await evidence_answers.take_turn(session, facts, self.kept.checkpoint_size, batch)
 
     def committed(self, facts: HubFacts) -> None:
         """Anchor the log, since what the batch has sealed is sent next; keep what the next batch
@@ -205,6 +217,7 @@ class Hub:
         kept.deliveries = {a: g.written() if g.made else g for a, g in facts.deliveries.items()}
         kept.last_turn, kept.away = facts.last_turn, facts.away
         kept.overdue = facts.overdue
+        kept.wanted = facts.wanted
         kept.owed = frozenset(facts.owed - set(facts.shown))
         for participant in facts.shown:
             kept.shown[participant] = facts.log.size

@@ -10,13 +10,17 @@ Elsewhere: the authorizations that are looked at (`ledger.asking`).
 from collections.abc import Iterable, Sequence
 
 from ledger.blocks import Block
-from schemas.identifiers import Actor, CaseId
+from runtime.program import Heard
+from schemas.evidence import EvidenceRequest
+from schemas.identifiers import Actor, CaseId, Participant, TransactionId
+from schemas.limits import EVIDENCE_REQUESTS_MAX
 from schemas.messages import CaseNotice, Proposal
 from schemas.units import Layer
 
 __all__ = [
     "approvals_named",
     "cases_named",
+    "evidence_named",
     "spans_named",
     "spans_represented",
 ]
@@ -66,3 +70,16 @@ def approvals_named(proposals: Iterable[tuple[Actor, Proposal]]) -> set[tuple[st
         for author, proposal in proposals
         if proposal.references is not None
     }
+
+
+def evidence_named(heard: Iterable[Heard]) -> set[TransactionId]:
+    """The transactions whose evidence is asked for; of each participant no more than may wait, and
+    what is asked beyond that is refused without a look.
+    """
+    named: dict[Participant, set[TransactionId]] = {}
+    for one in heard:
+        if isinstance(one.message.body, EvidenceRequest):
+            asked = named.setdefault(one.author.participant, set())
+            if len(asked) < EVIDENCE_REQUESTS_MAX:
+                asked.add(one.message.body.transaction)
+    return {transaction for asked in named.values() for transaction in asked}

@@ -5,18 +5,19 @@ Every rule works on facts in memory alone, finds everything that is wrong before
 anything, and gives findings exactly when it had no effect.
 
 Elsewhere: transactions (`clearing`), acts on the directory (`acts`), statements (`statements`),
-deadlines (`deadlines`), entries (`entries`).
+requests for evidence (`evidence_answers`), deadlines (`deadlines`), entries (`entries`).
 """
 
 from collections.abc import Callable
 
-from hub import acts, clearing, statements
+from hub import acts, clearing, evidence_answers, statements
 from hub.entries import Logging
 from hub.state import Case, HubFacts
 from runtime import events
 from runtime.program import Batch, Heard
 from schemas.effects import CaseEffect, Effect, Freeze, Unfreeze
 from schemas.envelope import Manifest, open_manifest
+from schemas.evidence import EvidenceRequest
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import HUB
 from schemas.jws import Token
@@ -126,6 +127,7 @@ DECIDED_BY: dict[type, Callable[[HubFacts, Heard, Batch], Findings]] = {
     Withdrawal: clearing.withdraw,
     StatusRequest: clearing.tell_status,
     Statement: statements.take_statement,
+    EvidenceRequest: evidence_answers.take_request,
     RotationRequest: acts.rotate,
     CaseNotice: _case,
     Notice: _noticed,

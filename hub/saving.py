@@ -13,15 +13,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hub import tables
-from hub.state import HubFacts, Kept, NewEntry, Transaction
+from hub.state import HubFacts, Kept, NewEntry, Transaction, Wanted
 from runtime.journal import set_mark
-from runtime.many import add, add_new, change, write_over
+from runtime.many import add, add_new, change, remove, write_over
 from runtime.rows import approval_rows
 from runtime.store import Session
 from schemas.effects import DirectoryEffect
 from schemas.identifiers import Instant
 
-__all__ = ["save_checkpoint", "save_facts"]
+__all__ = ["save_checkpoint", "save_facts", "save_turn"]
 
 
 async def save_facts(session: Session, facts: HubFacts, kept: Kept) -> None:
@@ -39,6 +39,8 @@ async def save_facts(session: Session, facts: HubFacts, kept: Kept) -> None:
     await _save_approvals(session, facts)
     await _save_cases(session, facts)
     await _save_statements(session, facts)
+    asked = [_wanted(facts.wanted[one]) for one in facts.asked]
+    await add(session, tables.evidence_requests, asked)
     if facts.last_turn is not None and facts.last_turn != kept.last_turn:
         await set_mark(session, "last_turn", _microseconds(facts.last_turn))
 
@@ -51,6 +53,14 @@ async def save_checkpoint(
         tables.checkpoints.insert(),
         {"size": size, "root": root.hex(), "note": note, "at": str(now)},
     )
+
+
+async def save_turn(session: Session, wanted: Wanted, *, over: bool) -> None:
+    """Keep how far the answer to a request for evidence has come, or that it is over."""
+    if over:
+        await remove(session, tables.evidence_requests, [{"message": wanted.message}])
+    else:
+        await write_over(session, tables.evidence_requests, [_wanted(wanted)])
 
 
 async def _save_log(session: Session, facts: HubFacts) -> None:
@@ -178,6 +188,19 @@ def _transaction(state: Transaction) -> dict[str, Any]:
         "message": state.message,
         "deadline": state.deadline,
         "opened_at": state.opened_at,
+    }
+
+
+def _wanted(wanted: Wanted) -> dict[str, Any]:
+    return {
+        "message": wanted.message,
+        "actor": wanted.actor,
+        "transaction": wanted.transaction,
+        "position": wanted.position,
+        "asked_at": wanted.asked_at,
+        "size": wanted.size,
+        "part": wanted.part,
+        "after": wanted.after,
     }
 
 

@@ -28,7 +28,7 @@ from schemas.identifiers import (
 )
 from schemas.messages import Message, Proposal
 
-__all__ = ["Case", "HubFacts", "Kept", "NewEntry", "StatementRow", "Transaction"]
+__all__ = ["Case", "HubFacts", "Kept", "NewEntry", "StatementRow", "Transaction", "Wanted"]
 
 
 @dataclass
@@ -70,6 +70,24 @@ class StatementRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """The evidence of a transaction that an actor has asked for, and how much of it was sent."""
+
+    message: Digest
+    actor: Actor
+    transaction: TransactionId
+    position: int
+    """That of the transaction's last entry: a head must hold it before anything can be proven."""
+    asked_at: Instant
+    size: int = 0
+    """Of the head that everything is proven in; nought before the first part."""
+    part: int = 0
+    """The number of the next part."""
+    after: int = -1
+    """The position of the last act that was sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A case as the log opened it; `frozen` if its range was frozen with it."""
 
@@ -106,6 +124,8 @@ class Kept:
     overdue: dict[Actor, tuple[CaseId, ...]] = field(default_factory=dict)
     away: bool = True
     """Whether the hub was not consuming at some time since the last look at the clock."""
+    wanted: dict[Digest, Wanted] = field(default_factory=dict)
+    """Evidence that was asked for, by the request's digest, in the order of turns."""
 
 
 @dataclass
@@ -139,6 +159,11 @@ class HubFacts(Facts):
     cosigned: dict[tuple[int, Participant], str] = field(default_factory=dict)
     expired: dict[tuple[Actor, TransactionId], Digest] = field(default_factory=dict)
     """The statements that say whether their author had answered what expired."""
+    concerned: dict[int, frozenset[Actor]] = field(default_factory=dict)
+    """To whom the entries are addressed whose transactions are asked about, by position."""
+    wanted: dict[Digest, Wanted] = field(default_factory=dict)
+    asked: list[Digest] = field(default_factory=list)
+    """The requests for evidence that this batch has taken."""
     owed: set[Participant] = field(default_factory=set)
     open: dict[TransactionId, tuple[Instant, Instant]] = field(default_factory=dict)
     moved: dict[TransactionId, Instant] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Text, and_, bindparam, cast, func, or_, selec
 
 from hub import tables
 from hub.entries import OVERDUE
-from hub.state import Case, Kept, StatementRow, Transaction
+from hub.state import Case, Kept, StatementRow, Transaction, Wanted
 from ledger import log
 from ledger.asking import Approval, Authorization
 from ledger.directory import Directory
@@ -33,7 +33,7 @@ from schemas.identifiers import (
     PartyCode,
     TransactionId,
 )
-from schemas.messages import Message, Proposal, parse_message
+from schemas.messages import Entry, Message, Proposal, parse_message
 
 __all__ = [
     "BOOK",
@@ -41,6 +41,7 @@ __all__ = [
     "load_authorizations",
     "load_cases",
     "load_checkpoint_roots",
+    "load_concerned",
     "load_cosigned",
     "load_delivered_roots",
     "load_due",
@@ -90,7 +91,28 @@ async def load_kept(session: Session) -> Kept | None:
     for row in await session.execute(late.order_by(func.length(table.c.id), table.c.id)):
         before = kept.overdue.get(Actor(row.actor), ())
         kept.overdue[Actor(row.actor)] = (*before, CaseId(row.id))
+    kept.wanted = await _load_wanted(session)
     return kept
+
+
+async def _load_wanted(session: Session) -> dict[Digest, Wanted]:
+    """Requests for evidence that are not wholly answered, oldest first."""
+    table = tables.evidence_requests
+    rows = await session.execute(select(table).order_by(table.c.asked_at, table.c.message))
+    found = [
+        Wanted(
+            message=Digest(row.message),
+            actor=Actor(row.actor),
+            transaction=TransactionId(row.transaction),
+            position=row.position,
+            asked_at=Instant(row.asked_at),
+            size=row.size,
+            part=row.part,
+            after=row.after,
+        )
+        for row in rows
+    ]
+    return {one.message: one for one in found}
 
 
 def _instant(microseconds: int) -> Instant:
@@ -344,6 +366,17 @@ async def load_delivered_roots(
     asked = json.dumps([{"a": actor, "n": size - 1} for actor, size in wanted if size > 0])
     rows = await session.execute(_DELIVERED, {"asked": asked})
     return {(Actor(r.actor), r.number + 1): bytes(r.root) for r in rows}
+
+
+async def load_concerned(session: Session, positions: Iterable[int]) -> dict[int, frozenset[Actor]]:
+    """To whom the entries at these positions are addressed."""
+    asked = sorted(positions)
+    if not asked:
+        return {}
+    table = tables.log_entries
+    rows = await session.execute(select(table.c.line).where(table.c.position.in_(asked)))
+    bodies: list[Entry] = [parse_message(bytes(row.line)).body for row in rows]
+    return {body.position: frozenset(one.actor for one in body.addressed) for body in bodies}
 
 
 async def load_cosigned(session: Session, size: int) -> tuple[str, tuple[str, ...]]:

@@ -30,6 +30,7 @@ __all__ = [
     "cosignatures",
     "deliveries",
     "delivery_nodes",
+    "evidence_requests",
     "expiries",
     "log_entries",
     "log_nodes",
@@ -179,6 +180,22 @@ expiries = Table(
     Column("message", Text, nullable=False),
 )
 """The first statement in which an actor says whether it had answered what expired."""
+
+evidence_requests = Table(
+    "evidence_requests",
+    metadata,
+    Column("message", Text, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("transaction", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("asked_at", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("part", BigInteger, nullable=False),
+    Column("after", BigInteger, nullable=False),
+)
+"""Requests for evidence that are not wholly answered. `position` is that of the transaction's last
+entry; `size` the head that everything is proven in, nought before the first part; `part` the next
+part's number; `after` the position of the last act that was sent."""
 
 checkpoints = Table(
     "checkpoints",

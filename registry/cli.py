@@ -22,7 +22,7 @@ from runtime.verbs import Most, Settings, add_verbs, show_rows
 from schemas.directory import SignedAct
 from schemas.identifiers import HUB, REC, Participant
 
-__all__ = ["RegistryDaemonSettings", "build_registry", "registry_app"]
+__all__ = ["RegistryDaemonSettings", "build_registry", "genesis_of", "registry_app"]
 
 
 class RegistryDaemonSettings(DaemonSettings):
@@ -56,9 +56,6 @@ class RegistryDaemonSettings(DaemonSettings):
 
 def build_registry(settings: RegistryDaemonSettings, keyring: Keyring) -> Registry:
     """The program that these settings are of; `LocalProtocolError` without a genesis."""
-    if settings.genesis is None:
-        raise LocalProtocolError("settings: genesis is missing; it says which log this is")
-    text = settings.genesis.read_text(encoding="utf-8")
     policy = Policy(
         mechanism=settings.mechanism,
         international=frozenset(settings.international),
@@ -68,7 +65,7 @@ def build_registry(settings: RegistryDaemonSettings, keyring: Keyring) -> Regist
     return settings.program(
         settings.participant,
         settings.actors,
-        SignedAct.model_validate_json(text),
+        genesis_of(settings),
         keyring,
         RegistrySettings(
             accept=settings.accept,
@@ -77,6 +74,13 @@ def build_registry(settings: RegistryDaemonSettings, keyring: Keyring) -> Regist
             policy=policy,
         ),
     )
+
+
+def genesis_of(settings: RegistryDaemonSettings) -> SignedAct:
+    """The act that the log must begin with; `LocalProtocolError` where the settings name none."""
+    if settings.genesis is None:
+        raise LocalProtocolError("settings: genesis is missing; it says which log this is")
+    return SignedAct.model_validate_json(settings.genesis.read_text(encoding="utf-8"))
 
 
 def registry_app(help_text: str, model: type[RegistryDaemonSettings]) -> typer.Typer:

@@ -20,11 +20,12 @@ from ledger import actions
 from ledger.asking import Ask
 from ledger.checks import examine
 from ledger.effects import apply
-from ledger.transactions import Event, State, step
+from ledger.transactions import FINAL, Event, State, step
 from registry import accounts
 from registry.accounts import not_open, own
 from registry.state import RegistryFacts, Transaction
 from runtime.program import Batch, Order
+from schemas.evidence import EvidenceRequest
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import HUB, Actor, Instant, TransactionId
 from schemas.limits import FINDINGS_MAX
@@ -40,6 +41,7 @@ COMMANDS = {
     "reject": "operator",
     "withdraw": "operator",
     "status": "viewer",
+    "evidence": "operator",
 }
 """Commands about transactions and the role that each needs."""
 
@@ -127,6 +129,40 @@ def _status(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Ba
     batch.say(actor, HUB, "status-request", id_, StatusRequest(transaction=id_))
     batch.results[order.id] = f"{id_} is {known.state} here; the hub was asked"
     return []
+
+
+# --- anybody concerned --------------------------------------------------------------------------
+
+
+def _evidence(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Batch) -> Findings:
+    """Ask the hub for the evidence of a transaction; what comes is kept for `evidence export`."""
+    id_ = TransactionId(order.arguments["transaction"])
+    known = facts.transactions.get(id_)
+    if known is None:
+        detail = f"no entry of {id_} came here; evidence is for those concerned"
+        return [finding(Reason.TRANSACTION_UNKNOWN, detail)]
+    if known.state not in FINAL:
+        detail = f"{id_} is {known.state} here; ask once it has ended"
+        return [finding(Reason.TRANSACTION_UNDER_WAY, detail)]
+    if known.position is None:
+        detail = f"the hub refused {id_} without an entry; its notice is all there is"
+        return [finding(Reason.TRANSACTION_UNKNOWN, detail)]
+    actor = _asking(order, known, mine)
+    if actor is None:
+        return [finding(Reason.COMMAND_INVALID, f"for which actor: one of {', '.join(mine)}")]
+    batch.say(actor, HUB, "evidence-request", id_, EvidenceRequest(transaction=id_))
+    batch.results[order.id] = f"the hub was asked for the evidence of {id_}"
+    return []
+
+
+def _asking(order: Order, known: Transaction, mine: Sequence[Actor]) -> Actor | None:
+    """The actor that is named, or that has the part in it; one whose units followed is neither
+    proposer nor acquirer.
+    """
+    if "actor" in order.arguments:
+        return own(order.arguments["actor"], mine)
+    parts = [actor for actor in (known.proposer, known.acquirer) if actor in mine]
+    return (parts or [mine[0] if len(mine) == 1 else None])[0]
 
 
 # --- the acquirer -------------------------------------------------------------------------------
@@ -229,4 +265,5 @@ _ORDERS: dict[str, Callable[[RegistryFacts, Order, Sequence[Actor], Batch], Find
     "reject": _reject_order,
     "withdraw": _withdraw,
     "status": _status,
+    "evidence": _evidence,
 }

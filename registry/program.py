@@ -5,8 +5,8 @@ What differs between them is who their actors are and which actions those may ta
 that from the actors' names and the policy (`ledger.checks`), so one program serves all three.
 
 Elsewhere: entries (`applying`), checkpoints (`witness`), what else the hub says (`hearing`),
-commands (`desk`), inquiries (`answers`), hashing rows again (`scrubbing`), SQL (`storage`,
-`saving`).
+commands (`desk`), inquiries (`answers`), hashing rows again (`scrubbing`), files of evidence
+(`evidence`), SQL (`storage`, `saving`).
 """
 
 from collections.abc import Sequence
@@ -30,11 +30,12 @@ from registry.reach import (
 from registry.recalling import recall_proposal
 from registry.scrubbing import is_due, load_scrubbed, scrub_next
 from registry.state import Inquired, Kept, RegistryFacts
-from runtime import books, journal
+from runtime import books, events, journal
 from runtime.keys import Keyring
 from runtime.program import Batch, Heard, Item, Order
 from runtime.store import Session
 from schemas.directory import SignedAct
+from schemas.evidence import EvidencePart
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import HUB, REC, Actor, Instant, Participant
 from schemas.messages import (
@@ -223,6 +224,9 @@ class Registry:
             hearing.hear_notice(facts, item, batch)
         elif isinstance(body, StatusAnswer):
             hearing.hear_status(facts, body)
+        elif isinstance(body, EvidencePart):  # the journal keeps it, until a file is made of it
+            if body.last:
+                batch.log(events.EVIDENCE_RECEIVED, transaction=body.transaction)
         else:
             assert isinstance(body, Checkpoint), item.message.type
             return witness.witness_checkpoint(facts, item, self.actors, batch)

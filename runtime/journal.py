@@ -240,6 +240,13 @@ async def messages_by_digest(
     return {kept.digest: kept for kept in found if kept.author in authors}
 
 
+async def said_about(session: Session, conversation: str) -> list[Kept]:
+    """All that was said and heard here in a conversation, in the order of the messages' ids."""
+    where = messages.c.conversation == conversation
+    rows = await session.execute(select(messages).where(where).order_by(messages.c.id))
+    return [_kept(row) for row in rows]
+
+
 def _kept(row: Any) -> Kept:
     return Kept(
         Actor(row.author),
@@ -254,8 +261,32 @@ def _kept(row: Any) -> Kept:
     )
 
 
+async def kept_lines(
+    session: Session, messages: Iterable[Kept]
+) -> dict[Digest, tuple[bytes, bytes]]:
+    """The manifest lines and lines of many kept messages, by digest; an envelope is read once."""
+    found: dict[Digest, tuple[bytes, bytes]] = {}
+    place, lines = None, list[bytes]()
+    for kept in sorted(messages, key=lambda one: (one.author, one.recipient, one.sequence)):
+        if place != (kept.author, kept.recipient, kept.sequence):
+            place = (kept.author, kept.recipient, kept.sequence)
+            lines = await _envelope_lines(session, kept)
+        found[kept.digest] = _line_of(lines, kept)
+    return found
+
+
 async def kept_line(session: Session, kept: Kept) -> tuple[bytes, bytes]:
     """The manifest line and the line of a kept message, byte for byte."""
+    return _line_of(await _envelope_lines(session, kept), kept)
+
+
+def _line_of(lines: Sequence[bytes], kept: Kept) -> tuple[bytes, bytes]:
+    assert digest(lines[kept.line + 1]) == kept.digest
+    return lines[0], lines[kept.line + 1]
+
+
+async def _envelope_lines(session: Session, kept: Kept) -> list[bytes]:
+    """All lines of the envelope that a message stands in."""
     where = (outbox.c.sender == kept.author, outbox.c.recipient == kept.recipient)
     statement = select(outbox.c.body).where(*where, outbox.c.sequence == kept.sequence)
     body = (await session.execute(statement)).scalar_one_or_none()
@@ -264,9 +295,7 @@ async def kept_line(session: Session, kept: Kept) -> tuple[bytes, bytes]:
             inbox.c.sender == kept.author, inbox.c.sequence == kept.sequence
         )
         body = (await session.execute(received)).scalar_one()
-    lines = bytes(body).split(b"\n")
-    assert digest(lines[kept.line + 1]) == kept.digest
-    return lines[0], lines[kept.line + 1]
+    return bytes(body).split(b"\n")
 
 
 async def received_range(session: Session, sender: Actor, first: int, last: int) -> list[bytes]:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evidence: one file about one transaction, and the trust root that it is held to.
+"""Evidence: one file about one transaction, the trust root that it is held to, and the messages
+by which an actor concerned asks the hub for what it lacks of such a file.
 
 A file holds what was signed, byte for byte, as text, and the hashes that lead from there to heads
 of the log. Every member counts: one that is changed, left out, added or moved to another place
@@ -8,23 +9,27 @@ makes the file invalid. White space and the order of members within an object ar
 Written once, by `write_bundle`: without escapes other than JSON must have, and without tabs, so
 that no bit of the file can be another one and still mean the same.
 
-Elsewhere: putting a file together (`hub.evidence`), what it proves (`ledger.verifying`).
+Elsewhere: putting a file together (`hub.evidence`, `registry.evidence`), what it proves
+(`ledger.verifying`).
 """
 
 import json
+from operator import not_
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from schemas.identifiers import Digest, TransactionId
-from schemas.limits import EVIDENCE_BYTES_MAX, MESSAGE_BYTES_MAX
+from schemas.limits import EVIDENCE_ACTS_MAX, EVIDENCE_BYTES_MAX, INTEGER_MAX, MESSAGE_BYTES_MAX
 from schemas.strict import strict_json
-from schemas.units import Frozen
+from schemas.units import Frozen, Whole
 
 __all__ = [
     "BUNDLE",
     "TRUST",
     "Bundle",
+    "EvidencePart",
+    "EvidenceRequest",
     "Head",
     "Logged",
     "Receipt",
@@ -100,6 +105,33 @@ class Trust(Frozen):
     format: Literal["a6hub-trust-1"] = TRUST
     log: Annotated[str, Field(max_length=61)]
     root: Digest
+
+
+class EvidenceRequest(Frozen):
+    """A question: the evidence of a transaction that concerned the asking actor and has ended."""
+
+    transaction: TransactionId
+
+
+class EvidencePart(Frozen):
+    """One part of the answer to it: what a file of evidence has and its asker may lack.
+
+    Parts are numbered from 0; together they give messages, receipts and heads of the file, each in
+    its order. Entries the asker has: `entries` (those of the transaction) and `acts` name them by
+    the digests of their lines. `nodes` are the hashes by which it proves those that this part
+    names, in the log of `size` entries, the last head's.
+    """
+
+    transaction: TransactionId
+    number: Whole
+    last: bool
+    size: Annotated[int, Field(ge=1, le=INTEGER_MAX)]
+    messages: Annotated[tuple[Said, ...], Field(max_length=400, exclude_if=not_)] = ()
+    receipts: Annotated[tuple[Receipt, ...], Field(max_length=1000, exclude_if=not_)] = ()
+    heads: Annotated[tuple[Head, ...], Field(max_length=1000, exclude_if=not_)] = ()
+    entries: Annotated[tuple[Digest, ...], Field(max_length=8, exclude_if=not_)] = ()
+    acts: Annotated[tuple[Digest, ...], Field(max_length=EVIDENCE_ACTS_MAX, exclude_if=not_)] = ()
+    nodes: Annotated[tuple[Digest, ...], Field(max_length=8192, exclude_if=not_)] = ()
 
 
 class Unreadable(ValueError):

@@ -16,7 +16,9 @@ __all__ = [
     "EARLY_ENVELOPES_MAX",
     "EFFECTS_MAX",
     "ENVELOPE_BYTES_MAX",
+    "EVIDENCE_ACTS_MAX",
     "EVIDENCE_BYTES_MAX",
+    "EVIDENCE_REQUESTS_MAX",
     "FINDINGS_MAX",
     "GAP_SECONDS_MAX",
     "INTEGER_MAX",
@@ -51,6 +53,13 @@ ENVELOPE_BYTES_MAX: Final = 1024 * 1024
 
 EVIDENCE_BYTES_MAX: Final = 64 * 1024 * 1024
 """One file of evidence: most of it is the directory, some three kilobytes for each act."""
+
+EVIDENCE_ACTS_MAX: Final = 128
+"""Acts in one part of an answer that brings evidence: with the hashes that prove them it stays
+within what an envelope takes, and is put together in a moment."""
+
+EVIDENCE_REQUESTS_MAX: Final = 16
+"""Requests for evidence of one participant that wait at the hub; others are asked for later."""
 
 MESSAGES_MAX: Final = 32
 """Messages in one envelope: past this a signature and a round trip are spread thinly enough."""

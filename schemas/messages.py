@@ -9,7 +9,7 @@ repeated names, coerced types, floats and integers beyond 2^53 are refused.
 Who may say what to whom is `SAID_BY`. How messages travel is `envelope`'s business: nothing here
 knows it, because an official communication standard may replace the encoding one day.
 
-Some 680 lines, nearly all of them members of messages: what travels is read best in one place.
+Some 720 lines, nearly all of them members of messages: what travels is read best in one place.
 """
 
 from functools import lru_cache
@@ -21,6 +21,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from schemas import limits
 from schemas.directory import SignedAct
 from schemas.effects import AuthorizationTerms, Cause, DirectoryEffect, Effect, Units
+from schemas.evidence import EvidencePart, EvidenceRequest
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import (
     AccountNumber,
@@ -60,6 +61,8 @@ __all__ = [
     "EnclosureMessage",
     "Entry",
     "EntryMessage",
+    "EvidencePartMessage",
+    "EvidenceRequestMessage",
     "ExpiryAnswer",
     "Hello",
     "HelloMessage",
@@ -514,6 +517,16 @@ class NoticeMessage(Message):
     body: Notice
 
 
+class EvidenceRequestMessage(Message):
+    type: Literal["evidence-request"] = "evidence-request"
+    body: EvidenceRequest
+
+
+class EvidencePartMessage(Message):
+    type: Literal["evidence-part"] = "evidence-part"
+    body: EvidencePart
+
+
 class RotationMessage(Message):
     type: Literal["rotation"] = "rotation"
     body: RotationRequest
@@ -561,6 +574,8 @@ AnyMessage = Annotated[
     | StatementMessage
     | EnclosureMessage
     | NoticeMessage
+    | EvidenceRequestMessage
+    | EvidencePartMessage
     | RotationMessage
     | CaseMessage
     | InquiryMessage
@@ -587,6 +602,8 @@ SAID_BY: dict[str, frozenset[tuple[str, str]]] = {
     "statement": frozenset({(_NODE, _HUB), (_REC, _HUB)}),
     "enclosure": frozenset({(_HUB, _NODE), (_HUB, _REC)}),
     "notice": frozenset({(a, b) for a in (_NODE, _HUB, _REC) for b in (_NODE, _HUB, _REC)}),
+    "evidence-request": frozenset({(_NODE, _HUB)}),
+    "evidence-part": frozenset({(_HUB, _NODE)}),
     "rotation": frozenset({(_NODE, _HUB), (_REC, _HUB)}),
     "case": frozenset({(_REC, _HUB)}),
     "inquiry": frozenset({(_REC, _NODE)}),

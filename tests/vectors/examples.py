@@ -376,6 +376,46 @@ GOOD: list[tuple[str, str, str, str | None, object]] = [
     ),
     ("a request to resend", "resend", "resend", None, {"sender": GHANA, "first": 3, "last": 7}),
     ("an envelope given back", "returned", "returned", None, {"envelope": "a.b.c\n{}"}),
+    (
+        "a request for evidence",
+        "evidence-request",
+        "GHA01-GHA-17",
+        None,
+        {"transaction": "GHA01-GHA-17"},
+    ),
+    (
+        "the first part of evidence",
+        "evidence-part",
+        "GHA01-GHA-17",
+        DIGEST,
+        {
+            "transaction": "GHA01-GHA-17",
+            "number": 0,
+            "last": False,
+            "size": 42,
+            "messages": [{"manifest": "a.b.c", "line": '{"id":"…"}'}],
+            "receipts": [
+                {"statement": {"manifest": "a.b.c", "line": '{"id":"…"}'}, "proofs": [[ROOT], []]}
+            ],
+            "heads": [{"note": "hub.example\n42\nAAAA\n\n— hub.example AAAA\n", "proof": []}],
+            "entries": [DIGEST],
+            "nodes": [ROOT, DIGEST],
+        },
+    ),
+    (
+        "the last part of evidence",
+        "evidence-part",
+        "GHA01-GHA-17",
+        DIGEST,
+        {
+            "transaction": "GHA01-GHA-17",
+            "number": 1,
+            "last": True,
+            "size": 42,
+            "acts": [DIGEST],
+            "nodes": [ROOT],
+        },
+    ),
 ]
 
 

@@ -42,8 +42,8 @@ PUBLIC: dict[str, str] = {
     """,
     "ledger.verifying": "STEPS Step Verdict verify",
     "schemas.evidence": """
-        BUNDLE Bundle Head Logged Receipt Said TRUST Trust Unreadable format_of read_bundle
-        read_members read_trust write_bundle write_members write_trust
+        BUNDLE Bundle EvidencePart EvidenceRequest Head Logged Receipt Said TRUST Trust Unreadable
+        format_of read_bundle read_members read_trust write_bundle write_members write_trust
     """,
     "schemas.misbehaviour": "Frontier MISBEHAVIOUR Misbehaviour",
     "ledger.growth": "Growth",
@@ -89,7 +89,8 @@ PUBLIC: dict[str, str] = {
     "schemas.limits": """
         ANSWER_LINES_MAX BUCKET_POINTS_MAX
         BUNDLE_BYTES_MAX CLOCK_AHEAD_SECONDS_MAX CLOCK_AHEAD_SECONDS_TOLERATED
-        EARLY_ENVELOPES_MAX EFFECTS_MAX ENVELOPE_BYTES_MAX EVIDENCE_BYTES_MAX FINDINGS_MAX
+        EARLY_ENVELOPES_MAX EFFECTS_MAX ENVELOPE_BYTES_MAX EVIDENCE_ACTS_MAX EVIDENCE_BYTES_MAX
+        EVIDENCE_REQUESTS_MAX FINDINGS_MAX
         GAP_SECONDS_MAX INTEGER_MAX LACKING_MAX LINES_MAX MESSAGES_MAX MESSAGE_BYTES_MAX NESTING_MAX
         PROPOSAL_LIFETIME_SECONDS_MAX
         RESEND_BYTES_MAX RESEND_ENVELOPES_MAX SERIAL_MAX TREE_NODES_MAX
@@ -98,6 +99,7 @@ PUBLIC: dict[str, str] = {
         Acceptance AcceptanceMessage Action Addressed Answer AnswerMessage AnyMessage AuditLine
         CONTROL_TYPES CaseMessage CaseNotice Checkpoint CheckpointMessage Consent
         Conversation Delivered DeliveryTree Enclosure EnclosureMessage Entry EntryMessage
+        EvidencePartMessage EvidenceRequestMessage
         ExpiryAnswer Hello HelloMessage Inquiry InquiryMessage IssuanceReferences Lacking LastSent
         Line MESSAGE_TYPES Malformed Message Notice NoticeMessage Proposal
         ProposalMessage Rejection RejectionMessage ResendMessage ResendRequest Returned
