@@ -44,6 +44,7 @@ from tests.cast import (
     LOG,
     REC,
     ROG,
+    VUT,
     I,
     first_transfer,
     genesis,
@@ -326,6 +327,51 @@ async def test_no_participant_has_more_requests_waiting_than_it_may(
     assert await waiting(federation) == 0
     assert await reasons(rogue, one) == []
     await rogue.close()
+
+
+async def test_of_several_actors_the_one_concerned_asks(federation: Federation) -> None:
+    await federation.settled()
+    await witnessed(federation)
+    brought = "UN01-MMR-2"
+    await federation.order(SECTIONS, "evidence", transaction=brought, actor=VUT)
+
+    async def told() -> bool | None:
+        found = federation.logged(events.NOTICE_RECEIVED, participant=SECTIONS)
+        return True if found else None
+
+    await federation.wait(told, "the notice")
+    why = await refused(federation, SECTIONS, brought)
+    assert (
+        f"the hub gives no evidence: 5005 not-concerned in body/transaction: no entry of {brought}"
+        in why
+    )
+    done, why = await federation.command(SECTIONS, "evidence", transaction=brought, actor=CHE)
+    assert not done
+    assert "CHE01/CHE is not an actor of this registry" in why
+    await asked(federation, SECTIONS, brought)
+    assert (await exported(federation, SECTIONS, brought)).verdict.valid
+
+
+async def test_a_request_that_the_hub_cannot_answer_stops_neither_its_clock_nor_others(
+    federation: Federation,
+) -> None:
+    transaction = await moved(federation)
+    sql = "update messages set digest = :d where conversation = :t and type = 'acceptance'"
+    await federation.edit(HUB, sql, d="0" * 64, t=transaction)
+    await federation.order(SWISS, "evidence", transaction=transaction)
+
+    async def told() -> bool | None:
+        return True if federation.logged(events.NOTICE_RECEIVED, participant=SWISS) else None
+
+    await federation.wait(told, "the notice")
+    assert len(federation.logged(events.EVIDENCE_FAILED, transaction=transaction)) == 1
+    problem = f"9001 internal: the evidence of {transaction} cannot be put together"
+    assert problem in await refused(federation, SWISS, transaction)
+    assert await waiting(federation) == 0
+    await asked(federation, SWISS, "GHA01-GHA-3")
+    assert (await exported(federation, SWISS, "GHA01-GHA-3")).verdict.valid
+    late = await federation.propose(GHA, first_transfer(301, 400, 301, to=ROG), lifetime_seconds=5)
+    assert await federation.ended(late) == "expired"
 
 
 async def reasons(rogue: Voice, transaction: str) -> list[Reason]:
