@@ -15,7 +15,7 @@ Elsewhere: the checks (`ledger.checks`), effects (`ledger.actions`), entries (`e
 
 from collections.abc import Sequence
 
-from hub.entries import Logging
+from hub.entries import Logging, count_used
 from hub.state import HubFacts, Transaction
 from ledger import actions
 from ledger.asking import Ask
@@ -221,11 +221,7 @@ def _complete(logging: Logging, state: Transaction, heard: Heard) -> None:
         return
     logging.transaction(state, Event.COMPLETE, heard, effects=effects, consents=consents)
     _show_pledgers(state, heard, consents, logging.batch)
-    if proposal.action == "first-transfer" and proposal.authorization is not None:
-        for line in proposal.lines:
-            name = line.key.party, proposal.authorization.id
-            facts.authorizations[name].used += line.last - line.first + 1
-            facts.used.add(name)
+    count_used(facts, proposal)
 
 
 def _show_pledgers(

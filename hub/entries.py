@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Making entries: the one place where the log grows.
+"""Making entries, and taking them: the one place where the log grows.
 
-An entry is a message of the hub's; its line is the leaf. It is numbered, says how many acts came
-before it, and is appended to the log and to the delivery tree of every actor it is addressed to.
-Its effects are carried out on the rows of the log, and it is said once to each participant
-concerned and to the reconciliation service.
+An entry is a message of the hub's; its line is the leaf. It is made once (`Logging`): numbered,
+with the number of acts before it, and said once to each participant concerned and to the
+reconciliation service. Then it is taken (`take`): appended to the log and to the delivery tree of
+every actor it is addressed to, and its effects carried out on the rows of the log. What a hub that
+was set back is given back of its own was made before, and is only taken.
+
+Elsewhere: taking what came back (`taking`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +17,7 @@ from hub.state import Case, HubFacts, NewEntry, Transaction
 from ledger import log
 from ledger.asking import Approval, Authorization
 from ledger.checks import RULES_VERSION
-from ledger.effects import Everybody, apply
+from ledger.effects import Dispute, Everybody, apply
 from ledger.growth import Growth
 from ledger.transactions import Event, State, step
 from runtime import events
@@ -31,9 +34,9 @@ from schemas.effects import (
 from schemas.envelope import digest
 from schemas.findings import Finding
 from schemas.identifiers import HUB_ACTOR, REC, Actor
-from schemas.messages import Action, Addressed, Consent, Entry
+from schemas.messages import Action, Addressed, Consent, Entry, Message, Proposal
 
-__all__ = ["OVERDUE", "Logging"]
+__all__ = ["OVERDUE", "Logging", "count_used", "take"]
 
 EVERYBODY = Everybody()
 
@@ -120,16 +123,8 @@ class Logging(NamedTuple):
         message, line = batch.make(
             "entry", conversation, body, answers=heard.digest if heard else None
         )
-        leaf = log.leaf_hash(line)
-        facts.log = facts.log.append(leaf)
-        facts.acts = body.acts_after
-        delivered = []
-        for one in body.addressed:
-            grown = facts.deliveries.get(one.actor, Growth()).append(leaf)
-            facts.deliveries[one.actor] = grown
-            delivered.append((one.actor, one.index, grown.root()))
-        facts.entries.append(NewEntry(message, line, tuple(delivered)))
-        self._carry_out(effects)
+        disputes = take(facts, message, line)
+        assert not disputes, f"the log's own rows cannot carry {disputes}"
         recipients = {actor.participant: None for actor in actors}
         if everybody:
             recipients |= dict.fromkeys(facts.directory.members)
@@ -140,40 +135,68 @@ class Logging(NamedTuple):
         batch.log(events.ENTRY_LOGGED, position=body.position, conversation=conversation)
         return body.position
 
-    def _carry_out(self, effects: Sequence[Effect]) -> None:
-        facts = self.facts
-        for effect in effects:
-            disputes = apply(facts.holdings, effect, EVERYBODY)
-            assert not disputes, f"the log's own rows cannot carry {effect}"
-            if isinstance(effect, AuthorizationEffect):
-                terms = effect.terms
-                known = facts.authorizations.setdefault((terms.party, terms.id), Authorization())
-                known.versions[terms.version] = terms
-                facts.versions.append((terms.party, terms.id, terms.version))
-            elif isinstance(effect, ApprovalEffect):
-                name = (effect.actor, effect.approval)
-                approval = facts.approvals.setdefault(name, Approval(effect.approved_quantity))
-                approval.issued += effect.quantity
-                facts.issued.add(name)
-            elif isinstance(effect, CaseEffect):
-                self._mark_case(effect, frozen=any(isinstance(e, _FREEZES) for e in effects))
 
-    def _mark_case(self, effect: CaseEffect, *, frozen: bool) -> None:
-        """A case is open or closed; while an overdue one is open its actor is suspended."""
-        facts = self.facts
-        facts.cases[effect.case] = Case(
-            id=effect.case,
-            actor=effect.actor,
-            cause=effect.cause,
-            key=effect.key.text,
-            first=effect.first,
-            last=effect.last,
-            frozen=frozen,
-            open=effect.open,
-        )
-        others = tuple(c for c in facts.overdue.get(effect.actor, ()) if c != effect.case)
-        if effect.open and effect.cause == OVERDUE:
-            others = (*others, effect.case)
-        facts.overdue[effect.actor] = others
-        if not others:
-            del facts.overdue[effect.actor]
+def take(facts: HubFacts, message: Message, line: bytes) -> list[Dispute]:
+    """Append an entry that is the next one, and carry out what it does; gives what the rows could
+    not carry, which is nothing where they are the log's.
+    """
+    body: Entry = message.body
+    leaf = log.leaf_hash(line)
+    facts.log = facts.log.append(leaf)
+    facts.acts = body.acts_after
+    delivered = []
+    for one in body.addressed:
+        grown = facts.deliveries.get(one.actor, Growth()).append(leaf)
+        facts.deliveries[one.actor] = grown
+        delivered.append((one.actor, one.index, grown.root()))
+    facts.entries.append(NewEntry(message, line, tuple(delivered)))
+    return _carry_out(facts, body.effects)
+
+
+def count_used(facts: HubFacts, proposal: Proposal) -> None:
+    """What a completed first transfer takes of the authorization that it relies on."""
+    if proposal.action != "first-transfer" or proposal.authorization is None:
+        return
+    for line in proposal.lines:
+        name = line.key.party, proposal.authorization.id
+        facts.authorizations[name].used += line.last - line.first + 1
+        facts.used.add(name)
+
+
+def _carry_out(facts: HubFacts, effects: Sequence[Effect]) -> list[Dispute]:
+    disputes: list[Dispute] = []
+    for effect in effects:
+        disputes += apply(facts.holdings, effect, EVERYBODY)
+        if isinstance(effect, AuthorizationEffect):
+            terms = effect.terms
+            known = facts.authorizations.setdefault((terms.party, terms.id), Authorization())
+            known.versions[terms.version] = terms
+            facts.versions.append((terms.party, terms.id, terms.version))
+        elif isinstance(effect, ApprovalEffect):
+            name = (effect.actor, effect.approval)
+            approval = facts.approvals.setdefault(name, Approval(effect.approved_quantity))
+            approval.issued += effect.quantity
+            facts.issued.add(name)
+        elif isinstance(effect, CaseEffect):
+            _mark_case(facts, effect, frozen=any(isinstance(e, _FREEZES) for e in effects))
+    return disputes
+
+
+def _mark_case(facts: HubFacts, effect: CaseEffect, *, frozen: bool) -> None:
+    """A case is open or closed; while an overdue one is open its actor is suspended."""
+    facts.cases[effect.case] = Case(
+        id=effect.case,
+        actor=effect.actor,
+        cause=effect.cause,
+        key=effect.key.text,
+        first=effect.first,
+        last=effect.last,
+        frozen=frozen,
+        open=effect.open,
+    )
+    others = tuple(c for c in facts.overdue.get(effect.actor, ()) if c != effect.case)
+    if effect.open and effect.cause == OVERDUE:
+        others = (*others, effect.case)
+    facts.overdue[effect.actor] = others
+    if not others:
+        del facts.overdue[effect.actor]
