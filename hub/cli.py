@@ -15,6 +15,7 @@ from hub import tables
 from hub.genesis import begin_log
 from hub.guard import NO_LOG, Guard, Head, anchored_and_logged, lay_anew
 from hub.program import Hub, HubSettings
+from hub.recovering import begin_recovery
 from ledger.asking import Policy
 from ledger.directory import Directory
 from ledger.transactions import State
@@ -144,6 +145,22 @@ def anchor(
         asyncio.run(lay(loaded, Head(size, bytes.fromhex(root))))
 
     guarded(work)
+
+
+@app.command("recover")
+def recover(settings: Settings) -> None:
+    """Have a hub whose database is older than what it has sent be given back what it lacks, when it
+    starts next; show log and anchor, size and root.
+    """
+
+    async def work() -> tuple[Head, Head]:
+        loaded = load_settings(HubDaemonSettings, settings)
+        async with open_database(loaded) as store:
+            return await begin_recovery(store, _guard(loaded))
+
+    grown, held = guarded(lambda: asyncio.run(work()))
+    typer.echo(f"anchor  {held.size}  {held.root.hex()}")
+    typer.echo(f"log  {grown.size}  {grown.root.hex()}")
 
 
 @app.command("transactions")

@@ -32,7 +32,17 @@ from runtime.store import Session, Store
 from schemas import jws
 from schemas.directory import Genesis
 
-__all__ = ["NO_LOG", "Guard", "Head", "Refusal", "anchored_and_logged", "lay_anew"]
+__all__ = [
+    "NO_LOG",
+    "RUNBOOK",
+    "Guard",
+    "Head",
+    "Refusal",
+    "anchored_and_logged",
+    "lay_anew",
+    "refused",
+    "root_at",
+]
 
 NO_LOG = "there is no log yet; begin one with `a6hub hub begin`"
 RUNBOOK = "see 'Restoring the hub' in docs/operating.md"
@@ -48,6 +58,7 @@ class Refusal(StrEnum):
     SHORTER = "log-shorter"
     FORKED = "log-forked"
     KEY = "checkpoint-key-wrong"
+    LACKING = "tail-lacking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +110,12 @@ class Guard:
         if self._signer is None:
             raise LocalProtocolError("the key folder has no checkpoint.pem; heads are signed by it")
         if jws.PublicKey.of(self._signer).to_text() != genesis.checkpoint_key:
-            raise _refused(Refusal.KEY, f"checkpoint.pem is not the key of log {genesis.log}")
+            raise refused(Refusal.KEY, f"checkpoint.pem is not the key of log {genesis.log}")
 
     def require_none(self) -> None:
         """A log that begins, and an anchor that is laid anew, overwrite none."""
         if self._anchor.read() is not None:
-            raise _refused(
+            raise refused(
                 Refusal.THERE,
                 f"{self._anchor.name}: a hub has run with it; find the database that goes with it, "
                 f"or put the file aside; {RUNBOOK}",
@@ -114,7 +125,7 @@ class Guard:
         """What the anchor says, its signature verified."""
         written = self._anchor.read()
         if written is None:
-            raise _refused(
+            raise refused(
                 Refusal.MISSING,
                 f"{self._anchor.name}: no such file, so nobody knows whether the database is the "
                 f"newest; write it anew with `a6hub hub anchor --size … --root …`; {RUNBOOK}",
@@ -124,14 +135,14 @@ class Guard:
         try:
             head = note.Checkpoint.from_text(note.parse_note(written)[0])
             if head.origin != genesis.log:
-                raise _refused(
+                raise refused(
                     Refusal.STRANGE,
                     f"{self._anchor.name}: it is of log {head.origin}, the database has log "
                     f"{genesis.log}",
                 )
             note.open_note(written, [key])
         except note.NoteError as error:
-            raise _refused(
+            raise refused(
                 Refusal.DAMAGED,
                 f"{self._anchor.name}: not a head under the log's checkpoint key: {error}; put it "
                 f"aside and write it anew with `a6hub hub anchor --size … --root …`; {RUNBOOK}",
@@ -141,15 +152,15 @@ class Guard:
     async def compare(self, session: Session, held: Head, grown: Growth) -> None:
         """The database's log must have, at the anchor's size, the anchor's root."""
         if grown.size < held.size:
-            raise _refused(
+            raise refused(
                 Refusal.SHORTER,
                 f"the database has {Head.of(grown)}; {held} were sent already, says "
-                f"{self._anchor.name}. It is an older one: do not run it, bring back the newest; "
-                f"{RUNBOOK}",
+                f"{self._anchor.name}. It is an older one: bring back the newest, or have it "
+                f"given what it lacks with `a6hub hub recover`; {RUNBOOK}",
             )
         found = await root_at(session, held.size)
         if found != held.root:
-            raise _refused(
+            raise refused(
                 Refusal.FORKED,
                 f"the database's first {held.size} entries have root "
                 f"{found.hex() if found else 'none'}; {held} were sent, says {self._anchor.name}. "
@@ -187,12 +198,12 @@ async def lay_anew(store: Store, guard: Guard, seen: Head) -> Head:
         genesis = kept.directory.genesis
         guard.require_key(genesis)
         if kept.log.size < seen.size:
-            raise _refused(Refusal.SHORTER, f"the database has {Head.of(kept.log)}, not {seen}")
+            raise refused(Refusal.SHORTER, f"the database has {Head.of(kept.log)}, not {seen}")
         found = await root_at(session, seen.size)
         if found != seen.root:
             first = f"the database's first {seen.size} entries have root"
             shown = found.hex() if found else "none"
-            raise _refused(Refusal.FORKED, f"{first} {shown}, not {seen.root.hex()}")
+            raise refused(Refusal.FORKED, f"{first} {shown}, not {seen.root.hex()}")
     guard.move(genesis.log, kept.log)
     return Head.of(kept.log)
 
@@ -204,5 +215,6 @@ async def _kept(session: Session) -> Kept:
     return kept
 
 
-def _refused(why: Refusal, detail: str) -> LocalProtocolError:
+def refused(why: Refusal, detail: str) -> LocalProtocolError:
+    """The refusal to go on."""
     return LocalProtocolError(f"{why}: {detail}")

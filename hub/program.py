@@ -2,7 +2,8 @@
 """The hub as a program of its node: load facts, decide by the rules, write, show checkpoints.
 
 Elsewhere: the rules (`rules`), what a batch loads (`reach`), checkpoints (`showing`), evidence
-(`evidence_answers`), holding the database to what was sent (`guard`), SQL (`storage`, `saving`).
+(`evidence_answers`), holding the database to what was sent (`guard`), bringing back what it lacks
+(`recovering`, `again`), SQL (`storage`, `saving`).
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from hub import acts, evidence_answers, rules, saving, storage
+from hub.again import hear_again, load_outcomes
 from hub.deadlines import STALL_SECONDS, decide_tick, held_since
 from hub.guard import NO_LOG, Guard
 from hub.reach import (
@@ -19,14 +21,17 @@ from hub.reach import (
     spans_named,
     spans_represented,
 )
+from hub.recovering import Recovery
 from hub.showing import Showing
-from hub.state import HubFacts, Kept
+from hub.state import HubFacts, Kept, facts_of
+from hub.tail import RECOVERING
 from ledger.asking import Policy, authorizations_named
 from ledger.directory import Directory
 from ledger.transactions import State
 from runtime import books
 from runtime.anchor import Anchor
 from runtime.errors import LocalProtocolError
+from runtime.journal import get_mark
 from runtime.keys import Keyring
 from runtime.program import Batch, Heard, Item, Order, Tick
 from runtime.store import Session
@@ -57,7 +62,6 @@ class Hub:
 
     participant = HUB
     actors: tuple[Actor, ...] = (HUB_ACTOR,)
-    greets: tuple[Participant, ...] = ()
     packages: tuple[str, ...] = ("runtime", "hub")
     roles = acts.COMMANDS
 
@@ -68,6 +72,17 @@ class Hub:
         self._keyring = keyring
         self._guard = Guard(anchor, keyring.checkpoint)
         self._kept: Kept | None = None
+        self._recovery: Recovery | None = None
+
+    @property
+    def recovery(self) -> Recovery | None:
+        """What brings back the tail of the log, if the hub was told to have it brought back."""
+        return self._recovery
+
+    @property
+    def greets(self) -> tuple[Participant, ...]:
+        """Everybody, to be given back what is lost; otherwise nobody."""
+        return tuple(sorted(self._recovery.directory.members)) if self._recovery else ()
 
     @property
     def kept(self) -> Kept:
@@ -78,7 +93,7 @@ class Hub:
     @property
     def directory(self) -> Directory:
         """The directory as the log has it."""
-        return self.kept.directory
+        return self._recovery.directory if self._recovery else self.kept.directory
 
     @property
     def seen(self) -> int:
@@ -90,7 +105,13 @@ class Hub:
         kept = await storage.load_kept(session)
         if kept is None:
             raise LocalProtocolError(NO_LOG)
-        await self._guard.check(session, kept.directory.genesis, kept.log)
+        base = await get_mark(session, RECOVERING)
+        if base:
+            self._guard.require_key(kept.directory.genesis)
+            self._recovery = Recovery(kept, self._guard, self._settings.policy, base)
+        else:
+            await self._guard.check(session, kept.directory.genesis, kept.log)
+            self._recovery = None
         self._kept = kept
 
     def due(self, now: Instant) -> bool:
@@ -143,25 +164,13 @@ class Hub:
             holdings = await books.load_holdings(session, storage.BOOK, spans | below)
         names = authorizations_named(proposals, holdings.blocks())
         said = [(h.author, h.message.body) for h in heard if isinstance(h.message.body, Proposal)]
-        facts = HubFacts(
-            directory=kept.directory,
-            holdings=holdings,
-            authorizations=await storage.load_authorizations(session, names),
-            now=batch.now,
-            policy=self._settings.policy,
-            approvals=await storage.load_approvals(session, approvals_named(said)),
-            overdue=dict(kept.overdue),
-            transactions=transactions,
-            cases=await storage.load_cases(session, cases_named(bodies)),
-            log=kept.log,
-            log_id=kept.directory.genesis.log,
-            acts=kept.acts,
-            deliveries=dict(kept.deliveries),
-            owed=set(kept.owed),
-            last_turn=kept.last_turn,
-            away=kept.away,
-            wanted=dict(kept.wanted),
-        )
+        facts = facts_of(kept, batch.now, self._settings.policy)
+        facts.holdings, facts.transactions = holdings, transactions
+        facts.authorizations = await storage.load_authorizations(session, names)
+        facts.approvals = await storage.load_approvals(session, approvals_named(said))
+        facts.cases = await storage.load_cases(session, cases_named(bodies))
+        if kept.recovered and heard:
+            facts.outcomes = await load_outcomes(session, heard)
         old = kept.last_turn is None or kept.last_turn < _before(batch.now, STALL_SECONDS)
         if ticks and (old or kept.away):
             facts.open = await storage.load_open(session)
@@ -190,6 +199,9 @@ class Hub:
     def decide(self, facts: HubFacts, item: Item, batch: Batch) -> list[Finding]:
         """Carry out one item."""
         if isinstance(item, Heard):
+            outcome = facts.outcomes.get(item.name)
+            if outcome is not None:
+                return hear_again(facts, item, outcome, batch)
             return rules.decide_heard(facts, item, batch)
         if isinstance(item, Order):
             return acts.decide_order(facts, item, batch)
@@ -197,7 +209,11 @@ class Hub:
         return []
 
     async def finish(self, session: Session, facts: HubFacts, batch: Batch) -> None:
-        """Write the facts, show checkpoints, and go on with an answer."""
+        """Write the facts, show checkpoints, go on with an answer; a hub that recovers does nothing
+        of it.
+        """
+        if self._recovery is not None:
+            return
         await saving.save_facts(session, facts, self.kept)
         await books.save_holdings(session, storage.BOOK, facts.holdings.changes())
         if facts.ticked:
@@ -210,7 +226,11 @@ class Hub:
         """Anchor the log, since what the batch has sealed is sent next; keep what the next batch
         starts from.
         """
-        self._guard.move(facts.log_id, facts.log)
+        if facts.recovered is not None:
+            self._kept, self._recovery = facts.recovered, None
+            return
+        if self._recovery is None:
+            self._guard.move(facts.log_id, facts.log)
         kept = self.kept
         kept.directory = facts.directory
         kept.log, kept.acts = facts.log.written(), facts.acts
@@ -233,7 +253,11 @@ class Hub:
                 kept.next_deadline = state.deadline
 
     async def recall(self, session: Session, said: Sequence[Heard], batch: Batch) -> None:
-        """The hub asks nobody for its own envelopes: the log is not the nodes' to give back."""
+        """Its own envelopes, back from others: nobody is asked for them but by a hub that recovers,
+        and what they say is taken in its own time.
+        """
+        assert self._recovery is not None, "nobody is asked otherwise"
+        await self._recovery.keep(session, said)
 
 
 def _newcomers(orders: Sequence[Order]) -> set[Participant]:

@@ -11,16 +11,19 @@ from collections.abc import Iterable, Sequence
 
 from ledger.blocks import Block
 from runtime.program import Heard
+from schemas.effects import ApprovalEffect, Units
 from schemas.evidence import EvidenceRequest
 from schemas.identifiers import Actor, CaseId, Participant, TransactionId
 from schemas.limits import EVIDENCE_REQUESTS_MAX
-from schemas.messages import CaseNotice, Proposal
+from schemas.messages import CaseNotice, Entry, Proposal
 from schemas.units import Layer
 
 __all__ = [
+    "approvals_counted",
     "approvals_named",
     "cases_named",
     "evidence_named",
+    "spans_moved",
     "spans_named",
     "spans_represented",
 ]
@@ -55,6 +58,26 @@ def spans_represented(blocks: Iterable[Block], proposals: Sequence[Proposal]) ->
         )
         for block in blocks
         if block.key.layer is Layer.ITMO and block.attributes.underlying_offset is not None
+    }
+
+
+def spans_moved(entries: Iterable[Entry]) -> set[Span]:
+    """The ranges that the effects of entries name."""
+    return {
+        (effect.key.series, effect.first, effect.last)
+        for entry in entries
+        for effect in entry.effects
+        if isinstance(effect, Units)
+    }
+
+
+def approvals_counted(entries: Iterable[Entry]) -> set[tuple[str, str]]:
+    """Actor and reference of every approval that the effects of entries count against."""
+    return {
+        (str(effect.actor), effect.approval)
+        for entry in entries
+        for effect in entry.effects
+        if isinstance(effect, ApprovalEffect)
     }
 
 

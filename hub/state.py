@@ -26,9 +26,19 @@ from schemas.identifiers import (
     PartyCode,
     TransactionId,
 )
-from schemas.messages import Message, Proposal
+from schemas.messages import Entry, Message, Proposal
 
-__all__ = ["Case", "HubFacts", "Kept", "NewEntry", "StatementRow", "Transaction", "Wanted"]
+__all__ = [
+    "Case",
+    "HubFacts",
+    "Kept",
+    "NewEntry",
+    "Outcome",
+    "StatementRow",
+    "Transaction",
+    "Wanted",
+    "facts_of",
+]
 
 
 @dataclass
@@ -88,6 +98,16 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a message had led to: an entry, or else a notice or a status answer; and whom it was
+    passed on to.
+    """
+
+    entry: Entry | None
+    passed_on_to: frozenset[Participant]
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A case as the log opened it; `frozen` if its range was frozen with it."""
 
@@ -126,6 +146,8 @@ class Kept:
     """Whether the hub was not consuming at some time since the last look at the clock."""
     wanted: dict[Digest, Wanted] = field(default_factory=dict)
     """Evidence that was asked for, by the request's digest, in the order of turns."""
+    recovered: bool = False
+    """Whether the hub has recovered once: what it hears may have been heard before."""
 
 
 @dataclass
@@ -172,3 +194,27 @@ class HubFacts(Facts):
     ticked: bool = False
     next_deadline: Instant | None = None
     shown: list[Participant] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    """What became of messages that were heard before the database was set back, by their names."""
+    recovered: Kept | None = None
+    """What is kept from now on, when this batch has ended a recovery."""
+
+
+def facts_of(kept: Kept, now: Instant, policy: Policy) -> HubFacts:
+    """Facts of a batch that has nothing loaded yet."""
+    return HubFacts(
+        directory=kept.directory,
+        holdings=Holdings(),
+        authorizations={},
+        now=now,
+        policy=policy,
+        overdue=dict(kept.overdue),
+        log=kept.log,
+        log_id=kept.directory.genesis.log,
+        acts=kept.acts,
+        deliveries=dict(kept.deliveries),
+        owed=set(kept.owed),
+        last_turn=kept.last_turn,
+        away=kept.away,
+        wanted=dict(kept.wanted),
+    )

@@ -36,6 +36,7 @@ __all__ = [
     "log_nodes",
     "metadata",
     "statements",
+    "tail",
     "transactions",
 ]
 
@@ -215,3 +216,16 @@ cosignatures = Table(
     Column("line", Text, nullable=False),
 )
 """Witnesses' first cosignatures on checkpoints."""
+
+tail = Table(
+    "tail",
+    metadata,
+    Column("kind", Text, CheckConstraint("kind in ('entry', 'head')"), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", Text, primary_key=True),
+    Column("line", LargeBinary, nullable=False),
+    Column("at", Text, nullable=False),
+)
+"""What others gave back of the log to a hub that was set back, until it is in the log again:
+entries by position, heads by size. Empty otherwise.
+"""

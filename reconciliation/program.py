@@ -19,7 +19,7 @@ from reconciliation.examine import Examination, ReconcilerSettings, next_due
 from reconciliation.state import NOTHING, Enclosed, Facts, Kept
 from runtime import events
 from runtime.keys import Keyring
-from runtime.program import Batch, Heard, Item, Order, Tick
+from runtime.program import Batch, Heard, Item, Order, Recovery, Tick
 from runtime.store import Session
 from schemas.directory import SignedAct
 from schemas.findings import Finding, Reason, finding
@@ -46,6 +46,7 @@ class Reconciler:
     actors: tuple[Actor, ...] = (REC_ACTOR,)
     packages: tuple[str, ...] = ("runtime", "reconciliation")
     roles = work.COMMANDS
+    recovery: Recovery | None = None
 
     def __init__(
         self, genesis: SignedAct, keyring: Keyring, settings: ReconcilerSettings | None = None

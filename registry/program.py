@@ -32,7 +32,7 @@ from registry.scrubbing import is_due, load_scrubbed, scrub_next
 from registry.state import Inquired, Kept, RegistryFacts
 from runtime import books, events, journal
 from runtime.keys import Keyring
-from runtime.program import Batch, Heard, Item, Order
+from runtime.program import Batch, Heard, Item, Order, Recovery
 from runtime.store import Session
 from schemas.directory import SignedAct
 from schemas.evidence import EvidencePart
@@ -69,6 +69,7 @@ class Registry:
     """The program of one registry; `actors` are its sections, the first speaks for the program."""
 
     greets: tuple[Participant, ...] = (HUB, REC)
+    recovery: Recovery | None = None
     packages: tuple[str, ...] = ("runtime", "registry")
     roles: dict[str, str] = {**accounts.COMMANDS, **desk.COMMANDS}  # noqa: RUF012 - never changed
 

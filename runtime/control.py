@@ -6,7 +6,8 @@ evidence. On connecting, each actor greets the participants it depends on (`hell
 sequences it knows; the answer quotes the nonce. Whoever misses the other's envelopes asks for them
 (`resend`); whoever was restored from an older backup, and so misses its *own*, asks for those too,
 gets them back (`returned`) and only then writes again. The first greeting after a start makes a
-program wait; when its link comes up again it greets anew, and goes on meanwhile.
+program wait; when its link comes up again it greets anew, and goes on meanwhile. The hub greets
+nobody and takes nothing back, unless it recovers.
 
 Elsewhere: ordinary envelopes (`intake`), when missing ones are asked for (`gaps`), saying any of it
 (`peers`), storing what came back (`recalling`).
@@ -99,6 +100,8 @@ class Control:
         self._open: set[Greeting] = set()
         self._anew: set[Greeting] = set()
         self._missing: set[Greeting] = set()
+        self.recovering = False
+        """Whether nobody is heard, and the hub takes back what it has lost (rule 3.13)."""
         self.meet(greets)
 
     def meet(self, peers: Iterable[Participant]) -> None:
@@ -121,7 +124,7 @@ class Control:
         while that is the hub, to which whatever others say may give rise to something new.
         """
         waiting = self.waiting
-        return Everybody() if HUB in waiting else waiting
+        return Everybody() if HUB in waiting or self.recovering else waiting
 
     def greet(self, nonce: str, greeting: Greeting) -> Hello:
         """The hello for an open greeting, remembered by its nonce."""
@@ -136,6 +139,18 @@ class Control:
             received=self._journal.received(voice) if voice else 0,
             answer=False,
         )
+
+    def recover(self, *, recovering: bool, anew: bool) -> None:
+        """Whether the program recovers. All are greeted once more if its database was read `anew`,
+        since nobody knows what of all that was given back is there, and nobody when it is over.
+        """
+        if recovering and anew:
+            self._open = set(self._greetings)
+        elif self.recovering and not recovering:
+            for greetings in (self._greetings, self._open, self._anew, self._missing):
+                greetings.clear()
+            self._nonces.clear()
+        self.recovering = recovering
 
     def greet_anew(self) -> None:
         """The link was lost and is up again: greet everybody once more, and wait for nobody."""
@@ -202,7 +217,7 @@ class Control:
         """
         ours, peer = greeting
         replies.doubted = f"{peer} says that it has {received} envelopes of ours"
-        if ours.participant == HUB:
+        if ours.participant == HUB and not self.recovering:
             first = self._journal.sent(*greeting) + 1
             replies.say.append((ours, peer, "resend", _resend(ours, first, first), None))
         else:
@@ -255,7 +270,7 @@ class Control:
             found = finding(Reason.RECIPIENT_WRONG, f"it was for {opened.manifest.to}")
             raise EnvelopeError(found)
         number = opened.manifest.sequence
-        if sender.participant == HUB:  # which must be stopped, not helped on
+        if sender.participant == HUB and not self.recovering:  # it must be stopped, not helped on
             if number is not None and self._journal.lacks(sender, author.participant, number):
                 replies.behind = f"{author} has our envelope {number}, which is not here"
         elif (sender, author.participant) in self._missing:  # nobody asked for it otherwise

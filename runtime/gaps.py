@@ -88,14 +88,17 @@ class Gaps:
         found: list[tuple[Gap, bool]] = []
         for sender in sorted({*self._journal.early, *self._told, *self._suspected}):
             first = self._journal.received(sender) + 1
-            early = self._journal.early.get(sender)
-            last = min(early) - 1 if early else self._told.get(sender, 0)
+            early = self._journal.early.get(sender, set())
+            while first in early:  # nobody is heard yet; it is here all the same
+                first += 1
+            beyond = [sequence for sequence in early if sequence > first]
+            last = min(beyond) - 1 if beyond else self._told.get(sender, 0)
             if first <= last:
                 found.append((Gap(sender, first, last), True))
                 continue
             if sender in self._suspected:
                 found.append((Gap(sender, first, first + RESEND_ENVELOPES_MAX - 1), False))
-            if not early:
+            if not beyond:
                 self._told.pop(sender, None)
                 self._asked.pop((sender, True), None)
         return found

@@ -29,7 +29,7 @@ from runtime.intake import Authentic, Refused
 from runtime.journal import Journal, Sealed
 from runtime.keys import Keyring
 from runtime.orders import Operator
-from runtime.program import Batch, Heard, Item, Order, Program, Tick
+from runtime.program import Batch, Heard, Item, Order, Program, Recovery, Tick
 from runtime.recalling import recall
 from runtime.sealing import Sealer
 from runtime.store import Session, Store
@@ -72,6 +72,7 @@ class Handler:
             await self.sealer.load(session)
             self.halted = await halts.is_halted(session)
         self.control.meet(self.program.greets)
+        self.control.recover(recovering=self.program.recovery is not None, anew=True)
 
     async def run(
         self, work: Work, now: Instant, confirmed: Sequence[Sealed], culprits: frozenset[str]
@@ -97,6 +98,17 @@ class Handler:
         # here on a crash loses memory alone, which `load` takes from the database anew: what was
         # not acknowledged comes again and is recognised, what was not sent is in the outbox.
         self._committed(facts, arranged, done)
+        return done
+
+    async def recover(self, recovery: Recovery, now: Instant) -> Done:
+        """A step of a program's recovery, in a transaction of its own (rule 3.13)."""
+        done = Done(Batch(now=now, ids=self._ids, sequences=self.journal.last))
+        nothing = Arranged()
+        async with self._store.transaction() as session:
+            facts = await recovery.step(session, done.batch, self.control.waiting)
+            await self._seal(session, done)
+            await self._keep(session, nothing, done)
+        self._committed(facts, nothing, done)
         return done
 
     # --- open -----------------------------------------------------------------------------------
@@ -126,8 +138,9 @@ class Handler:
         await recall(session, self.program, self.journal, self._hearing, done)
         done.refused += arranged.refused
         done.unfinished = arranged.unfinished
-        for refused in done.refused:
-            self._hearing.tell_sender(refused, done.batch)
+        if self.program.recovery is None:  # which says nothing to anybody
+            for refused in done.refused:
+                self._hearing.tell_sender(refused, done.batch)
         return arranged
 
     async def _hear_control(
@@ -219,6 +232,7 @@ class Handler:
             self.sealer.rotated(actor)
         self.control.committed(done.replies)
         self.control.meet(self.program.greets)
+        self.control.recover(recovering=self.program.recovery is not None, anew=False)
 
 
 def _stop_behind(item: Heard, ready: Sequence[Opened], *, more: bool) -> None:

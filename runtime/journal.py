@@ -206,6 +206,12 @@ _KNOWN = (
         ),
     )
 )
+_ANSWERS = (
+    select(messages)
+    .select_from(_asked)
+    .join(messages, messages.c.answers == cast(_asked.c.value.op("->>")("d"), Text))
+    .where(messages.c.author == bindparam("author"))
+)
 _BY_DIGEST = (
     select(messages)
     .select_from(_asked)
@@ -230,6 +236,15 @@ async def said_lines(session: Session, digests: Iterable[Digest]) -> list[Kept]:
     if asked == "[]":
         return []
     return [_kept(row) for row in await session.execute(_BY_DIGEST, {"asked": asked})]
+
+
+async def answers_said(session: Session, author: Actor, answered: Iterable[Digest]) -> list[Kept]:
+    """Where an actor answered these lines."""
+    asked = json.dumps([{"d": one} for one in answered])
+    if asked == "[]":
+        return []
+    rows = await session.execute(_ANSWERS, {"asked": asked, "author": str(author)})
+    return [_kept(row) for row in rows]
 
 
 async def messages_by_digest(

@@ -167,7 +167,7 @@ class Node:
                     return
                 self._resume |= self._handler.journal.next_stored()
             await self._reseal()
-            if HUB not in self._control.waiting:  # exchanged, or it is the hub
+            if self._may_begin:
                 self.ready.set()
             self._watch_link()
             self._peers.greet(self._pace, self.settings.greet_seconds)
@@ -179,6 +179,7 @@ class Node:
             units = self._again + [Unit(a.body, a.sender, a) for a in arrivals]
             self._again = []
             await self._work(units)
+            await self._recover()
             await self.broker.acknowledge(self._holding.copies())
             await self._put_aside()
             self._peers.ask_for_missing()
@@ -198,14 +199,14 @@ class Node:
     async def _work(self, units: list[Unit]) -> None:
         """Run what arrived, what waits at the desk and what is due as one batch."""
         now, clock = self._clock.now(), asyncio.get_running_loop().time()
-        exchanged = HUB not in self._control.waiting  # or it is the hub; nothing is begun before
+        begin = self._may_begin
         held_too = self._pace.every("held", self.settings.tick_seconds)
         work = self._reception.sort(units, now, clock, held_too=held_too)
         whole = replace(
             work,
             resume=tuple(self._resume),
-            commands=exchanged and (self._rung or self._is_time("desk")),
-            tick=exchanged and self.program.due(now) and self._is_time("tick"),
+            commands=begin and (self._rung or self._is_time("desk")),
+            tick=begin and self.program.due(now) and self._is_time("tick"),
             consuming=self._emptied and self.broker.state is LinkState.UP,
         )
         if await self._is_idle(whole):
@@ -220,6 +221,25 @@ class Node:
             self._log.error(events.BATCH_FAILED, error=repr(error), cause=repr(error.__cause__))
             self._loaded = False
             await self._save(whole)
+
+    @property
+    def _may_begin(self) -> bool:
+        """Whether sequences are exchanged with the hub, or it is the hub and has lost nothing."""
+        return HUB not in self._control.waiting and self.program.recovery is None
+
+    async def _recover(self) -> None:
+        """Bring back what the program's database has lost, step by step (rule 3.13). Then what
+        others had said meanwhile is heard, and what may be missing of it asked for.
+        """
+        recovery = self.program.recovery
+        if recovery is None or not self._is_time("recover"):
+            return
+        self._after(await self._handler.recover(recovery, self._clock.now()))
+        if self.program.recovery is not None:
+            self._peers.suspect(recovery.lacking)
+            return
+        self._resume |= self._handler.journal.next_stored()
+        self._peers.suspect(a for a in self.program.directory.keys if a.participant != HUB)
 
     def _is_time(self, name: str) -> bool:
         return self._pace.every(name, self.settings.tick_seconds)

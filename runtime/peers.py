@@ -94,6 +94,11 @@ class Peers:
                 if one.newer_key and one.claimed is not None:
                     self._gaps.suspect(one.claimed, one.sequence)
 
+    def suspect(self, senders: Iterable[Actor]) -> None:
+        """Others may have said more than is here: ask them for what would come next."""
+        for sender in senders:
+            self._gaps.suspect(sender, None)
+
     def answer(self, replies: Replies) -> None:
         """A batch is durable: say and send what control messages in it gave rise to."""
         resent = self._relay.send(replies.resend)
@@ -103,6 +108,8 @@ class Peers:
             self._say(author, to, type_, body, answers)
         for sender, last in replies.told.items():
             self._gaps.told(sender, last)
+        if self._control.recovering:  # so much at a time is given back, and it may be a lot
+            self._unanswered.update(dict.fromkeys(replies.missing, 1))
         for actor, peer in replies.greeted:
             self._unanswered.pop((actor, peer), None)
             self._log.info(events.NODE_GREETED, actor=str(actor), peer=str(peer))

@@ -10,7 +10,7 @@ three; the node does the rest.
 batch. A raised exception is a bug: nothing of the batch is committed and the item is set aside.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,7 +23,7 @@ from schemas.identifiers import Actor, Digest, Instant, Participant
 from schemas.messages import Message, new_message
 from schemas.units import Frozen
 
-__all__ = ["Batch", "Heard", "Item", "Order", "Program", "Said", "Tick"]
+__all__ = ["Batch", "Heard", "Item", "Order", "Program", "Recovery", "Said", "Tick"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,26 @@ class Batch:
         self.events.append((event, values))
 
 
+class Recovery(Protocol):
+    """What brings back what a program's database has lost and others keep. While there is one,
+    nothing is heard, ordered or begun, and nothing is said (rule 3.13).
+    """
+
+    @property
+    def lacking(self) -> Collection[Actor]:
+        """Others whose own envelopes are needed to go further."""
+        ...
+
+    async def step(self, session: Session, batch: Batch, waiting: frozenset[Participant]) -> Any:
+        """Take what is here and can be taken; gives facts for `committed`. Participants in
+        `waiting` have not given back all that they keep. What is said in the step that ends the
+        recovery is sealed and sent.
+
+        `LocalProtocolError` when nothing can ever be right: nothing of the step is written.
+        """
+        ...
+
+
 class Program(Protocol):
     """The rules of one participant. Caches of facts may be kept between batches; they are valid
     because there is one writer, and are dropped when a commit's outcome is unknown (`start`).
@@ -161,6 +181,11 @@ class Program(Protocol):
     @property
     def greets(self) -> tuple[Participant, ...]:
         """Whom it says hello to, as of the last commit; nobody is taken off again."""
+        ...
+
+    @property
+    def recovery(self) -> Recovery | None:
+        """What is to be brought back before anything else, if anything is."""
         ...
 
     @property

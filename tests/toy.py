@@ -20,7 +20,7 @@ from sqlalchemy.schema import CreateTable
 from harness.simulation.virtual_time import START
 from ledger.directory import Directory
 from runtime.keys import Keyring
-from runtime.program import Batch, Heard, Item, Order, Tick
+from runtime.program import Batch, Heard, Item, Order, Recovery, Tick
 from runtime.schema import migrate
 from runtime.store import Session, open_store
 from schemas import jws
@@ -97,6 +97,7 @@ class Toy:
     refused: set[str] = field(default_factory=set)
     halts: set[str] = field(default_factory=set)
     greets: tuple[Participant, ...] = ()
+    recovery: Recovery | None = None
     packages: tuple[str, ...] = ("runtime",)
     roles: dict[str, str] = field(default_factory=lambda: {"ask": "operator"})
     seen: int = 0

@@ -52,13 +52,16 @@ class Alone:
     facts: HubFacts | None = None
 
     @classmethod
-    async def begin(cls, url: str, settings: HubSettings | None = None) -> "Alone":
+    async def begin(
+        cls, url: str, settings: HubSettings | None = None, ids: Ids | None = None
+    ) -> "Alone":
         anchor, ring = MemoryAnchor(), keyring(HUB)
         hub = Hub(ring, anchor, settings)
         await migrate(url, hub.packages)
         store = open_store(url)
-        await begin_log(store, genesis(), NOON, Ids(), Guard(anchor, ring.checkpoint))
-        alone = cls(store, hub, anchor)
+        ids = ids or Ids()
+        await begin_log(store, genesis(), NOON, ids, Guard(anchor, ring.checkpoint))
+        alone = cls(store, hub, anchor, ids=ids)
         await alone.restart()
         return alone
 

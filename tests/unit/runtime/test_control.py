@@ -252,3 +252,73 @@ async def test_nobody_is_heard_before_the_hub_has_answered(bench: Bench) -> None
     await bench.answered("1" * 32)
     assert REC in bench.control.unheard
     assert CHE.participant not in bench.control.unheard
+
+
+# --- a hub that recovers ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hub(bench: Bench) -> Control:
+    """The control of a hub that recovers and greets CHE01, at the same database."""
+    bench.journal = Journal(HUB)
+    bench.control = Control(HUB, (HUB_ACTOR,), (CHE.participant,), bench.journal)
+    bench.control.recover(recovering=True, anew=True)
+    return bench.control
+
+
+async def swiss_answer(bench: Bench, nonce: str, has: int) -> Replies:
+    bench.control.greet(nonce, (HUB_ACTOR, CHE.participant))
+    answer = Hello(actor=HUB_ACTOR, sent=has, received=0, answer=True)
+    replies = await bench.hears(CHE, answer, "hello", nonce)
+    bench.control.committed(replies)
+    return replies
+
+
+async def test_a_hub_that_recovers_takes_back_its_own_and_hears_nobody(
+    bench: Bench, hub: Control
+) -> None:
+    replies = await swiss_answer(bench, "1" * 32, 1)
+    ask = ResendRequest(sender=HUB_ACTOR, first=1, last=1)
+    assert replies.say == [(HUB_ACTOR, CHE.participant, "resend", ask, None)]
+    sealed = Peer(HUB_ACTOR, CHE.participant).seal([b"{}"], sequence=1)
+    replies = await bench.hears(CHE, Returned(envelope=sealed.decode()), "returned")
+    assert [opened.body for opened in replies.returned] == [sealed]
+    assert replies.behind is None
+    bench.journal.last[HUB_ACTOR, CHE.participant] = 1
+    await swiss_answer(bench, "2" * 32, 1)
+    assert hub.waiting == frozenset()
+    assert CHE.participant in hub.unheard
+    assert GHA.participant in hub.unheard
+
+
+async def test_a_hub_that_recovers_greets_whoever_says_that_it_has_more(
+    bench: Bench, hub: Control
+) -> None:
+    await swiss_answer(bench, "1" * 32, 0)
+    assert hub.waiting == frozenset()
+    hello = Hello(actor=CHE, sent=0, received=3, answer=False)
+    hub.committed(await bench.hears(CHE, hello, "hello"))
+    assert hub.waiting == {CHE.participant}
+
+
+async def test_after_its_database_was_read_anew_everybody_is_greeted_once_more(
+    bench: Bench, hub: Control
+) -> None:
+    await swiss_answer(bench, "1" * 32, 0)
+    hub.recover(recovering=True, anew=False)
+    assert hub.waiting == frozenset()
+    hub.recover(recovering=True, anew=True)
+    assert hub.waiting == {CHE.participant}
+
+
+async def test_a_hub_that_has_recovered_hears_everybody_and_greets_nobody(
+    bench: Bench, hub: Control
+) -> None:
+    await swiss_answer(bench, "1" * 32, 0)
+    hub.recover(recovering=False, anew=False)
+    assert CHE.participant not in hub.unheard
+    hub.greet_anew()
+    assert hub.open_greetings() == []
+    sealed = Peer(HUB_ACTOR, CHE.participant).seal([b"{}"], sequence=1)
+    replies = await bench.hears(CHE, Returned(envelope=sealed.decode()), "returned")
+    assert (replies.returned, replies.behind is None) == ([], False)

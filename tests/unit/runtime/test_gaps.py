@@ -21,6 +21,8 @@ MISSING: dict[str, tuple[Journal, int, list[Gap]]] = {
     "what a greeting told of": (journal(3), 8, [Gap(GHA, 4, 8)]),
     "first what lies before an early one": (journal(3, {6}), 8, [Gap(GHA, 4, 5)]),
     "an early one that is next": (journal(3, {4}), 0, []),
+    "what lies behind those that wait to be heard": (journal(3, {4, 5, 9}), 0, [Gap(GHA, 6, 8)]),
+    "what was told of beyond them": (journal(3, {4, 5}), 8, [Gap(GHA, 6, 8)]),
     "less than was received": (journal(3), 2, []),
 }
 

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recovering: a hub whose database was set back takes the tail of its log from what others hold.
+
+Everybody keeps every envelope of the hub's byte for byte. So, under a mark in the database that an
+operator sets (`begin_recovery`), the hub greets everybody and is given back its own envelopes, like
+a registry (rules 3.11 and 3.13). Until it has them all it hears nobody, takes no command, looks at
+no deadline, and seals and signs nothing. In steps, each a transaction:
+
+* entries that came back are taken in the order of the log: appended, and carried out by their
+  effects. One that begins a transaction waits for its proposal, which its author sends again;
+* heads that came back are kept, if the log has their root at their size.
+
+It ends when everybody has given back what they keep and the log is what the anchor says, or longer.
+Then those who lack an entry are sent it, as it was. If what came back contradicts the anchor or
+itself, or is not all, the program ends and says what is wrong: nothing is made up, nothing forks.
+
+Elsewhere: what came back (`tail`), taking an entry (`taking`), proposals (`causes`), what others
+say once more (`again`), the anchor (`guard`).
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import or_, select
+
+from hub import saving, storage, tables, tail
+from hub.causes import Causes
+from hub.guard import NO_LOG, RUNBOOK, Guard, Head, Refusal, refused, root_at
+from hub.reach import approvals_counted, spans_moved
+from hub.state import HubFacts, Kept, facts_of
+from hub.tail import RECOVERED, RECOVERING
+from hub.taking import take_back
+from ledger.asking import Policy, authorizations_named
+from ledger.directory import Directory, DirectoryError
+from runtime import books, events
+from runtime.errors import LocalProtocolError
+from runtime.journal import Journal, get_mark, set_mark
+from runtime.program import Batch, Heard
+from runtime.store import Session, Store
+from schemas.directory import Admission, SignedAct, parse_act
+from schemas.effects import AuthorizationEffect, DirectoryEffect
+from schemas.identifiers import HUB, HUB_ACTOR, REC, Actor, Digest, Participant, TransactionId
+from schemas.messages import Entry, Message, Proposal, parse_message
+
+__all__ = ["TAKEN_MAX", "Recovery", "begin_recovery"]
+
+TAKEN_MAX = 200
+"""Entries taken in one step."""
+
+Lines = Sequence[tuple[Message, bytes]]
+
+
+async def begin_recovery(store: Store, guard: Guard) -> tuple[Head, Head]:
+    """Have the hub recover when it starts next; gives the log as it is, and what the anchor says.
+    The hub must not run. A recovery that has begun goes on as it was begun.
+    """
+    await store.lock_writer()
+    async with store.transaction() as session:
+        kept = await storage.load_kept(session)
+        if kept is None:
+            raise LocalProtocolError(NO_LOG)
+        guard.require_key(kept.directory.genesis)
+        held = guard.read(kept.directory.genesis)
+        if kept.log.size >= held.size:
+            await guard.compare(session, held, kept.log)
+        if not await get_mark(session, RECOVERING):
+            await set_mark(session, RECOVERING, kept.log.size)
+    return Head.of(kept.log), held
+
+
+class Recovery:
+    """Brings back the tail of a log; `base` is the size that it had when that began."""
+
+    def __init__(self, kept: Kept, guard: Guard, policy: Policy, base: int) -> None:
+        self.lacking: frozenset[Actor] = frozenset()
+        self.directory: Directory = kept.directory
+        """As far as acts came back, though entries before them may not have: who changed a key
+        since must be understood.
+        """
+        self._kept = kept
+        self._guard = guard
+        self._policy = policy
+        self._base = base
+        self._causes = Causes()
+        self._seen = 0
+        self._said: tuple[object, ...] = ()
+
+    async def keep(self, session: Session, said: Sequence[Heard]) -> None:
+        """Envelopes of the hub's have come back with these messages."""
+        await tail.keep(session, said)
+
+    async def step(
+        self, session: Session, batch: Batch, waiting: frozenset[Participant]
+    ) -> HubFacts:
+        """Take what can be taken; end, when all of it is."""
+        aim = self._guard.read(self._kept.directory.genesis)
+        facts = facts_of(self._kept, batch.now, self._policy)
+        other = await tail.contradicted(session, facts.log.size)
+        if other is not None:
+            raise refused(Refusal.FORKED, f"another entry {other} came back than the log has")
+        taken = await self._take(session, facts, aim)
+        if taken:
+            await saving.save_facts(session, facts, self._kept)
+            await books.save_holdings(session, storage.BOOK, facts.holdings.changes())
+        await tail.forget_entries(session, facts.log.size)
+        await _take_heads(session, facts)
+        if taken:
+            self.directory = facts.directory
+        elif waiting:
+            await self._look_ahead(session, facts)
+        elif not self.lacking:
+            await self._end(session, facts, batch, aim)
+            return facts
+        self._tell(facts, batch, aim, waiting)
+        return facts
+
+    def _tell(
+        self, facts: HubFacts, batch: Batch, aim: Head, waiting: frozenset[Participant]
+    ) -> None:
+        """Log how far it is, whenever that has changed."""
+        said = (facts.log.size, waiting, self.lacking)
+        if said != self._said:
+            self._said = said
+            batch.log(
+                events.LOG_RECOVERING,
+                size=facts.log.size,
+                anchored=aim.size,
+                waiting=" ".join(sorted(waiting)),
+                lacking=" ".join(sorted(self.lacking)),
+            )
+
+    # --- taking ---------------------------------------------------------------------------------
+
+    async def _take(self, session: Session, facts: HubFacts, aim: Head) -> int:
+        """Take the entries that come next; gives how many."""
+        came = _unbroken(await tail.load_entries(session, facts.log.size, TAKEN_MAX), facts)
+        came, proposals = await self._with_proposals(session, facts, came)
+        await _load(session, facts, came, proposals)
+        for message, line in came:
+            problem = take_back(facts, message, line, proposals)
+            if problem is not None:
+                detail = f"entry {message.body.position} that came back does not fit: {problem}"
+                raise refused(Refusal.FORKED, f"{detail}; {RUNBOOK}")
+            if facts.log.size == aim.size and facts.log.root() != aim.root:
+                detail = f"with what came back the log would have {Head.of(facts.log)}, not {aim}"
+                raise refused(Refusal.FORKED, f"{detail}; {RUNBOOK}")
+        return len(came)
+
+    async def _with_proposals(
+        self, session: Session, facts: HubFacts, came: Lines
+    ) -> tuple[Lines, dict[Digest, bytes]]:
+        """The entries up to one whose transaction begins with it and whose proposal is not here,
+        and the proposals of the others.
+        """
+        ids = {m.conversation for m, _ in came if m.body.state is not None}
+        facts.transactions = await storage.load_transactions(session, ids)
+        named = _first_named(facts, came)
+        found = await self._causes.find(
+            session, {digest: TransactionId(id_).proposer for id_, digest in named.items()}
+        )
+        self.lacking = frozenset()
+        for number, (message, _) in enumerate(came):
+            digest = named.get(message.conversation)
+            if digest is not None and digest not in found:
+                self.lacking = frozenset({TransactionId(message.conversation).proposer})
+                return came[:number], found
+        return came, found
+
+    async def _look_ahead(self, session: Session, facts: HubFacts) -> None:
+        """Learn acts that came back beyond entries that did not. Whoever changed a key since, or
+        was admitted, says hello and gives back what the others lack.
+        """
+        seen = await tail.count(session)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        directory, acts = facts.directory, facts.acts
+        for message, _ in await tail.load_entries(session, facts.log.size):
+            body: Entry = message.body
+            carried = [e for e in body.effects if isinstance(e, DirectoryEffect)]
+            if not carried or body.acts != acts:
+                continue
+            try:
+                for effect in carried:
+                    signed = SignedAct(act=effect.act, signatures=effect.signatures)
+                    directory = directory.apply(signed)
+            except DirectoryError:  # told when it is that entry's turn
+                break
+            acts = body.acts_after
+        self.directory = directory
+
+    # --- ending ---------------------------------------------------------------------------------
+
+    async def _end(self, session: Session, facts: HubFacts, batch: Batch, aim: Head) -> None:
+        """Everybody has given back what they keep: go on, if that is all of it."""
+        lost = await _still_lacking(session, facts, aim)
+        if lost is not None:
+            raise refused(Refusal.LACKING, f"everybody gave back what they keep, and {lost}")
+        await self._guard.check(session, facts.directory.genesis, facts.log)
+        await self._say_again(session, facts, batch)
+        await set_mark(session, RECOVERING, 0)
+        await set_mark(session, RECOVERED, 1)
+        facts.recovered = await storage.load_kept(session)
+        batch.log(events.LOG_RECOVERED, size=facts.log.size, root=facts.log.root().hex())
+
+    async def _say_again(self, session: Session, facts: HubFacts, batch: Batch) -> None:
+        """Whoever was to be sent an entry and has not got it is sent it now, as it was."""
+        newcomers = await _admitted_since(session, self._base)
+        for participant in sorted(facts.directory.members):
+            first = await tail.told(session, participant)
+            if participant not in newcomers:
+                first = max(first, self._base)
+            actors = facts.directory.members[participant].actors
+            for message, line in await _entries_for(session, participant, actors, first):
+                batch.repeat(HUB_ACTOR, [participant], message, line)
+
+
+def _unbroken(came: Lines, facts: HubFacts) -> Lines:
+    """Those that follow the log and one another without a gap."""
+    positions = [message.body.position for message, _ in came]
+    for number, position in enumerate(positions):
+        if number and position == positions[number - 1]:
+            detail = f"two different entries {position} came back, both signed by this hub"
+            raise refused(Refusal.FORKED, f"{detail}; {RUNBOOK}")
+    following = [n for n, position in enumerate(positions) if position == facts.log.size + n]
+    return came[: len(following)]
+
+
+def _first_named(facts: HubFacts, came: Lines) -> dict[str, Digest]:
+    """The proposal of each transaction that begins with one of these entries."""
+    named: dict[str, Digest] = {}
+    for message, _ in came:
+        known = message.conversation in facts.transactions or message.conversation in named
+        if message.body.state is not None and not known and message.answers is not None:
+            named[message.conversation] = message.answers
+    return named
+
+
+async def _load(
+    session: Session, facts: HubFacts, came: Lines, proposals: dict[Digest, bytes]
+) -> None:
+    """What the effects of entries change."""
+    bodies = [message.body for message, _ in came]
+    asked = [state.proposal for state in facts.transactions.values()]
+    for line in proposals.values():
+        proposal: Proposal = parse_message(line).body
+        asked.append(proposal)
+    facts.holdings = await books.load_holdings(session, storage.BOOK, spans_moved(bodies))
+    names = authorizations_named(asked, facts.holdings.blocks())
+    for body in bodies:
+        for effect in body.effects:
+            if isinstance(effect, AuthorizationEffect):
+                names.add((effect.terms.party, effect.terms.id))
+    facts.authorizations = await storage.load_authorizations(session, names)
+    facts.approvals = await storage.load_approvals(session, approvals_counted(bodies))
+
+
+async def _take_heads(session: Session, facts: HubFacts) -> None:
+    """Keep the heads that the log has reached, if they are its own."""
+    heads = await tail.load_heads(session, facts.log.size)
+    known = await storage.load_checkpoint_roots(session, [head.size for head in heads])
+    for head in heads:
+        root = await root_at(session, head.size)
+        if root is None or root.hex() != head.root:
+            detail = f"a head of size {head.size} came back with root {head.root}, the log has"
+            shown = root.hex() if root else "none"
+            raise refused(Refusal.FORKED, f"{detail} {shown}; {RUNBOOK}")
+        if head.size not in known:
+            root_bytes = bytes.fromhex(head.root)
+            await saving.save_checkpoint(session, head.size, root_bytes, head.note, head.at)
+    await tail.forget_heads(session, heads)
+
+
+async def _still_lacking(session: Session, facts: HubFacts, aim: Head) -> str | None:
+    """What nobody has given back and somebody was sent; None when there is nothing."""
+    size = facts.log.size
+    entry, head = await tail.first_left(session)
+    if entry is not None:
+        return f"entry {size} did not come back; entry {entry} did. Keep all databases; {RUNBOOK}"
+    if head is not None:
+        return f"entry {size} did not come back; a head of {head} entries was sent; {RUNBOOK}"
+    if size < aim.size:
+        return f"entry {size} did not come back; the anchor says that {aim} were sent; {RUNBOOK}"
+    journal = Journal(HUB)
+    await journal.load(session)
+    for (sender, recipient), beyond in sorted(journal.ahead.items()):
+        free = journal.sent(sender, recipient) + 1
+        return f"{recipient} has our envelope {min(beyond)} and not {free}, before it; {RUNBOOK}"
+    return None
+
+
+async def _admitted_since(session: Session, base: int) -> set[Participant]:
+    """Who was admitted by an entry from a position on."""
+    rows = await session.execute(select(tables.acts.c.act).where(tables.acts.c.position >= base))
+    acts = [parse_act(row.act) for row in rows]
+    return {act.participant for act in acts if isinstance(act, Admission)}
+
+
+async def _entries_for(
+    session: Session, participant: Participant, actors: Sequence[Actor], first: int
+) -> Lines:
+    """The entries from a position on that a participant is sent: all of them, or those that are
+    addressed to its actors or carry an act.
+    """
+    table, acts, deliveries = tables.log_entries, tables.acts, tables.deliveries
+    statement = select(table.c.line).where(table.c.position >= first)
+    if participant != REC:
+        mine = select(deliveries.c.position).where(
+            deliveries.c.actor.in_(actors), deliveries.c.position >= first
+        )
+        carrying = select(acts.c.position).where(acts.c.position >= first)
+        statement = statement.where(or_(table.c.position.in_(mine), table.c.position.in_(carrying)))
+    lines = [bytes(r.line) for r in await session.execute(statement.order_by(table.c.position))]
+    return [(parse_message(line), line) for line in lines]

@@ -1,0 +1,549 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A hub whose database was set back is given back the tail of its log, and goes on as if nothing
+had been; or it says what is lacking, and nothing forks.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from structlog.typing import EventDict
+
+from harness.simulation.virtual_time import START, LoopClock
+from hub.guard import Guard, Head, Refusal
+from hub.recovering import begin_recovery
+from ledger.note import Checkpoint, format_note, sign_note
+from runtime import events
+from runtime.anchor import MemoryAnchor
+from runtime.errors import LocalProtocolError
+from runtime.store import open_store
+from schemas.directory import Profile
+from schemas.envelope import digest
+from schemas.findings import Reason
+from schemas.identifiers import REC_ACTOR, Instant, Participant
+from tests.cast import (
+    CHE,
+    GHA,
+    HUB,
+    KOR,
+    LOG,
+    MMR,
+    REC,
+    ROG,
+    I,
+    R,
+    U,
+    admission,
+    asked,
+    first_transfer,
+    issuance,
+    keyring,
+    profile,
+    terms,
+    use,
+)
+from tests.federation import Federation, Settings, copy_databases
+from tests.keeping import Keeper
+
+GHANA, SWISS = Participant("GHA01"), Participant("CHE01")
+
+TABLES = {
+    "log_entries": "position, line, conversation, at",
+    "log_nodes": "level, node, hash",
+    "deliveries": "actor, number, position, root",
+    "delivery_nodes": "actor, level, node, hash",
+    "acts": "position, act, signatures",
+    "transactions": "id, state, action, proposer, acquirer, proposal, message, position, opened_at",
+    "authorizations": "party, id, version, terms",
+    "authorization_use": "party, id, used",
+    "approvals": "actor, approval, approved_quantity, issued",
+    "cases": '"id", actor, cause, "key", "first", "last", frozen, "open"',
+    "blocks": "book, key, first, last, attributes, account",
+    "overlays": "book, kind, actor, key, first, last, reference",
+}
+"""What the log's entries say, wherever it is kept at the hub."""
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+async def keeper(federation: Federation) -> AsyncIterator[Keeper]:
+    """The one participant that has no program keeps what it is sent, too."""
+    one = Keeper(federation, ROG)
+    task = asyncio.create_task(one.keep())
+    await asyncio.sleep(1)
+    yield one
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await one.broker.close()
+
+
+async def hub_rows(url: str) -> Rows:
+    """All that the hub's database says of the log."""
+    store = open_store(url)
+    async with store.snapshot() as session:
+        found = {
+            table: sorted(
+                (
+                    tuple(row)
+                    for row in await session.execute(text(f"select {columns} from {table}"))
+                ),
+                key=repr,
+            )
+            for table, columns in TABLES.items()
+        }
+    await store.close()
+    return found
+
+
+async def set_aside(federation: Federation, name: str) -> Path:
+    """A copy of all databases; the hub has stopped."""
+    await federation.let_go()
+    kept = federation.folder / name
+    copy_databases(federation.folder, kept, str(HUB))
+    return kept
+
+
+async def set_back(federation: Federation, kept: Path) -> None:
+    """The hub's database is the older one again, and its anchor is not."""
+    await federation.let_go()
+    copy_databases(kept, federation.folder, str(HUB))
+
+
+async def told_to_recover(federation: Federation) -> tuple[Head, Head]:
+    """As `a6hub hub recover` does."""
+    store = open_store(federation.urls[HUB])
+    found = await begin_recovery(store, Guard(federation.anchor, keyring(HUB).checkpoint))
+    await store.close()
+    return found
+
+
+async def recovered(federation: Federation, seconds: float = 120.0) -> None:
+    """Wait until the hub has all of it."""
+
+    async def there() -> bool | None:
+        hub = federation.tasks[HUB]
+        assert not hub.done(), hub.exception()
+        return True if federation.logged(events.LOG_RECOVERED) else None
+
+    await federation.wait(there, "recovery", seconds)
+
+
+async def lively(federation: Federation) -> None:
+    """Some of everything that the log can hold."""
+    assert await federation.transact(GHA, issuance(GHA, U, 1001, 1100)) == "completed"
+    recorded = {"action": "authorization", "terms": terms("GH-2", GHA, "CA0007", quantity=50)}
+    assert await federation.transact(GHA, recorded) == "completed"
+    assert await federation.transact(GHA, first_transfer(201, 300, 201)) == "completed"
+    assert await federation.transact(CHE, use(I, 201, 210, CHE)) == "completed"
+    recorded = {"action": "authorization", "terms": terms("MM-2", MMR, "CA0001", quantity=5)}
+    assert await federation.transact(MMR, recorded) == "completed"
+    done, why = await federation.act(profile(CHE, KOR, Profile.INFORMATION, federation.clock.now()))
+    assert done, why
+    assert await federation.transact(GHA, first_transfer(401, 410, 201)) == "refused"
+    await federation.settled()
+
+
+def nobody_minds(federation: Federation) -> None:
+    for event in (events.NODE_HALTED, events.ALARM_RAISED, events.ENVELOPE_DEAD):
+        assert not federation.logged(event), event
+    for event in (events.DISCREPANCY_FOUND, events.CHECKPOINT_REFUSED):
+        assert not federation.logged(event), event
+
+
+async def goes_on(federation: Federation, first: int = 311) -> None:
+    """Units move, everybody states, and nothing differs."""
+    assert await federation.transact(GHA, first_transfer(first, first + 9, first)) == "completed"
+    assert await federation.transact(CHE, use(I, first, first + 4, CHE)) == "completed"
+    await federation.settled()
+    nobody_minds(federation)
+
+
+async def test_a_hub_that_was_set_back_gets_its_tail_and_goes_on(
+    federation: Federation, keeper: Keeper
+) -> None:
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    await lively(federation)
+    await federation.stop(HUB)
+    newest = await set_aside(federation, "newest")
+    expected = await hub_rows(f"sqlite:///{newest / 'HUB.db'}")
+
+    await set_back(federation, older)
+    grown, held = await told_to_recover(federation)
+    assert grown.size < held.size == len(expected["log_entries"])
+    await federation.start(HUB)
+    await recovered(federation)
+    await federation.stop(HUB)
+    await federation.let_go()
+    assert await hub_rows(federation.urls[HUB]) == expected
+    assert not await federation.rows(HUB, "select * from tail")
+
+    await federation.start(HUB)
+    await goes_on(federation)
+
+
+async def test_statements_and_cosignatures_of_the_lost_time_come_back_as_well(
+    federation: Federation, keeper: Keeper
+) -> None:
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    await lively(federation)
+    await asyncio.sleep(70)
+    await federation.stop(HUB)
+    sizes = "select size, root from checkpoints order by size"
+    stated = "select actor, delivered, holdings from statements order by actor"
+    cosigned = "select size, participant, line from cosignatures order by size, participant"
+    before = {sql: await federation.rows(HUB, sql) for sql in (sizes, stated, cosigned)}
+
+    await set_back(federation, older)
+    await told_to_recover(federation)
+    await federation.start(HUB)
+    await recovered(federation)
+    await asyncio.sleep(30)
+    for sql, rows in before.items():
+        assert set(rows) <= set(await federation.rows(HUB, sql)), sql
+    await goes_on(federation)
+
+
+@pytest.mark.parametrize("settings", [Settings(manual=frozenset({SWISS}))])
+async def test_what_was_under_way_goes_on(federation: Federation, keeper: Keeper) -> None:
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    accepted = await federation.propose(GHA, first_transfer(201, 210, 201))
+    rejected = await federation.propose(GHA, first_transfer(211, 220, 211))
+    expired = await federation.propose(GHA, first_transfer(221, 230, 221), lifetime_seconds=900)
+    for transaction in (accepted, rejected, expired):
+        await federation.reached(transaction, "cleared")
+    await federation.stop(HUB)
+    await federation.order(SWISS, "accept", transaction=accepted)
+
+    await set_back(federation, older)
+    await told_to_recover(federation)
+    await federation.start(HUB)
+    await recovered(federation)
+    assert await federation.ended(accepted) == "completed"
+    await federation.order(SWISS, "reject", transaction=rejected, comment="not agreed")
+    assert await federation.ended(rejected) == "rejected"
+    assert await federation.ended(expired, 2000.0) == "expired"
+    await federation.settled()
+    nobody_minds(federation)
+
+
+async def test_who_lacks_an_entry_is_sent_it_and_what_belongs_to_it(
+    federation: Federation, keeper: Keeper
+) -> None:
+    """What was on its way to Switzerland is lost with the broker, and the hub does not know of it
+    any more. The reconciliation service has the entry, and Ghana its proposal.
+    """
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    await federation.stop(SWISS)
+    transaction = await federation.propose(GHA, first_transfer(201, 210, 201))
+    await federation.reached(transaction, "cleared")
+    await asyncio.sleep(2)
+    assert await federation.state(transaction, GHANA) == "cleared"
+    await federation.stop(HUB)
+    federation.exchange.mailbox(str(SWISS)).waiting.clear()
+
+    await set_back(federation, older)
+    await told_to_recover(federation)
+    await federation.start(HUB, SWISS)
+    await recovered(federation)
+    assert await federation.ended(transaction) == "completed"
+    await goes_on(federation)
+
+
+async def test_keys_that_changed_meanwhile_are_learned_from_whoever_can_tell(
+    federation: Federation, keeper: Keeper
+) -> None:
+    """Who changed a key, the hub does not understand. That includes the service, which alone has
+    every entry; but everybody was sent the act.
+    """
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    assert await federation.transact(GHA, issuance(GHA, U, 1001, 1100)) == "completed"
+    for participant, actor in ((REC, REC_ACTOR), (GHANA, GHA)):
+        acts = await federation.rows(HUB, "select count(*) from acts")
+        await federation.order(participant, "rotate-key", actor=actor)
+
+        async def changed(before: int = acts[0][0]) -> bool | None:
+            ((now,),) = await federation.rows(HUB, "select count(*) from acts")
+            return True if now > before else None
+
+        await federation.wait(changed, "the change")
+    assert await federation.transact(GHA, first_transfer(201, 210, 201)) == "completed"
+    await federation.settled()
+    await federation.stop(HUB)
+    expected = await hub_rows(federation.urls[HUB])
+
+    await set_back(federation, older)
+    await told_to_recover(federation)
+    await federation.start(HUB)
+    await recovered(federation)
+    await federation.stop(HUB)
+    assert await hub_rows(federation.urls[HUB]) == expected
+    await federation.start(HUB)
+    assert await federation.transact(GHA, first_transfer(211, 220, 211)) == "completed"
+    await federation.settled()
+    assert not federation.logged(events.NODE_HALTED)
+    assert not federation.logged(events.ALARM_RAISED)
+
+
+async def heard(federation: Federation) -> dict[str, list[Any]]:
+    """What came from the hub."""
+    sql = "select sequence, body from inbox where sender = 'HUB' order by sequence"
+    places = [place for place in federation.urls if place not in {HUB, ROG.participant}]
+    return {place: [tuple(row) for row in await federation.rows(place, sql)] for place in places}
+
+
+async def end(federation: Federation) -> str:
+    """Wait until the hub has ended by itself; gives why."""
+    with pytest.raises(LocalProtocolError) as error:
+        await asyncio.wait_for(federation.tasks.pop(HUB), 120)
+    return str(error.value)
+
+
+async def test_while_somebody_is_not_heard_of_the_hub_says_and_decides_nothing(
+    federation: Federation, keeper: Keeper
+) -> None:
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    await lively(federation)
+    await federation.stop(HUB)
+    before = await heard(federation)
+    lines = await federation.rows(HUB, "select line from log_entries order by position")
+
+    await set_back(federation, older)
+    await told_to_recover(federation)
+    keeper.silent = True
+    await federation.start(HUB)
+    await federation.submit(GHANA, "propose", actor=GHA, **asked(first_transfer(501, 510, 501)))
+    order = await federation.submit(
+        HUB, "act", act=profile(CHE, KOR, Profile.VIEW, federation.clock.now()).model_dump_json()
+    )
+    await asyncio.sleep(300)
+    assert not federation.nodes[HUB].ready.is_set()
+    assert await heard(federation) == before
+    assert await federation.rows(HUB, "select line from log_entries order by position") == lines
+    last = federation.logged(events.LOG_RECOVERING)[-1]
+    assert (last["waiting"], last["size"]) == ("ROG01", str(len(lines)))
+
+    keeper.silent = False
+    await recovered(federation)
+    await federation.greeted()
+    (row,) = await federation.rows(HUB, "select state, result from desk where id = :i", i=order)
+    assert row.state == "refused", "it is of the older state"
+    assert "restored" in row.result
+    await goes_on(federation)
+
+
+async def test_what_had_been_refused_is_not_carried_out_when_it_comes_again(
+    federation: Federation, keeper: Keeper
+) -> None:
+    """Its author was told that nothing would come of it. When it comes again it would do."""
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    proposal = keeper.proposal(issuance(ROG, R, 1001, 1010), seconds=7200)
+    line = keeper.make("proposal", "ROG01-ROG-77", proposal)
+    moment = federation.clock.now().moment() + timedelta(seconds=900)
+    ahead = await keeper.seal(HUB, [line], sent_at=Instant.of(moment))
+    await keeper.send(HUB, ahead)
+    await keeper.taken()
+    assert await keeper.reasons(digest(line)) == [Reason.CLOCK_AHEAD]
+    await federation.stop(HUB)
+
+    await set_back(federation, older)
+    await told_to_recover(federation)
+    await asyncio.sleep(1000)
+    await federation.start(HUB)
+    await recovered(federation)
+    await keeper.taken()
+    assert await federation.state("ROG01-ROG-77") is None
+    await goes_on(federation)
+
+
+async def test_with_another_anchor_nothing_is_recovered(
+    federation: Federation, keeper: Keeper
+) -> None:
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    await lively(federation)
+    await federation.stop(HUB)
+    size = await federation.log_size()
+    await set_back(federation, older)
+    federation.anchor = other = MemoryAnchor()
+    signer = keyring(HUB).checkpoint
+    assert signer is not None
+    note_text = Checkpoint(LOG, size - 1, bytes(32)).to_text()
+    other.write(format_note(note_text, [sign_note(note_text, LOG, signer)]))
+    await told_to_recover(federation)
+    before = await heard(federation)
+    await federation.start(HUB)
+    why = await end(federation)
+    assert why.startswith(f"{Refusal.FORKED}: with what came back the log would have {size - 1} ")
+    assert await heard(federation) == before
+    assert not federation.logged(events.LOG_RECOVERED)
+    await federation.stop()
+
+
+@pytest.mark.parametrize("kept", ["nothing", "acts"])
+async def test_a_tail_that_nobody_has_is_not_made_up(
+    federation: Federation, keeper: Keeper, kept: str
+) -> None:
+    """Everybody's database is the older one; the anchor alone remembers, or also somebody who has
+    been sent the acts.
+    """
+    await federation.settled()
+    await federation.stop()
+    await federation.let_go()
+    everything = federation.folder / "everything"
+    copy_databases(federation.folder, everything)
+    await federation.start()
+    await lively(federation)
+    await federation.stop()
+    size, anchor = await federation.log_size(), federation.anchor.read()
+    await federation.let_go()
+    copy_databases(everything, federation.folder)
+    assert anchor is not None
+    federation.anchor = MemoryAnchor(anchor)
+    await told_to_recover(federation)
+    grown = await federation.log_size()
+    if kept == "nothing":
+        keeper.kept.clear()
+    await federation.start()
+    why = await end(federation)
+    lost = f"{Refusal.LACKING}: everybody gave back what they keep, and entry {grown} did not come "
+    assert why.startswith(lost), why
+    said = f"the anchor says that {size} entries" if kept == "nothing" else "back; entry 30 did."
+    assert said in why
+    assert await federation.log_size() == grown
+    await federation.stop()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_death_during_the_recovery_changes_nothing(
+    federation: Federation, keeper: Keeper, when: str
+) -> None:
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    await lively(federation)
+    await federation.stop(HUB)
+    expected = await hub_rows(federation.urls[HUB])
+    await set_back(federation, older)
+    await told_to_recover(federation)
+    deaths = 0
+    while not federation.logged(events.LOG_RECOVERED):
+        await federation.start(HUB, crash=(deaths + 1, when))
+        if not await federation.crashed(HUB, 30.0):
+            break
+        deaths += 1
+    assert deaths > 3
+    if HUB not in federation.tasks:
+        await federation.start(HUB)
+    await federation.greeted()
+    found = await hub_rows(federation.urls[HUB])
+    assert all(set(rows) <= set(found[table]) for table, rows in expected.items())
+    await goes_on(federation)
+
+
+async def test_a_hub_that_lost_but_heartbeats_gets_them_back(
+    federation: Federation, keeper: Keeper
+) -> None:
+    """The anchor does not see that; whoever has them says so."""
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    await asyncio.sleep(200)
+    await federation.stop(HUB)
+    await set_back(federation, older)
+    grown, held = await told_to_recover(federation)
+    assert grown == held
+    await federation.start(HUB)
+    await recovered(federation)
+    await goes_on(federation)
+
+
+async def test_what_was_sent_beyond_an_anchor_that_was_set_back_comes_back(
+    federation: Federation, keeper: Keeper
+) -> None:
+    """A snapshot of the whole machine has both; whoever knows that it is old can say so."""
+    await federation.settled()
+    await federation.stop(HUB)
+    older, anchor = await set_aside(federation, "older"), federation.anchor.read()
+    await federation.start(HUB)
+    await lively(federation)
+    await federation.stop(HUB)
+    expected, newest = await hub_rows(federation.urls[HUB]), federation.anchor.read()
+    await set_back(federation, older)
+    federation.anchor = MemoryAnchor(anchor)
+    await told_to_recover(federation)
+    await federation.start(HUB)
+    await recovered(federation)
+    await federation.stop(HUB)
+    assert await hub_rows(federation.urls[HUB]) == expected
+    assert federation.anchor.read() == newest
+    await federation.start(HUB)
+    await goes_on(federation)
+
+
+async def test_participants_that_were_admitted_meanwhile_are_found_and_asked(
+    tmp_path: Path, logs: list[EventDict]
+) -> None:
+    """The older database knows the reconciliation service alone."""
+    federation = Federation(tmp_path, logs, LoopClock(START))
+    await federation.make_databases()
+    await federation.start(HUB, REC)
+    assert (await federation.act(admission(REC, federation.clock.now())))[0]
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB, GHANA, SWISS)
+    for participant in (GHANA, SWISS):
+        assert (await federation.act(admission(participant, federation.clock.now())))[0]
+    done, why = await federation.act(profile(GHA, CHE, Profile.INFORMATION, federation.clock.now()))
+    assert done, why
+    for actor in (GHA, CHE):
+        await federation.order(actor.participant, "open-account", actor=actor, kind="holding")
+    await federation.order(SWISS, "open-account", actor=CHE, kind="use")
+    assert await federation.transact(GHA, issuance(GHA, U, 1, 1000)) == "completed"
+    recorded = {"action": "authorization", "terms": terms("GH-1", GHA, "CA0007", quantity=600)}
+    assert await federation.transact(GHA, recorded) == "completed"
+    await federation.settled()
+    await federation.stop(HUB)
+    expected = await hub_rows(federation.urls[HUB])
+
+    await set_back(federation, older)
+    await told_to_recover(federation)
+    await federation.start(HUB)
+    await recovered(federation)
+    await federation.stop(HUB)
+    assert await hub_rows(federation.urls[HUB]) == expected
+    await federation.start(HUB)
+    assert await federation.transact(GHA, first_transfer(1, 10, 1)) == "completed"
+    await federation.settled()
+    await federation.audit()
+    assert not federation.logged(events.NODE_HALTED)
+    await federation.close()

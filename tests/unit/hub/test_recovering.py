@@ -1,0 +1,390 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A hub that was set back, alone: what came back to it is taken as it was, or not at all.
+
+Two hubs have the same first entries. One of them lives on; what it says comes back to the other.
+"""
+
+import random
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from hub.guard import Guard, Refusal
+from hub.program import Hub
+from hub.recovering import begin_recovery
+from hub.tail import RECOVERING
+from ledger import note
+from runtime import journal as journals
+from runtime.anchor import MemoryAnchor
+from runtime.clock import Ids
+from runtime.errors import LocalProtocolError
+from runtime.program import Batch, Heard, Said
+from runtime.store import Session, open_store
+from schemas.directory import Profile, SignedAct
+from schemas.effects import DirectoryEffect
+from schemas.envelope import Manifest, digest, open_envelope, seal
+from schemas.identifiers import HUB_ACTOR, Participant
+from schemas.messages import Acceptance, Checkpoint, Entry, Message
+from tests.cast import (
+    CHE,
+    GHA,
+    HUB,
+    LOG,
+    REC,
+    U,
+    admission,
+    first_transfer,
+    genesis,
+    issuance,
+    keyring,
+    profile,
+    signer,
+    terms,
+)
+from tests.unit.hub.alone import NOON, Alone, later
+
+GHANA, SWISS = Participant("GHA01"), Participant("CHE01")
+EVERYBODY: frozenset[Participant] = frozenset()
+
+TABLES = {
+    "log_entries": "position, line, conversation, at",
+    "log_nodes": "level, node, hash",
+    "deliveries": "actor, number, position, root",
+    "delivery_nodes": "actor, level, node, hash",
+    "acts": "position, act, signatures",
+    "transactions": "id, state, proposer, acquirer, proposal, message, deadline, position",
+    "authorizations": "party, id, version, terms",
+    "authorization_use": "party, id, used",
+    "approvals": "actor, approval, approved_quantity, issued",
+    "blocks": "book, key, first, last, attributes, account",
+    "overlays": "book, kind, actor, key, first, last, reference",
+    "checkpoints": "size, root, note",
+}
+
+
+class Pair:
+    """A hub that lives on, what it has said since, and one that was set back."""
+
+    def __init__(self, alive: Alone, back: Alone) -> None:
+        self.alive, self.back = alive, back
+        self.said: list[Heard] = []
+        self.heard: list[Heard] = []
+        self._sequences: dict[Participant, int] = {}
+
+    @classmethod
+    async def begin(cls, folder: Path, url: str) -> "Pair":
+        acts: list[SignedAct] = [genesis()]
+        acts += [admission(participant, NOON) for participant in (REC, GHANA, SWISS)]
+        acts.append(profile(GHA, CHE, Profile.INFORMATION, NOON))
+        alike = []
+        for where in (f"sqlite:///{folder / 'alive.db'}", url):
+            alone = await Alone.begin(where, ids=Ids(random.Random(1).randbytes))
+            for act in acts[1:]:
+                await alone.run(alone.order(act))
+            alike.append(alone)
+        pair = cls(*alike)
+        assert pair.alive.hub.kept.log.root() == pair.back.hub.kept.log.root()
+        return pair
+
+    async def close(self) -> None:
+        await self.alive.store.close()
+        await self.back.store.close()
+
+    async def live(self) -> None:
+        """Units are issued and transferred, and heads shown."""
+        await self.says(self.alive.proposal(GHA, "GHA01-GHA-1", issuance(GHA, U, 1, 100)))
+        recorded = {"action": "authorization", "terms": terms("GH-1", GHA, "CA0007", quantity=60)}
+        await self.says(self.alive.proposal(GHA, "GHA01-GHA-2", recorded))
+        transfer = self.alive.proposal(GHA, "GHA01-GHA-3", first_transfer(1, 10, 1))
+        await self.says(transfer)
+        answer = self.alive.heard(CHE, "acceptance", "GHA01-GHA-3", Acceptance(), transfer.digest)
+        await self.says(answer)
+        self.collect(await self.alive.tick(5))
+
+    async def says(self, heard: Heard) -> None:
+        self.heard.append(heard)
+        batch = await self.alive.run(heard)
+        assert self.alive.found[heard.name] == []
+        self.collect(batch)
+
+    def collect(self, batch: Batch) -> None:
+        self.said += [self.envelope(said) for said in batch.said]
+
+    def envelope(self, said: Said) -> Heard:
+        """What was said, in an envelope of its own."""
+        number = self._sequences[said.to] = self._sequences.get(said.to, 0) + 1
+        return envelope(said.to, number, said.message, said.line)
+
+    # --- the one that was set back --------------------------------------------------------------
+
+    async def set_back(self) -> None:
+        """It is told to recover, and others send again what they had said."""
+        self.back.now = later(60)
+        async with self.back.store.transaction() as session:
+            await journals.set_mark(session, RECOVERING, self.back.hub.kept.log.size)
+        self.back.anchor.text = self.alive.anchor.text
+        await self.back.restart()
+
+    async def resent(self, heard: Iterable[Heard]) -> None:
+        opened = [open_envelope(one.manifest + b"\n" + one.line) for one in heard]
+        async with self.back.store.transaction() as session:
+            await journals.keep_received(session, opened, NOON, applied=False)
+
+    async def given(self, said: Iterable[Heard]) -> None:
+        async with self.back.store.transaction() as session:
+            await self.back.hub.recall(session, list(said), Batch(self.back.now, self.back.ids))
+
+    async def step(self, *waiting: Participant) -> Batch:
+        recovery = self.back.hub.recovery
+        assert recovery is not None
+        batch = Batch(self.back.now, self.back.ids)
+        async with self.back.store.transaction() as session:
+            facts = await recovery.step(session, batch, frozenset(waiting))
+        self.back.hub.committed(facts)
+        return batch
+
+    async def finish(self) -> Batch:
+        """Everybody has given back what they keep."""
+        for _ in range(100):
+            batch = await self.step()
+            if self.back.hub.recovery is None:
+                return batch
+        raise AssertionError("it does not end")
+
+    async def refusal(self) -> str:
+        size = self.back.hub.kept.log.size
+        with pytest.raises(LocalProtocolError) as error:
+            await self.finish()
+        assert self.back.hub.recovery is not None
+        await self.back.restart()
+        assert self.back.hub.kept.log.size == size, "nothing of it was written"
+        return str(error.value)
+
+
+def envelope(to: Participant, number: int, message: Message, line: bytes) -> Heard:
+    manifest = Manifest.model_validate(
+        {
+            "from": HUB_ACTOR,
+            "to": to,
+            "sequence": number,
+            "sent_at": NOON,
+            "seen": 0,
+            "messages": (digest(line),),
+        }
+    )
+    sealed = seal(manifest, (line,), signer("HUB"))
+    return Heard(
+        author=HUB_ACTOR,
+        message=message,
+        line=line,
+        digest=digest(line),
+        manifest=sealed.partition(b"\n")[0],
+        sequence=number,
+        index=0,
+    )
+
+
+@pytest.fixture
+async def pair(tmp_path: Path, each_url: str) -> Any:
+    one = await Pair.begin(tmp_path, each_url)
+    await one.live()
+    await one.set_back()
+    yield one
+    await one.close()
+
+
+async def rows(alone: Alone) -> dict[str, list[Any]]:
+    async with alone.store.snapshot() as session:
+        return {table: await _rows(session, table, columns) for table, columns in TABLES.items()}
+
+
+async def _rows(session: Session, table: str, columns: str) -> list[Any]:
+    found = await session.execute(text(f"select {columns} from {table}"))
+    return sorted((tuple(row) for row in found), key=repr)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_what_came_back_in_any_order_makes_the_log_that_was(pair: Pair, seed: int) -> None:
+    pieces = list(pair.said)
+    random.Random(seed).shuffle(pieces)
+    for piece in pieces:
+        await pair.given([piece])
+        await pair.step(REC)
+    await pair.resent(pair.heard)
+    batch = await pair.finish()
+    assert await rows(pair.back) == await rows(pair.alive)
+    assert batch.said == [], "everybody has what was said to them"
+    mine, theirs = pair.back.hub.kept, pair.alive.hub.kept
+    assert (mine.log.root(), mine.acts, mine.shown) == (theirs.log.root(), 5, theirs.shown)
+    assert pair.back.anchor.text == pair.alive.anchor.text
+
+
+async def test_an_entry_waits_for_the_proposal_that_it_begins_with(pair: Pair) -> None:
+    await pair.given(pair.said)
+    size = pair.back.hub.kept.log.size
+    await pair.step()
+    assert pair.back.hub.kept.log.size == size
+    assert pair.back.hub.recovery is not None
+    assert pair.back.hub.recovery.lacking == {GHA}
+    await pair.resent(pair.heard[:1])
+    await pair.step()
+    assert pair.back.hub.kept.log.size == size + 1
+    await pair.resent(pair.heard[1:])
+    await pair.finish()
+    assert await rows(pair.back) == await rows(pair.alive)
+
+
+async def test_whoever_lacks_an_entry_is_sent_it_as_it_was(pair: Pair) -> None:
+    await pair.resent(pair.heard)
+    await pair.given(one for one in pair.said if recipient(one) != SWISS)
+    batch = await pair.finish()
+    lines = [one.line for one in pair.said if recipient(one) == SWISS and is_entry(one)]
+    assert [(said.to, said.line) for said in batch.said] == [(SWISS, line) for line in lines]
+
+
+async def test_until_everybody_has_given_back_what_they_keep_it_does_not_end(pair: Pair) -> None:
+    await pair.resent(pair.heard)
+    await pair.given(pair.said)
+    for _ in range(5):
+        await pair.step(SWISS)
+    assert pair.back.hub.kept.log.root() == pair.alive.hub.kept.log.root()
+    assert pair.back.hub.recovery is not None
+    await pair.finish()
+
+
+async def test_a_hole_in_the_tail_is_told(pair: Pair) -> None:
+    await pair.resent(pair.heard)
+    size = pair.back.hub.kept.log.size
+    await pair.given(one for one in pair.said if not is_entry(one, size + 1))
+    for _ in range(3):
+        await pair.step(SWISS)
+    why = await pair.refusal()
+    assert why.startswith(f"{Refusal.LACKING}: everybody gave back what they keep, and entry ")
+    assert f"entry {size + 1} did not come back; entry {size + 2} did" in why
+
+
+async def test_an_entry_beyond_which_a_head_was_sent_is_missed(pair: Pair) -> None:
+    """An anchor that was set back with the database does not tell."""
+    await pair.resent(pair.heard)
+    size = pair.alive.hub.kept.log.size
+    await pair.given(one for one in pair.said if not is_entry(one, size - 1))
+    kept = pair.back.hub.kept
+    pair.back.hub = Hub(keyring(HUB), MemoryAnchor(signed_head(kept.log.size, kept.log.root())))
+    await pair.back.restart()
+    for _ in range(3):
+        await pair.step(SWISS)
+    why = await pair.refusal()
+    assert why.startswith(f"{Refusal.LACKING}: ")
+    assert f"entry {size - 1} did not come back; a head of {size} entries was sent" in why
+
+
+async def test_two_entries_of_one_position_are_not_taken(pair: Pair) -> None:
+    await pair.resent(pair.heard)
+    first = next(one for one in pair.said if is_entry(one))
+    await pair.given([first, changed(first, lambda _: {"at": later(1)})])
+    assert (await pair.refusal()).startswith(f"{Refusal.FORKED}: two different entries ")
+
+
+async def test_another_entry_than_the_log_has_is_not_taken(pair: Pair) -> None:
+    await pair.resent(pair.heard)
+    first = next(one for one in pair.said if is_entry(one))
+    await pair.given([changed(first, lambda _: {"position": 2})])
+    assert (await pair.refusal()).startswith(f"{Refusal.FORKED}: another entry 2 came back")
+
+
+MISFITS: dict[str, tuple[Callable[[Entry], dict[str, Any]], str]] = {
+    "another log": (lambda _: {"log": "other.example/log"}, "it is of log other.example/log"),
+    "more acts": (lambda body: {"acts": body.acts + 1}, "it counts 6 acts before it, there are 5"),
+    "another delivery": (
+        lambda body: {"addressed": (body.addressed[0].model_copy(update={"index": 7}),)},
+        "it is not the next delivery of GHA01/GHA",
+    ),
+    "a step that cannot be": (lambda _: {"state": "withdrawn"}, "which is proposed"),
+    "an act that does not count": (
+        lambda _: {
+            "effects": (DirectoryEffect(act=genesis().act, signatures=genesis().signatures),)
+        },
+        "its act does not count",
+    ),
+    "units that are there": (
+        lambda body: {"effects": (body.effects[0], body.effects[0])},
+        "the log's rows cannot carry",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS, ids=lambda name: name.replace(" ", "-"))
+async def test_an_entry_that_does_not_follow_is_not_taken(pair: Pair, name: str) -> None:
+    change, expected = MISFITS[name]
+    await pair.resent(pair.heard)
+    first = next(one for one in pair.said if is_entry(one))
+    await pair.given([changed(first, change)])
+    why = await pair.refusal()
+    assert why.startswith(f"{Refusal.FORKED}: entry {first.message.body.position} that came back ")
+    assert expected in why
+
+
+async def test_a_head_with_another_root_is_not_kept(pair: Pair) -> None:
+    head = next(one for one in pair.said if isinstance(one.message.body, Checkpoint))
+    signed = signed_head(3, bytes(32))
+    body = head.message.body.model_copy(update={"note": signed})
+    message = head.message.model_copy(update={"body": body})
+    await pair.given([envelope(REC, 99, message, message.model_dump_json().encode())])
+    why = await pair.refusal()
+    assert why.startswith(f"{Refusal.FORKED}: a head of size 3 came back with root {'00' * 32}")
+
+
+async def test_a_recovery_is_begun_with_an_anchor_that_fits_and_once(pair: Pair) -> None:
+    size = pair.back.hub.kept.log.size
+    grown, held = await told_to_recover(pair, pair.back.anchor)
+    assert (grown, held) == (size, pair.alive.hub.kept.log.size)
+    await pair.resent(pair.heard[:1])
+    await pair.given(pair.said)
+    await pair.step(SWISS)
+    grown, _ = await told_to_recover(pair, pair.back.anchor)
+    assert grown == size + 1
+    async with pair.back.store.snapshot() as session:
+        assert await journals.get_mark(session, RECOVERING) == size, "it goes on as it was begun"
+    with pytest.raises(LocalProtocolError, match=Refusal.FORKED):
+        await told_to_recover(pair, MemoryAnchor(signed_head(3, bytes(32))))
+    with pytest.raises(LocalProtocolError, match=Refusal.MISSING):
+        await told_to_recover(pair, MemoryAnchor())
+
+
+async def told_to_recover(pair: Pair, anchor: MemoryAnchor) -> tuple[int, int]:
+    """As by the hub's verb; gives the sizes of log and anchor."""
+    store = open_store(pair.back.store.url)
+    try:
+        grown, held = await begin_recovery(store, Guard(anchor, keyring(HUB).checkpoint))
+    finally:
+        await store.close()
+    return grown.size, held.size
+
+
+# --- what came back, and what was made of it -----------------------------------------------------
+
+
+def recipient(one: Heard) -> Participant:
+    return open_envelope(one.manifest + b"\n" + one.line).manifest.to
+
+
+def is_entry(one: Heard, position: int | None = None) -> bool:
+    body = one.message.body
+    return isinstance(body, Entry) and position in {None, body.position}
+
+
+def changed(one: Heard, change: Callable[[Entry], dict[str, Any]]) -> Heard:
+    """The same entry with other members, signed all the same."""
+    body = one.message.body.model_copy(update=change(one.message.body))
+    message = one.message.model_copy(update={"body": body})
+    return envelope(REC, 98, message, message.model_dump_json().encode())
+
+
+def signed_head(size: int, root: bytes) -> str:
+    key = keyring(HUB).checkpoint
+    assert key is not None
+    head = note.Checkpoint(LOG, size, root).to_text()
+    return note.format_note(head, [note.sign_note(head, LOG, key)])
