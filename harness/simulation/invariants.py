@@ -13,7 +13,7 @@ databases as they stand, by SQL of its own.
 
 Elsewhere: the auditor's model (`auditor`), what may cause an entry (`causes`), what is to be
 reserved (`reservations`), sums of units (`conservation`), what became of messages (`outcomes`), how
-a federation is brought to rest (`rest`).
+a federation is brought to rest (`rest`), evidence at the end of a run (`proofs`).
 """
 
 import json

@@ -6,7 +6,7 @@ at a registry, no envelope missing, no entry undelivered, no checkpoint unanswer
 the reconciliation service open. If that does not come about in a long while, something has been
 lost, and that is a violation.
 
-Elsewhere: what must hold then (`invariants`).
+Elsewhere: what must hold then (`invariants`), evidence at the end (`proofs`).
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from harness.simulation.cast import HUB, REC, ROG
 from harness.simulation.disturb import Disturber
 from harness.simulation.edits import set_right
 from harness.simulation.invariants import Ledgers, Violation
+from harness.simulation.proofs import prove
 from harness.simulation.voice import Voice
 from harness.simulation.world import HEARTBEAT_SECONDS, World
 from runtime.memory import Faults
@@ -31,12 +32,17 @@ CONFIRMED_SECONDS = 60.0
 """An envelope that is unconfirmed for longer is lost; heartbeats are always under way."""
 
 
-async def come_to_rest(world: World, ledgers: Ledgers, disturber: Disturber, voice: Voice) -> None:
+async def come_to_rest(
+    world: World, ledgers: Ledgers, disturber: Disturber, voice: Voice, *, last: bool
+) -> None:
     """End all faults, wait for rest, hold everything to the invariants; set edited rows right, and
-    once more. Faults may come again afterwards.
+    once more. Faults may come again afterwards, unless it is the last rest: then it is proven what
+    some transactions came to.
     """
     with _calm(world):
         await _come_to_rest(world, ledgers, disturber, voice)
+        if last:
+            await prove(world)
 
 
 @contextmanager

@@ -121,7 +121,8 @@ class Run:
             self._taken += 1
             await self._step(self._taken)
             if self._taken % REST_EVERY == 0 or self._taken == self.steps:
-                await come_to_rest(self.world, self.ledgers, self.disturber, self.voice)
+                parts = (self.world, self.ledgers, self.disturber, self.voice)
+                await come_to_rest(*parts, last=self._taken == self.steps)
 
     async def _end(self) -> None:
         await self.world.close()

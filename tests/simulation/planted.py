@@ -23,6 +23,7 @@ from weakref import WeakSet
 
 import hub.clearing
 import hub.deadlines
+import hub.evidence_answers
 import hub.program
 import hub.rules
 import registry.applying
@@ -34,6 +35,7 @@ import runtime.journal
 from harness.simulation.cast import HUB, REC, ROG, VUT
 from harness.simulation.steps import Run
 from hub.entries import Logging
+from hub.evidence import acts_after
 from hub.guard import Guard
 from hub.state import HubFacts, Transaction
 from ledger import actions, tree
@@ -415,6 +417,15 @@ def registry_forgets_to_reserve() -> AbstractContextManager[None]:
     return replaced((registry.desk, "actions", _without_reserve()))
 
 
+def last_act_left_out() -> AbstractContextManager[None]:
+    """The hub leaves the last act out of the evidence that it sends."""
+
+    async def all_but_one(session: Session, after: int, size: int, most: int) -> Any:
+        return (await acts_after(session, after, size, most))[:-1]
+
+    return replaced((hub.evidence_answers, "acts_after", all_but_one))
+
+
 def _without_reserve() -> SimpleNamespace:
     return SimpleNamespace(**{**vars(actions), "reserve": lambda *_: []})
 
@@ -462,5 +473,6 @@ BUGS = {
         "what is open is reserved, and nothing else",
         4,
     ),
+    "last act left out": Bug(last_act_left_out, "none", "those concerned prove the same", 1, 20),
 }
 """Every planted bug, by the name that the documents give it."""
