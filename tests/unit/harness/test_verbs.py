@@ -146,6 +146,31 @@ def test_a_database_that_is_not_migrated_is_named_with_its_remedy(
     assert "run its `migrate` command" in refusal(run(program, verb, settings=settings))
 
 
+# --- evidence -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("participant", ["GHA01", "UN01", "UN02"])
+def test_evidence_that_is_not_there_is_refused_with_what_to_order(
+    participant: str, folder: Path, tmp_path: Path
+) -> None:
+    settings, output = settings_of(folder, participant), tmp_path / "file.json"
+    given = ["export", "GHA01-GHA-1", "--output", str(output)]
+    line = refusal(run("evidence", *given, settings=settings))
+    assert 'ask the hub for it by `order evidence \'{"transaction": "GHA01-GHA-1"}\'`' in line
+    line = refusal(run("evidence", "trust", "--output", str(output), settings=settings))
+    assert "no entry of the log came here yet" in line
+    assert not output.exists()
+
+
+def test_evidence_is_of_the_hub_or_a_registry(folder: Path, tmp_path: Path) -> None:
+    given = ["trust", "--output", str(tmp_path / "trust.json")]
+    line = refusal(run("evidence", *given, settings=settings_of(folder, "HUB")))
+    assert "there is no log yet" in line
+    assert str(settings_of(folder, "REC")) in refusal(
+        run("evidence", *given, settings=settings_of(folder, "REC"))
+    )
+
+
 # --- commands -----------------------------------------------------------------------------------
 
 
