@@ -90,10 +90,12 @@ def next_wanted(wanted: Mapping[Digest, Wanted], size: int) -> Wanted | None:
 
 
 async def take_turn(session: Session, facts: HubFacts, size: int, batch: Batch) -> None:
-    """Say the next parts of one answer. A request that cannot be answered is the culprit and has
-    its notice: it must stop neither the clock nor other requests.
+    """Say the next parts of one answer, as of the last batch: what this one has heard is kept only
+    at its end, and nothing that it writes may be here yet. A request that cannot be answered is the
+    culprit and has its notice: it must stop neither the clock nor other requests.
     """
-    wanted = next_wanted(facts.wanted, size)
+    kept = {named: one for named, one in facts.wanted.items() if named not in facts.asked}
+    wanted = next_wanted(kept, size)
     if wanted is None:
         return
     del facts.wanted[wanted.message]

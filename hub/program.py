@@ -214,13 +214,13 @@ class Hub:
         """
         if self._recovery is not None:
             return
+        if facts.ticked:  # so that answers take their share of time, however much is asked
+            await evidence_answers.take_turn(session, facts, self.kept.checkpoint_size, batch)
         await saving.save_facts(session, facts, self.kept)
         await books.save_holdings(session, storage.BOOK, facts.holdings.changes())
         if facts.ticked:
             facts.next_deadline = await storage.next_deadline(session)
         facts.shown = await self._showing.show(session, self.kept, facts, batch)
-        if facts.ticked:  # so that answers take their share of time, however much is asked
-            await evidence_answers.take_turn(session, facts, self.kept.checkpoint_size, batch)
 
     def committed(self, facts: HubFacts) -> None:
         """Anchor the log, since what the batch has sealed is sent next; keep what the next batch

@@ -94,6 +94,7 @@ class Settings:
     inquiry_seconds: float = 10.0
     tick_seconds: float = 0.25
     scrub_seconds: float = 86400.0
+    batch_max: int = 200
     manual: frozenset[Participant] = frozenset()
     """Participants that leave clearances to an operator."""
 
@@ -182,7 +183,11 @@ class Federation:
                 self.clock,
                 ring,
                 operators=self._operators,
-                settings=NodeSettings(tick_seconds=self.settings.tick_seconds, drain_seconds=2),
+                settings=NodeSettings(
+                    batch_max=self.settings.batch_max,
+                    tick_seconds=self.settings.tick_seconds,
+                    drain_seconds=2,
+                ),
             )
             self.tasks[participant] = asyncio.create_task(self.nodes[participant].run())
 

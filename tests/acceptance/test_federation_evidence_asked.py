@@ -19,6 +19,7 @@ from ledger.verifying import Verdict, verify
 from registry import evidence as at_a_registry
 from runtime import events
 from runtime.errors import LocalProtocolError
+from runtime.journal import kept_line, said_lines
 from schemas.directory import Profile, parse_act
 from schemas.envelope import digest, open_manifest
 from schemas.evidence import (
@@ -464,6 +465,35 @@ async def test_a_death_between_request_and_answer_loses_nothing(
             break
         await federation.stop()
     assert deaths >= 2
+
+
+@pytest.mark.parametrize("settings", [Settings(batch_max=1)])
+async def test_an_answer_is_as_of_the_batch_before(federation: Federation) -> None:
+    """The statement that the hub hears in the batch in which it answers is not kept before its end:
+    it is the newest one, and nothing to prove anything with yet.
+    """
+    transaction = await moved(federation)
+    await federation.stop(HUB, GHANA)
+    voice = await federation.voice(GHA)
+    await federation.submit(SWISS, "evidence", transaction=transaction)
+
+    async def requested() -> bool | None:
+        sql = "select 1 from messages where type = 'evidence-request'"
+        return True if await federation.rows(SWISS, sql) else None
+
+    await federation.wait(requested, "the request")
+    sql = "select digest from messages where type = 'statement' order by sequence desc limit 1"
+    (newest,) = await federation.rows(GHANA, sql)
+    async with federation.store(GHANA).snapshot() as session:
+        (kept,) = await said_lines(session, [Digest(newest.digest)])
+        _, line = await kept_line(session, kept)
+    for _ in range(20):
+        said = voice.make("statement", "statement", parse_message(line).body)
+        await voice.send(HUB, await voice.seal(HUB, [said]))
+    await federation.start(HUB)
+    await came(federation, SWISS, transaction, 1)
+    assert not federation.logged(events.EVIDENCE_FAILED)
+    await voice.close()
 
 
 # --- a hub that answers something else ------------------------------------------------------------
