@@ -25,7 +25,7 @@ from runtime.settings import DaemonSettings, load_settings
 from runtime.store import Session
 from runtime.verbs import Settings, add_verbs, guarded, say_none
 from schemas.directory import SignedAct
-from schemas.identifiers import REC, Participant
+from schemas.identifiers import REC, Digest, Participant
 
 __all__ = ["ReconcileDaemonSettings", "app"]
 
@@ -35,6 +35,9 @@ class ReconcileDaemonSettings(DaemonSettings):
 
     program: ClassVar[type[Reconciler]] = Reconciler
 
+    trust_root: Digest | None = None
+    """The digest of the log's first entry, told by other means than the hub. A log that begins with
+    another one is not followed. Without it, the genesis act alone says which log this is."""
     inquiry_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """How long an answer is waited for before the question is asked again."""
     overdue_seconds: Annotated[float, Field(gt=0, le=30 * 24 * 3600)] = 300.0
@@ -68,6 +71,7 @@ def _build(settings: ReconcileDaemonSettings, keyring: Keyring) -> Reconciler:
             overdue_seconds=settings.overdue_seconds,
             silent_seconds=settings.silent_seconds,
             freeze=settings.freeze,
+            trust_root=settings.trust_root,
         ),
     )
 

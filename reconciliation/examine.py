@@ -66,6 +66,8 @@ class ReconcilerSettings:
     """Drill-downs that come to nothing before they are given up until the next statement."""
     freeze: bool = True
     """Whether the units of an open case are frozen on the stating actor's own side."""
+    trust_root: Digest | None = None
+    """The digest of the log's first entry, if it was told."""
 
 
 def next_due(drill: Drill, settings: ReconcilerSettings) -> Instant:

@@ -93,6 +93,9 @@ def take_entry(facts: Facts, heard: Heard, batch: Batch) -> Findings:
         return raise_alarm(facts, batch, "log-hole", size, detail)
     if size == 0 and not _is_genesis(entry, kept.genesis.act):
         return raise_alarm(facts, batch, "log-fork", 0, "the log begins with another genesis")
+    if size == 0 and kept.trust_root not in {None, heard.digest}:
+        detail = f"the log begins with {heard.digest}, and trust_root is {kept.trust_root}"
+        return raise_alarm(facts, batch, "log-fork", 0, detail)
     _count_acts(facts, entry, batch)
     leaf = log.leaf_hash(heard.line)
     kept.log = kept.log.append(leaf)

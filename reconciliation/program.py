@@ -18,6 +18,7 @@ from reconciliation.cases import recalled
 from reconciliation.examine import Examination, ReconcilerSettings, next_due
 from reconciliation.state import NOTHING, Enclosed, Facts, Kept
 from runtime import events
+from runtime.errors import LocalProtocolError
 from runtime.keys import Keyring
 from runtime.program import Batch, Heard, Item, Order, Recovery, Tick
 from runtime.store import Session
@@ -81,6 +82,13 @@ class Reconciler:
     async def start(self, session: Session) -> None:
         """Load what is kept between batches."""
         self._kept = await storage.load_kept(session, self._genesis)
+        self._kept.trust_root = expected = self._settings.trust_root
+        found = (await past.load_digests(session, [0])).get(0)
+        if None not in {expected, found} and found != expected:
+            raise LocalProtocolError(
+                f"settings: trust_root is {expected}, and the log that came here begins with "
+                f"{found}"
+            )
 
     def due(self, now: Instant) -> bool:
         """Whether a question has waited long enough, or somebody may have been silent for long."""

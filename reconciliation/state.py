@@ -138,13 +138,15 @@ class Stated:
 
 @dataclass
 class Kept:
-    """What is in memory between batches; `genesis` is the trust root that we were given, `acts` how
-    many acts the next entry has before it. `hub_heard`, `spoken` and `looked_at` begin anew with
-    each start (`silence`).
+    """What is in memory between batches; `genesis` is the act that the log begins with, and
+    `trust_root` the digest of its first entry, if we were told; `acts` is how many acts the next
+    entry has before it. `hub_heard`, `spoken` and `looked_at` begin anew with each start
+    (`silence`).
     """
 
     genesis: SignedAct
     directory: Directory
+    trust_root: Digest | None = None
     log: Growth = field(default_factory=Growth)
     acts: int = 0
     deliveries: dict[Actor, Growth] = field(default_factory=dict)

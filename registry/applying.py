@@ -46,7 +46,7 @@ def apply_entry(
     """Carry out one entry of the log: everything is looked at first, and then everything done."""
     entry: Entry = heard.message.body
     deliveries = {one.actor: one.index for one in entry.addressed if one.actor in mine}
-    problem = false_entry(facts, entry, mine)
+    problem = _untrusted(facts, heard) or false_entry(facts, entry, mine)
     if problem is None and deliveries:
         problem = false_step(heard.message, _state(facts, heard.message.conversation))
     if problem is not None:
@@ -72,6 +72,14 @@ def keep_proof(facts: RegistryFacts, heard: Heard, batch: Batch, found: Finding)
     facts.buried.append((heard.manifest + b"\n" + heard.line, found))
     batch.halt = f"the hub broke the protocol: {found}"
     return [found]
+
+
+def _untrusted(facts: RegistryFacts, heard: Heard) -> str | None:
+    """The log's first entry is the one that we were told of, if we were."""
+    entry: Entry = heard.message.body
+    if entry.position > 0 or facts.trust_root in {None, heard.digest}:
+        return None
+    return f"the log begins with {heard.digest}, and trust_root is {facts.trust_root}"
 
 
 def _state(facts: RegistryFacts, conversation: str) -> State | None:

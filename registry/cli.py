@@ -20,7 +20,7 @@ from runtime.settings import DaemonSettings
 from runtime.tables import blocks
 from runtime.verbs import Most, Settings, add_verbs, show_rows
 from schemas.directory import SignedAct
-from schemas.identifiers import HUB, REC, Participant
+from schemas.identifiers import HUB, REC, Digest, Participant
 
 __all__ = ["RegistryDaemonSettings", "build_registry", "genesis_of", "registry_app"]
 
@@ -30,6 +30,9 @@ class RegistryDaemonSettings(DaemonSettings):
 
     program: ClassVar[type[Registry]] = Registry
 
+    trust_root: Digest | None = None
+    """The digest of the log's first entry, told by other means than the hub. A log that begins with
+    another one is not followed. Without it, the genesis act alone says which log this is."""
     accept: bool = True
     """Whether clearances are accepted at once, or wait for an operator's `accept` or `reject`."""
     scrub_seconds: Annotated[float, Field(ge=60, le=30 * 24 * 3600)] = 86400.0
@@ -71,6 +74,7 @@ def build_registry(settings: RegistryDaemonSettings, keyring: Keyring) -> Regist
             accept=settings.accept,
             scrub_seconds=settings.scrub_seconds,
             majority_seconds=settings.majority_seconds,
+            trust_root=settings.trust_root,
             policy=policy,
         ),
     )

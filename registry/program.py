@@ -18,6 +18,7 @@ from ledger.holdings import Holdings
 from registry import accounts, desk, hearing, saving, storage, witness
 from registry.answers import answer_inquiry
 from registry.applying import apply_entry
+from registry.evidence import trust_root
 from registry.reach import (
     accounts_of,
     approvals_of,
@@ -31,13 +32,14 @@ from registry.recalling import recall_proposal
 from registry.scrubbing import is_due, load_scrubbed, scrub_next
 from registry.state import Inquired, Kept, RegistryFacts
 from runtime import books, events, journal
+from runtime.errors import LocalProtocolError
 from runtime.keys import Keyring
 from runtime.program import Batch, Heard, Item, Order, Recovery
 from runtime.store import Session
 from schemas.directory import SignedAct
 from schemas.evidence import EvidencePart
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import HUB, REC, Actor, Instant, Participant
+from schemas.identifiers import HUB, REC, Actor, Digest, Instant, Participant
 from schemas.messages import (
     Checkpoint,
     Enclosure,
@@ -61,6 +63,8 @@ class RegistrySettings:
     """Within so many seconds every holdings tree is hashed again from its rows, share by share."""
     majority_seconds: float = 3600.0
     """For so long may heads of the log be without the cosignatures of a majority."""
+    trust_root: Digest | None = None
+    """The digest of the log's first entry, if it was told."""
     policy: Policy = field(default_factory=Policy)
     """The rules' settings, the same as the hub's."""
 
@@ -108,6 +112,19 @@ class Registry:
         """Load what is kept between batches."""
         self._kept = await storage.load_kept(session, self._genesis, self.actors)
         self._kept.scrubbed = await load_scrubbed(session)
+        await self._hold_to_root(session)
+
+    async def _hold_to_root(self, session: Session) -> None:
+        """`LocalProtocolError` if the log that came here begins otherwise than we were told."""
+        expected = self._settings.trust_root
+        if expected is None or self.kept.log_size == 0:
+            return
+        found = (await trust_root(session, self._genesis)).root
+        if found != expected:
+            raise LocalProtocolError(
+                f"settings: trust_root is {expected}, and the log that came here begins with "
+                f"{found}"
+            )
 
     def due(self, now: Instant) -> bool:
         """Whether the next share of the holdings trees is to be hashed again."""
@@ -158,6 +175,7 @@ class Registry:
             log_root=kept.log_root,
             majority=kept.majority,
             majority_seconds=self._settings.majority_seconds,
+            trust_root=self._settings.trust_root,
             known_acts=kept.known_acts,
             numbers=dict(kept.numbers),
         )

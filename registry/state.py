@@ -149,6 +149,7 @@ class RegistryFacts(Facts):
     log_root: bytes = b""
     majority: Majority = NOT_YET
     majority_seconds: float = 3600.0
+    trust_root: Digest | None = None
     known_acts: tuple[int, ...] = (0,)
     numbers: dict[Actor, int] = field(default_factory=dict)
     said: dict[Digest, KeptMessage] = field(default_factory=dict)

@@ -44,7 +44,7 @@ from runtime.store import Store, open_store
 from runtime.tables import desk
 from schemas.directory import SignedAct
 from schemas.effects import Move
-from schemas.identifiers import Actor, Participant
+from schemas.identifiers import Actor, Digest, Participant
 from schemas.messages import Entry, Message, parse_message
 from tests.cast import (
     ACTORS,
@@ -97,6 +97,8 @@ class Settings:
     batch_max: int = 200
     manual: frozenset[Participant] = frozenset()
     """Participants that leave clearances to an operator."""
+    trust_root: Digest | None = None
+    """What registries and the reconciliation service were told."""
 
 
 @dataclass
@@ -141,11 +143,17 @@ class Federation:
             )
         if participant == REC:
             return Reconciler(
-                genesis(), ring, ReconcilerSettings(inquiry_seconds=pace.inquiry_seconds)
+                genesis(),
+                ring,
+                ReconcilerSettings(
+                    inquiry_seconds=pace.inquiry_seconds, trust_root=pace.trust_root
+                ),
             )
         kind = MechanismRegistry if participant == "UN01" else Registry
         accept = participant not in pace.manual
-        chosen = RegistrySettings(accept=accept, scrub_seconds=pace.scrub_seconds)
+        chosen = RegistrySettings(
+            accept=accept, scrub_seconds=pace.scrub_seconds, trust_root=pace.trust_root
+        )
         return kind(participant, ACTORS[participant], genesis(), ring, chosen)
 
     async def make_databases(self) -> None:
