@@ -27,7 +27,7 @@ from ledger.directory import Directory, DirectoryError
 from ledger.flaws import Flaw, must
 from ledger.growth import Growth
 from ledger.proven_words import ProvenWord, prove_word
-from ledger.shown import false_entry, false_head, false_step, learned, open_head
+from ledger.shown import false_entry, false_step, learned, open_head, read_head
 from ledger.transactions import State
 from schemas.directory import SignedAct
 from schemas.effects import DirectoryEffect
@@ -238,13 +238,13 @@ class _Reader:
 
     def _take_head(self, body: Checkpoint) -> str | None:
         actors = [actor for actor in self.directory.keys if actor.participant == self.to]
-        problem = false_head(self, body, actors)
-        if problem is None:
-            head = open_head(self.directory.genesis, body.note)
-            self.log_size, self.log_root = head.size, head.root
-        elif not self.counted and "cosignature" in problem:
-            raise Flaw(f"{problem}; but no entry says that all acts are here")
-        return problem
+        head = read_head(self, body, actors)
+        if isinstance(head, str):
+            if not self.counted and "cosignature" in head:
+                raise Flaw(f"{head}; but no entry says that all acts are here")
+            return head
+        self.log_size, self.log_root = head.size, head.root
+        return None
 
     def _take_entry(self, message: Message, line: bytes) -> str | None:
         entry: Entry = message.body

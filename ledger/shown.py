@@ -29,16 +29,17 @@ from schemas.identifiers import Actor, Digest, Participant, TransactionId
 from schemas.messages import Checkpoint, Entry, Message
 
 __all__ = [
+    "Head",
     "Learned",
     "Previous",
     "Shown",
     "false_entry",
-    "false_head",
     "false_step",
     "is_majority",
     "learned",
     "open_head",
     "open_previous",
+    "read_head",
 ]
 
 
@@ -72,6 +73,14 @@ class Previous(NamedTuple):
     size: int
     root: bytes
     witnesses: frozenset[Participant]
+
+
+class Head(NamedTuple):
+    """A head that is right, and the one before, if it was shown."""
+
+    size: int
+    root: bytes
+    previous: Previous | None
 
 
 # --- entries ------------------------------------------------------------------------------------
@@ -176,10 +185,8 @@ def open_head(genesis: Genesis, text: str) -> note.Checkpoint:
     return head
 
 
-def false_head(shown: Shown, body: Checkpoint, mine: Sequence[Actor]) -> str | None:
-    """What is wrong with a head as the next one that a participant with these actors is shown;
-    None when nothing is.
-    """
+def read_head(shown: Shown, body: Checkpoint, mine: Sequence[Actor]) -> Head | str:
+    """The next head that a participant with these actors is shown, or what is wrong with it."""
     try:
         head = open_head(shown.directory.genesis, body.note)
     except note.NoteError as error:
@@ -198,7 +205,7 @@ def false_head(shown: Shown, body: Checkpoint, mine: Sequence[Actor]) -> str | N
         return previous
     if previous and not _contains(head, previous.size, previous.root, body.previous_proof):
         return f"the log of size {head.size} does not contain the previous one of {previous.size}"
-    return None
+    return Head(head.size, head.root, previous)
 
 
 def open_previous(directory: Directory, body: Checkpoint) -> Previous | str | None:

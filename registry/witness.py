@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from ledger import note
 from ledger.growth import Growth
-from ledger.shown import Previous, false_head, is_majority, open_head, open_previous
+from ledger.shown import Previous, is_majority, read_head
 from registry import saving, storage
 from registry.applying import keep_proof
 from registry.state import Majority, RegistryFacts
@@ -37,12 +37,11 @@ def witness_checkpoint(
 ) -> list[Finding]:
     """Check a checkpoint; a statement is owed when it counts."""
     body: Checkpoint = heard.message.body
-    problem = false_head(facts, body, _admitted(facts, mine))
-    if problem:
-        batch.log(events.CHECKPOINT_REFUSED, problem=problem)
-        return keep_proof(facts, heard, batch, finding(Reason.LOG_DIFFERS, problem))
-    _count_witnesses(facts, body, batch)
-    head = open_head(facts.directory.genesis, body.note)
+    head = read_head(facts, body, _admitted(facts, mine))
+    if isinstance(head, str):
+        batch.log(events.CHECKPOINT_REFUSED, problem=head)
+        return keep_proof(facts, heard, batch, finding(Reason.LOG_DIFFERS, head))
+    _count_witnesses(facts, head.previous, batch)
     facts.log_size, facts.log_root = head.size, head.root
     facts.witnessed = True
     return []
@@ -53,13 +52,13 @@ def _admitted(facts: RegistryFacts, mine: Sequence[Actor]) -> list[Actor]:
     return [actor for actor in mine if actor in facts.directory.keys]
 
 
-def _count_witnesses(facts: RegistryFacts, body: Checkpoint, batch: Batch) -> None:
+def _count_witnesses(facts: RegistryFacts, previous: Previous | None, batch: Batch) -> None:
     """Note the largest head that a majority is known to have cosigned. A hub that keeps two logs
     for two groups cannot show one group the cosignatures of the other: to the smaller one no head
     ever has a majority.
     """
-    known, previous = facts.majority, open_previous(facts.directory, body)
-    if isinstance(previous, Previous) and is_majority(facts.directory, previous.witnesses):
+    known = facts.majority
+    if previous is not None and is_majority(facts.directory, previous.witnesses):
         facts.majority = Majority(max(previous.size, known.size), facts.now)
     elif known.since is None or known.size >= facts.log_size:
         facts.majority = Majority(known.size, facts.now)

@@ -37,8 +37,8 @@ PUBLIC: dict[str, str] = {
     "ledger.proven_transaction": "ProvenTransaction",
     "ledger.proven_words": "ProvenWord prove_word",
     "ledger.shown": """
-        Learned Previous Shown false_entry false_head false_step is_majority learned open_head
-        open_previous
+        Head Learned Previous Shown false_entry false_step is_majority learned open_head
+        open_previous read_head
     """,
     "ledger.verifying": "STEPS Step Verdict verify",
     "schemas.evidence": """
