@@ -141,7 +141,7 @@ def genesis_act(
     genesis = Genesis(
         log=log,
         hub_key=hub_signer.public.to_text(),
-        checkpoint_key=jws.PublicKey.of(hub.keyring.checkpoint).to_text(),
+        checkpoint_key=hub.keyring.checkpoint.public.to_text(),
         administrators=tuple(
             Administrator(name=f"administrator-{n}", key=signer.public.to_text())
             for n, signer in enumerate(administrators, 1)
@@ -162,7 +162,7 @@ def admission_act(
         actors=tuple(
             ActorKey(actor=actor, key=signer.public.to_text()) for actor, signer in signers.items()
         ),
-        witness_key=jws.PublicKey.of(member.keyring.witness).to_text(),
+        witness_key=member.keyring.witness.public.to_text(),
         status=status,
         at=clock.now(),
     )

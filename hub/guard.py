@@ -20,8 +20,6 @@ does about a refusal (`docs/operating.md`), why it is so (ADR 0017).
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from hub import storage
 from hub.state import Kept
 from ledger import log, note
@@ -82,7 +80,7 @@ class Guard:
     `Refusal`; an anchor that cannot be written is `Unavailable`, and nothing may be sent then.
     """
 
-    def __init__(self, anchor: Anchor, signer: Ed25519PrivateKey | None) -> None:
+    def __init__(self, anchor: Anchor, signer: jws.Signer | None) -> None:
         self._anchor = anchor
         self._signer = signer
         self._size = 0
@@ -109,7 +107,7 @@ class Guard:
         """Heads signed by another key than the log's would halt every node."""
         if self._signer is None:
             raise LocalProtocolError("the key folder has no checkpoint.pem; heads are signed by it")
-        if jws.PublicKey.of(self._signer).to_text() != genesis.checkpoint_key:
+        if self._signer.public.to_text() != genesis.checkpoint_key:
             raise refused(Refusal.KEY, f"checkpoint.pem is not the key of log {genesis.log}")
 
     def require_none(self) -> None:

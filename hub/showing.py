@@ -13,8 +13,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from hub import saving, storage
 from hub.state import HubFacts, Kept
 from ledger import log, note
@@ -23,6 +21,7 @@ from runtime import events
 from runtime.journal import set_mark
 from runtime.program import Batch
 from runtime.store import Session
+from schemas import jws
 from schemas.identifiers import HUB_ACTOR, Digest, Instant, Participant
 from schemas.messages import Checkpoint, DeliveryTree
 
@@ -35,7 +34,7 @@ class Showing:
 
     seconds: float
     heartbeat_seconds: float
-    signer: Ed25519PrivateKey
+    signer: jws.Signer
 
     def choose(self, kept: Kept, owed: Collection[Participant], now: Instant) -> list[Participant]:
         """Who is shown a checkpoint now: whoever is owed one, or has not seen one for long. What

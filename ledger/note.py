@@ -31,10 +31,8 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Final, Self
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from ledger.log import EMPTY_ROOT, HASH_BYTES
-from schemas.jws import Algorithm, JWSError, PublicKey
+from schemas.jws import Algorithm, JWSError, PublicKey, Signer
 from schemas.limits import INTEGER_MAX
 
 __all__ = [
@@ -195,8 +193,8 @@ class SignatureLine:
         return cls(words[0], material[:4], material[4:])
 
 
-def sign_note(text: str, name: str, key: Ed25519PrivateKey) -> str:
-    """Return the signature line of `key`, as type 0x01, over a note's text; RFC 8032 §5.1.6.
+def sign_note(text: str, name: str, signer: Signer) -> str:
+    """Return the signature line of a signer, as type 0x01, over a note's text; RFC 8032 §5.1.6.
 
     `NoteError` if the text could not stand in a note, or the name in a line.
     """
@@ -204,12 +202,12 @@ def sign_note(text: str, name: str, key: Ed25519PrivateKey) -> str:
     if text.startswith(_COSIGNATURE_HEADER):
         # Whoever gets this signed as text could show it as a cosignature of what follows.
         raise NoteError("a text that begins like a cosignature is not signed as a note", 1)
-    key_id = VerifierKey(name, SignatureType.ED25519, PublicKey.of(key)).key_id
-    return SignatureLine(name, key_id, key.sign(octets)).to_text()
+    key_id = VerifierKey(name, SignatureType.ED25519, signer.public).key_id
+    return SignatureLine(name, key_id, signer.sign(octets)).to_text()
 
 
-def cosign(text: str, name: str, key: Ed25519PrivateKey, timestamp: int) -> str:
-    """Return the cosignature/v1 line of `key` over a checkpoint's text; tlog-cosignature.
+def cosign(text: str, name: str, signer: Signer, timestamp: int) -> str:
+    """Return the cosignature/v1 line of a signer over a checkpoint's text; tlog-cosignature.
 
     `timestamp` is the time of cosigning in whole seconds since 1970. Whether the checkpoint
     extends what the witness saw before is for the caller to know (`log.verify_consistency`).
@@ -217,8 +215,8 @@ def cosign(text: str, name: str, key: Ed25519PrivateKey, timestamp: int) -> str:
     Checkpoint.from_text(text)
     if not 0 <= timestamp <= TIMESTAMP_MAX:
         raise NoteError(f"a cosignature cannot be made at second {timestamp}")
-    key_id = VerifierKey(name, SignatureType.COSIGNATURE, PublicKey.of(key)).key_id
-    signature = key.sign(_cosigned(text, timestamp))
+    key_id = VerifierKey(name, SignatureType.COSIGNATURE, signer.public).key_id
+    signature = signer.sign(_cosigned(text, timestamp))
     return SignatureLine(name, key_id, timestamp.to_bytes(8, "big") + signature).to_text()
 
 

@@ -37,15 +37,16 @@ PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
 
 @dataclass
 class Keyring:
-    """The signers of a program's actors, and its witness key.
+    """The signers of a program's actors, and those of its notes: its witness's, and the hub's of
+    checkpoints.
 
     An actor's signers stand in the order in which they come into use; `used` says which one seals
     now. It moves on by a rotation of our own, or when the directory names a later one as current.
     """
 
     actors: dict[Actor, list[jws.Signer]]
-    witness: Ed25519PrivateKey
-    checkpoint: Ed25519PrivateKey | None = None
+    witness: jws.Signer
+    checkpoint: jws.Signer | None = None
     used: dict[Actor, int] = field(default_factory=dict)
 
     def signer(self, actor: Actor, current: jws.PublicKey | None) -> jws.Signer:
@@ -116,7 +117,7 @@ def load_keyring(folder: Path, actors: list[Actor], password: bytes | None = Non
     witness = load_private(folder / "witness.pem", password)
     if not isinstance(witness, Ed25519PrivateKey):
         raise LocalProtocolError(f"{folder / 'witness.pem'}: a witness key is Ed25519")
-    ring = Keyring(actors={}, witness=witness)
+    ring = Keyring(actors={}, witness=jws.SoftwareSigner(witness))
     for actor in actors:
         stem = file_name(actor).removesuffix(".pem")
         following = sorted(folder.glob(f"{stem}.*.pem"), key=lambda p: int(p.suffixes[0][1:]))
@@ -128,5 +129,5 @@ def load_keyring(folder: Path, actors: list[Actor], password: bytes | None = Non
         key = load_private(checkpoint, password)
         if not isinstance(key, Ed25519PrivateKey):
             raise LocalProtocolError(f"{checkpoint}: a checkpoint key is Ed25519")
-        ring.checkpoint = key
+        ring.checkpoint = jws.SoftwareSigner(key)
     return ring

@@ -85,8 +85,8 @@ def keyring(participant: Participant) -> Keyring:
     actors: dict[Actor, list[jws.Signer]] = {
         a: [signer(a), signer(f"{a} next"), signer(f"{a} last")] for a in ACTORS[participant]
     }
-    checkpoint = private("checkpoints") if participant == HUB else None
-    return Keyring(actors, private(f"witness {participant}"), checkpoint)
+    checkpoint = signer("checkpoints") if participant == HUB else None
+    return Keyring(actors, signer(f"witness {participant}"), checkpoint)
 
 
 def signed(act: Frozen, *names: str) -> SignedAct:

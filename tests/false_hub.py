@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from ledger import actions, log, note
 from ledger.growth import Growth
 from ledger.holdings import Holdings
 from runtime import books
+from schemas import jws
 from schemas.effects import Effect
 from schemas.identifiers import Actor, Digest, TransactionId
 from schemas.messages import (
@@ -22,7 +21,7 @@ from schemas.messages import (
     Proposal,
     parse_message,
 )
-from tests.cast import GHA, HUB, LOG, REC, A, I, U, private
+from tests.cast import GHA, HUB, LOG, REC, A, I, U, signer
 from tests.federation import Federation
 from tests.voice import Voice
 
@@ -93,7 +92,7 @@ class FalseHub:
     async def say_checkpoint(self, to: Actor, **members: Any) -> tuple[Digest, bytes]:
         """A checkpoint of our making; by itself it is right, if nothing new was said."""
         grown = members.pop("log", self.log)
-        key: Ed25519PrivateKey = members.pop("key", private("checkpoints"))
+        key: jws.Signer = members.pop("key", signer("checkpoints"))
         text = note.Checkpoint(
             members.pop("origin", LOG), grown.size, members.pop("root", grown.root())
         ).to_text()

@@ -28,7 +28,7 @@ from schemas.directory import SignedAct
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import Actor, Instant, Participant, TransactionId
 from schemas.messages import StatusAnswer, StatusRequest
-from tests.cast import ACTORS, HUB, admission, genesis, private, signer
+from tests.cast import ACTORS, HUB, admission, genesis, signer
 
 __all__ = ["Toy", "counted", "empty_keyring", "make_database"]
 
@@ -65,7 +65,7 @@ async def make_database(url: str) -> None:
 def empty_keyring(participant: Participant) -> Keyring:
     """The keys that the cast gives a participant's actors, in a ring of this test's own."""
     actors: dict[Actor, list[jws.Signer]] = {a: [signer(a)] for a in ACTORS[participant]}
-    return Keyring(actors, private(f"witness {participant}"))
+    return Keyring(actors, signer(f"witness {participant}"))
 
 
 def founded() -> Directory:

@@ -35,6 +35,7 @@ from runtime.clock import SystemClock
 from runtime.rows import block_row
 from runtime.schema import migrate
 from runtime.store import Store, open_store
+from schemas import jws
 from schemas.identifiers import HUB, REC, Actor, Digest, Instant, account_number
 from schemas.messages import Answer, Delivered, Inquiry, LastSent, Statement
 from schemas.units import Attributes, Key, Position
@@ -123,7 +124,7 @@ def _statement(actor: Actor, holdings: Digest) -> Statement:
     """A statement as a registry makes it, about a log of some size."""
     root, log = bytes(32), "a6hub.benchmark"
     text = note.Checkpoint(log, 1_000_000, root).to_text()
-    witness = Ed25519PrivateKey.generate()
+    witness = jws.SoftwareSigner(Ed25519PrivateKey.generate())
     return Statement(
         size=1_000_000,
         root=Digest(root.hex()),

@@ -131,8 +131,8 @@ class Cast:
             actor: [signer(key_name(actor, number)) for number in range(KEYS_MAX)]
             for actor in self.actors[participant]
         }
-        checkpoint = private("checkpoints") if participant == HUB else None
-        return Keyring(held, private(f"witness {participant}"), checkpoint)
+        checkpoint = signer("checkpoints") if participant == HUB else None
+        return Keyring(held, signer(f"witness {participant}"), checkpoint)
 
     def genesis(self) -> SignedAct:
         """The act that begins the log."""

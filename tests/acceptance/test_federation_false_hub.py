@@ -60,8 +60,8 @@ from tests.cast import (
     U,
     account,
     first_transfer,
-    private,
     signed,
+    signer,
     transfer,
     use,
 )
@@ -557,7 +557,7 @@ def checkpoints(log_size: int, own: int) -> dict[str, tuple[dict[str, Any], str]
             "does not contain",
         ),
         "a log that has shrunk": ({"log": fork(5)}, "comes after one of"),
-        "another key": ({"key": private("mallory")}, "checkpoint:"),
+        "another key": ({"key": signer("mallory")}, "checkpoint:"),
         "another log": ({"origin": "another.log"}, "not signed by the hub"),
         "no note at all": ({"note": "hello"}, "checkpoint:"),
         "a delivery that never came": (
@@ -634,7 +634,7 @@ async def test_the_head_before_is_of_the_log_and_cosigned_as_is_said(
         Digest(one.hex()) for one in log.consistency_proof(size, hub.log.size, hub.log.fresh)
     )
     text = note.Checkpoint(LOG, size, fork(size).root()).to_text()
-    forked = note.format_note(text, [note.sign_note(text, LOG, private("checkpoints"))])
+    forked = note.format_note(text, [note.sign_note(text, LOG, signer("checkpoints"))])
     _, newer = await shown_with(hub, hub.log.size)
     members: dict[str, dict[str, Any]] = {
         "another log": {"previous": forked},

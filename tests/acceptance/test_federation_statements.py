@@ -21,7 +21,6 @@ from tests.cast import (
     R,
     account,
     issuance,
-    private,
     signer,
     use,
 )
@@ -60,7 +59,7 @@ async def truth(federation: Federation, checkpoint: Checkpoint, actor: Actor) ->
 
 
 def witness(actor: Actor) -> Any:
-    return private(f"witness {actor.participant}")
+    return signer(f"witness {actor.participant}")
 
 
 def public(name: str) -> Any:
@@ -224,7 +223,7 @@ async def test_a_wrong_cosignature_is_left_out_with_an_event(
     text = note.Checkpoint(LOG, word["size"], bytes.fromhex(word["root"])).to_text()
     other = note.Checkpoint(LOG, word["size"], bytes(31) + b"1").to_text()
     wrong = {
-        "another's key": note.cosign(text, "ROG01", private("mallory"), 1_800_000_000),
+        "another's key": note.cosign(text, "ROG01", signer("mallory"), 1_800_000_000),
         "over another checkpoint": note.cosign(other, "ROG01", witness(ROG), 1_800_000_000),
         "no line at all": "hello",
     }[how]
@@ -240,7 +239,7 @@ async def test_a_wrong_cosignature_is_left_out_with_an_event(
 async def test_a_cosignature_in_another_s_name_counts_for_nobody(federation: Federation) -> None:
     rogue, word = await asked_for_a_word(federation)
     text = note.Checkpoint(LOG, word["size"], bytes.fromhex(word["root"])).to_text()
-    forged = note.cosign(text, "GHA01", private("witness GHA01"), 1_800_000_000)
+    forged = note.cosign(text, "GHA01", signer("witness GHA01"), 1_800_000_000)
     await rogue.say("statement", "statement", Statement(**word | {"cosignature": forged}))
     assert federation.logged(events.COSIGNATURE_REFUSED, witness="ROG01")
     await rogue.close()

@@ -13,14 +13,14 @@ from ledger import log, note
 from runtime import events
 from runtime.anchor import Anchor, FileAnchor, MemoryAnchor
 from runtime.errors import LocalProtocolError, Unavailable
-from tests.cast import private
+from tests.cast import signer
 
 
 def head(size: int, origin: str = "a6hub.test") -> str:
     """A signed head of a log of so many entries."""
     leaves = [log.leaf_hash(b"%d" % n) for n in range(size)]
     text = note.Checkpoint(origin, size, log.Tree(leaves).root()).to_text()
-    return note.format_note(text, [note.sign_note(text, origin, private("checkpoints"))])
+    return note.format_note(text, [note.sign_note(text, origin, signer("checkpoints"))])
 
 
 @pytest.fixture(params=["file", "memory"])

@@ -16,7 +16,7 @@ from runtime.clock import Ids
 from runtime.errors import LocalProtocolError, Unavailable
 from runtime.schema import migrate
 from runtime.store import open_store
-from tests.cast import CHE, GHA, HUB, U, genesis, issuance, keyring, private
+from tests.cast import CHE, GHA, HUB, U, genesis, issuance, keyring, signer
 from tests.unit.hub.alone import NOON, Alone
 
 LOG = "federation.test"
@@ -25,7 +25,7 @@ LOG = "federation.test"
 def head(size: int, root: bytes, key: str = "checkpoints", origin: str = LOG) -> str:
     """A signed head."""
     text = note.Checkpoint(origin, size, root).to_text()
-    return note.format_note(text, [note.sign_note(text, origin, private(key))])
+    return note.format_note(text, [note.sign_note(text, origin, signer(key))])
 
 
 def held(anchor: MemoryAnchor) -> tuple[int, bytes]:
@@ -180,7 +180,7 @@ async def test_no_part_of_an_anchor_passes_for_one(alone: Alone) -> None:
 
 async def test_a_hub_with_another_checkpoint_key_is_refused(alone: Alone) -> None:
     ring = keyring(HUB)
-    ring.checkpoint = private("another")
+    ring.checkpoint = signer("another")
     alone.hub = Hub(ring, alone.anchor)
     with pytest.raises(LocalProtocolError, match=f"^{Refusal.KEY}: "):
         await alone.restart()
@@ -204,7 +204,7 @@ async def test_a_lost_anchor_is_laid_anew_for_a_database_that_holds_what_others_
     size, root = logged(alone)
     await alone.admit(GHA.participant)
     anchor = MemoryAnchor()
-    written = await lay_anew(alone.store, Guard(anchor, private("checkpoints")), Head(size, root))
+    written = await lay_anew(alone.store, Guard(anchor, signer("checkpoints")), Head(size, root))
     assert (written.size, written.root) == held(anchor) == logged(alone)
 
 
@@ -219,7 +219,7 @@ async def test_it_is_not_for_a_database_that_does_not(
     seen = Head(size + more, root[::step])
     anchor = MemoryAnchor()
     with pytest.raises(LocalProtocolError, match=f"^{why}: "):
-        await lay_anew(alone.store, Guard(anchor, private("checkpoints")), seen)
+        await lay_anew(alone.store, Guard(anchor, signer("checkpoints")), seen)
     assert anchor.text is None
 
 
@@ -228,10 +228,10 @@ async def test_it_overwrites_no_anchor_and_none_is_laid_beside_a_hub_that_runs(
 ) -> None:
     seen = Head(*logged(alone))
     with pytest.raises(LocalProtocolError, match=f"^{Refusal.THERE}: "):
-        await lay_anew(alone.store, Guard(alone.anchor, private("checkpoints")), seen)
+        await lay_anew(alone.store, Guard(alone.anchor, signer("checkpoints")), seen)
     beside = open_store(alone.store.url)
     with pytest.raises(LocalProtocolError, match="in use"):
-        await lay_anew(beside, Guard(MemoryAnchor(), private("checkpoints")), seen)
+        await lay_anew(beside, Guard(MemoryAnchor(), signer("checkpoints")), seen)
     await beside.close()
 
 
@@ -240,7 +240,7 @@ async def test_a_log_does_not_begin_beside_an_anchor(alone: Alone, tmp_path: Pat
     url = f"sqlite:///{tmp_path / 'another.db'}"
     await migrate(url, Hub.packages)
     another = open_store(url)
-    guard = Guard(alone.anchor, private("checkpoints"))
+    guard = Guard(alone.anchor, signer("checkpoints"))
     with pytest.raises(LocalProtocolError, match=f"^{Refusal.THERE}: "):
         await begin_log(another, genesis(), NOON, Ids(), guard)
     await another.close()
@@ -254,8 +254,8 @@ async def test_a_log_whose_anchor_cannot_be_written_has_not_begun(tmp_path: Path
     await migrate(url, Hub.packages)
     store, anchor = open_store(url), MemoryAnchor(before=full)
     with pytest.raises(Unavailable):
-        await begin_log(store, genesis(), NOON, Ids(), Guard(anchor, private("checkpoints")))
+        await begin_log(store, genesis(), NOON, Ids(), Guard(anchor, signer("checkpoints")))
     async with store.snapshot() as session:
         assert await storage.load_kept(session) is None
-    await begin_log(store, genesis(), NOON, Ids(), Guard(MemoryAnchor(), private("checkpoints")))
+    await begin_log(store, genesis(), NOON, Ids(), Guard(MemoryAnchor(), signer("checkpoints")))
     await store.close()

@@ -7,7 +7,7 @@ from ledger import log, note
 from runtime.program import Said
 from schemas.identifiers import Participant
 from schemas.messages import Checkpoint, Entry
-from tests.cast import GHA, LOG, REC, U, issuance, private
+from tests.cast import GHA, LOG, REC, U, issuance, signer
 from tests.unit.hub.alone import Alone, later
 
 GHANA, SWISS = Participant("GHA01"), Participant("CHE01")
@@ -118,5 +118,5 @@ async def test_a_checkpoint_is_signed_with_the_checkpoint_key_alone(alone: Alone
     batch = await alone.tick(10)
     body = shown(batch.said)[GHANA]
     text, lines = note.parse_note(body.note)
-    again = note.sign_note(text, LOG, private("checkpoints"))
+    again = note.sign_note(text, LOG, signer("checkpoints"))
     assert [one.to_text() for one in lines] == [again]

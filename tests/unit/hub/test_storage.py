@@ -46,7 +46,7 @@ from tests.cast import (
     genesis,
     issuance,
     keyring,
-    private,
+    signer,
     terms,
 )
 from tests.unit.hub.alone import NOON, Alone, later
@@ -203,7 +203,7 @@ async def test_the_first_cosignature_of_a_witness_on_a_checkpoint_counts(each_ur
             delivered=Delivered(size=own.size, root=Digest(own.root().hex())),
             holdings=Digest("0" * 64),
             sent=(),
-            cosignature=note.cosign(text_, "GHA01", private("witness GHA01"), seconds),
+            cosignature=note.cosign(text_, "GHA01", signer("witness GHA01"), seconds),
         )
         return alone.heard(GHA, "statement", "statement", word)
 

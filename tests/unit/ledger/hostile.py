@@ -25,7 +25,7 @@ from schemas.messages import (
     parse_message,
 )
 from schemas.units import Frozen
-from tests.cast import ACTORS, LOG, admission, genesis, private, signer
+from tests.cast import ACTORS, LOG, admission, genesis, signer
 
 __all__ = ["Hostile", "Spoken", "proposal"]
 
@@ -145,9 +145,9 @@ class Hostile:
 
     def _head(self) -> Head:
         text = self._text()
-        lines = [note.sign_note(text, LOG, private("checkpoints"))]
+        lines = [note.sign_note(text, LOG, signer("checkpoints"))]
         lines += [
-            note.cosign(text, str(p), private(f"witness {p}"), 1_800_000_000)
+            note.cosign(text, str(p), signer(f"witness {p}"), 1_800_000_000)
             for p in ACTORS
             if p != HUB
         ]
@@ -158,7 +158,7 @@ class Hostile:
 
     def _receipt(self, actor: Actor, positions: list[int]) -> Receipt:
         own, root = self.deliveries[actor], Digest(self.tree.root().hex())
-        key = private(f"witness {actor.participant}")
+        key = signer(f"witness {actor.participant}")
         statement = Statement(
             size=self.tree.size,
             root=root,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ledger import log, note
 from ledger.note import Checkpoint, NoteError, SignatureLine, SignatureType, VerifierKey
-from schemas.jws import PublicKey, SoftwareSigner
+from schemas.jws import SoftwareSigner
 
 # The example of golang.org/x/mod/sumdb/note: key pair, text and signature.
 PETER_PRIVATE = "AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"  # type byte and seed
@@ -70,11 +70,11 @@ PUBLIC_NOTE = (
     "+AJmIY/2TUFucgKi7lI7cUiOvKFYe/TmN9DAg==\n"
 )
 
-KEY = Ed25519PrivateKey.from_private_bytes(base64.b64decode(PETER_PRIVATE)[1:])
-WITNESS = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
+KEY = SoftwareSigner(Ed25519PrivateKey.from_private_bytes(base64.b64decode(PETER_PRIVATE)[1:]))
+WITNESS = SoftwareSigner(Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
 ORIGIN = "a6hub.example/log"
-LOG_KEY = VerifierKey(ORIGIN, SignatureType.ED25519, PublicKey.of(KEY))
-WITNESS_KEY = VerifierKey("GHA01", SignatureType.COSIGNATURE, PublicKey.of(WITNESS))
+LOG_KEY = VerifierKey(ORIGIN, SignatureType.ED25519, KEY.public)
+WITNESS_KEY = VerifierKey("GHA01", SignatureType.COSIGNATURE, WITNESS.public)
 CHECKPOINT = Checkpoint(ORIGIN, 20852163, log.leaf_hash(b"root"))
 TEXT = CHECKPOINT.to_text()
 SECOND = 1679315147
@@ -85,7 +85,7 @@ NOTE = note.format_note(TEXT, [LINE, COSIGNATURE])
 
 def test_the_go_example_comes_out() -> None:
     peter = VerifierKey.from_text(PETER)
-    assert peter == VerifierKey("PeterNeumann", SignatureType.ED25519, PublicKey.of(KEY))
+    assert peter == VerifierKey("PeterNeumann", SignatureType.ED25519, KEY.public)
     assert note.sign_note(PETER_TEXT, "PeterNeumann", KEY) == PETER_LINE
     whole = note.format_note(PETER_TEXT, [PETER_LINE, ENOCH_LINE])
     assert whole == f"{PETER_TEXT}\n{PETER_LINE}\n{ENOCH_LINE}\n"
@@ -157,7 +157,7 @@ def test_what_is_written_is_read_back(name: str, size: int, root: bytes, second:
     checkpoint = Checkpoint(name, size, root)
     text = checkpoint.to_text()
     assert Checkpoint.from_text(text) == checkpoint
-    keys = [VerifierKey(name, kind, PublicKey.of(KEY)) for kind in SignatureType]
+    keys = [VerifierKey(name, kind, KEY.public) for kind in SignatureType]
     assert [VerifierKey.from_text(key.to_text()) for key in keys] == keys
     lines = [note.sign_note(text, name, KEY), note.cosign(text, name, KEY, second)]
     whole = note.format_note(text, lines)

@@ -224,7 +224,7 @@ class FakeHub:
 
     def note(self, root: bytes | None = None, key: str = "checkpoint") -> str:
         head = note.Checkpoint(LOG, self.log.size, root or self.log.root()).to_text()
-        return note.format_note(head, [note.sign_note(head, LOG, private(key))])
+        return note.format_note(head, [note.sign_note(head, LOG, signer(key))])
 
     def checkpoint(
         self,
@@ -409,7 +409,7 @@ class World:
         return world
 
     def reconciler(self) -> Reconciler:
-        keyring = Keyring(actors={REC: [signer("REC")]}, witness=private("witness REC"))
+        keyring = Keyring(actors={REC: [signer("REC")]}, witness=signer("witness REC"))
         return Reconciler(genesis(), keyring, self.settings)
 
     async def restart(self) -> None:
