@@ -13,7 +13,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test test-interop simulate bench bench-growth lock format clean
+.PHONY: help venv demo check test test-interop simulate bench bench-growth bench-proofs lock format clean
 
 help: ## Show what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ bench-growth: venv ## Measure what growth costs (ledgers, log, participants, tim
 	$(BIN)/python -m harness.install
 	$(BIN)/a6hub bench-growth --json bench-growth.json $(ARGS)
 
+bench-proofs: venv ## Measure what proofs about the log cost, as it grows; ARGS go to a6hub bench-proofs
+	$(BIN)/python -m harness.install
+	$(BIN)/a6hub bench-proofs --json bench-proofs.json $(ARGS)
+
 lock: venv ## Resolve the dependencies again (ARGS=--upgrade for new versions)
 	$(LOCK) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
 	$(LOCK) $(ARGS) pyproject.toml --group dev --constraint requirements/runtime.txt \
@@ -60,8 +64,8 @@ format: venv ## Format the code and apply the safe fixes
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove the environment and everything generated
-	rm -rf $(VENV) dist demo-output bench.json bench-growth.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	rm -rf .import_linter_cache interop/node_modules
+	rm -rf $(VENV) dist demo-output bench.json bench-growth.json bench-proofs.json
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache interop/node_modules
 	find . -type d -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Two stamps, so that a change of the tools' settings in pyproject.toml costs a second, not a

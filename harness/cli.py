@@ -21,6 +21,10 @@ COMMANDS = {
         "harness.bench.growth_cli",
         "Measure what growth costs: of ledgers, the log, participants, running time.",
     ),
+    "bench-proofs": (
+        "harness.bench.proofs_cli",
+        "Measure what proofs about the log cost, as it grows.",
+    ),
     "deploy": ("harness.deploy", "Write keys, settings and credentials for compose.yaml."),
     "act": ("harness.acts", "Write, sign and join acts on the directory."),
     "keygen": ("harness.keygen", "Make private keys for actors, witnesses and operators."),

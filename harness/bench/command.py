@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the two benchmark commands have in common: refusals, figures as text and as a file."""
+"""What the benchmark commands have in common: refusals, figures as text and as a file."""
 
 import json
 import os
