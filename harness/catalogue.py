@@ -9,8 +9,8 @@ performance, from `docs/performance.json`. In five pages the text between
 `<!-- generated: name -->` and `<!-- end -->` is replaced. `docs/protocol.md`: limits, who says
 what, the states of a transaction, what each action has. `docs/operating.md`: see `manual`.
 `docs/reliability.md`: faults. `docs/performance.md` and `docs/scaling.md`: figures of the runs in
-`docs/performance.json` and `docs/growth.json`. The tables stay where the program reads them, and
-the pages cannot drift from them: a test runs the check.
+`docs/performance.json`, `docs/growth.json` and `docs/proofs.json`. The tables stay where the
+program reads them, and the pages cannot drift from them: a test runs the check.
 
 Elsewhere: the blocks of the operators' page (`manual`). All else there is written by hand.
 """
@@ -28,6 +28,7 @@ from typing import get_args
 
 from harness.bench.growth_page import growth_blocks
 from harness.bench.page import draw, performance_blocks, scaling_blocks
+from harness.bench.proofs_page import proofs_blocks
 from harness.manual import operating_blocks, table
 from harness.simulation.chances import BROKER, KINDS, STORE
 from ledger.checks import MOVES, SHAPES
@@ -48,6 +49,7 @@ PERFORMANCE = Path("docs/performance.md")
 SCALING = Path("docs/scaling.md")
 MEASURED = Path("docs/performance.json")
 GROWN = Path("docs/growth.json")
+PROVED = Path("docs/proofs.json")
 PICTURE = Path("docs/pictures/performance.svg")
 BLOCK = re.compile(
     r"(?P<begin><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
@@ -112,14 +114,18 @@ def outdated() -> list[Path]:
 
 
 def _pages() -> dict[Path, str]:
-    measured, grown = (
-        json.loads((ROOT / run).read_text(encoding="utf-8")) for run in (MEASURED, GROWN)
+    measured, grown, proved = (
+        json.loads((ROOT / run).read_text(encoding="utf-8")) for run in (MEASURED, GROWN, PROVED)
     )
     made = {
         PROTOCOL: blocks(),
         OPERATING: operating_blocks(),
         RELIABILITY: {"faults": _faults()},
-        PERFORMANCE: {**performance_blocks(measured), **growth_blocks(grown)},
+        PERFORMANCE: {
+            **performance_blocks(measured),
+            **growth_blocks(grown),
+            **proofs_blocks(proved),
+        },
         SCALING: scaling_blocks(measured),
     }
     pages = {p: with_blocks((ROOT / p).read_text(encoding="utf-8"), b) for p, b in made.items()}
