@@ -26,7 +26,7 @@ import hub.deadlines
 import hub.evidence_answers
 import hub.program
 import hub.rules
-import registry.applying
+import ledger.shown
 import registry.desk
 import registry.program
 import registry.witness
@@ -207,7 +207,7 @@ def entries_out_of_order() -> AbstractContextManager[None]:
     def in_place(facts: object, entry: Entry, addressed: object) -> None:
         return None
 
-    return replaced((Hearing, "hear", hear_sorted), (registry.applying, "_out_of_place", in_place))
+    return replaced((Hearing, "hear", hear_sorted), (ledger.shown, "_out_of_place", in_place))
 
 
 def rows_and_inbox_apart() -> AbstractContextManager[None]:
