@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hearing again: what others had said to the hub before its database was set back.
 
-They send it once more, by the rules for gaps (3.9). What the hub had answered by an entry, a notice
-or a status has had its outcome, and gets no second one: who proposed a transaction that was refused
-as too early must not find it completed. All else was not decided, as far as anybody knows, and is
-decided now. Statements are taken as if they came for the first time.
+They send it once more, by the rules for gaps (3.9). What the hub had answered by an entry, a
+notice, a status or evidence has had its outcome, and gets no second one: who proposed a transaction
+that was refused as too early must not find it completed. All else was not decided, as far as
+anybody knows, and is decided now. Statements are taken as if they came for the first time.
 
 What the hub had passed on behind such an entry is passed on now to whom it had not reached.
 
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 
 from hub.clearing import pass_on
 from hub.state import HubFacts, Outcome, Transaction
-from runtime.journal import answers_said, kept_line
+from runtime.journal import Kept, answers_said, kept_lines
 from runtime.program import Batch, Heard
 from runtime.store import Session
 from schemas.envelope import digest
@@ -24,6 +24,9 @@ from schemas.identifiers import HUB_ACTOR, Actor, TransactionId
 from schemas.messages import Entry, parse_message
 
 __all__ = ["hear_again", "load_outcomes"]
+
+OUTCOMES = {"notice", "status", "evidence-part"}
+"""What is said to the author of a message when it does not become an entry."""
 
 
 async def load_outcomes(session: Session, heard: Sequence[Heard]) -> dict[str, Outcome]:
@@ -34,16 +37,19 @@ async def load_outcomes(session: Session, heard: Sequence[Heard]) -> dict[str, O
         answers = [kept for kept in said if kept.answers == one.digest]
         passed = frozenset(kept.recipient for kept in answers if kept.type == "enclosure")
         own = one.author.participant
-        told = any(k.type in {"notice", "status"} and k.recipient == own for k in answers)
+        told = any(kept.type in OUTCOMES and kept.recipient == own for kept in answers)
         entry = None
-        for kept in answers:
-            if kept.type == "entry":
-                body = parse_message((await kept_line(session, kept))[1]).body
-                if body.manifest == digest(one.manifest):
-                    entry = body
+        for _, line in (await kept_lines(session, _entries(answers))).values():
+            body: Entry = parse_message(line).body
+            if body.manifest == digest(one.manifest):
+                entry = body
         if told or entry is not None:
             found[one.name] = Outcome(entry, passed)
     return found
+
+
+def _entries(answers: Iterable[Kept]) -> list[Kept]:
+    return [kept for kept in answers if kept.type == "entry"]
 
 
 def hear_again(facts: HubFacts, heard: Heard, outcome: Outcome, batch: Batch) -> list[Finding]:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import select
 
-from runtime.journal import answers_said, kept_line, messages_by_digest, received_range
+from runtime.journal import answers_said, kept_lines, messages_by_digest, received_range
 from runtime.store import Session
 from runtime.tables import inbox
 from schemas.envelope import digest, open_envelope
@@ -34,8 +34,8 @@ class Causes:
         found: dict[Digest, bytes] = {}
         if wanted:
             heard = await messages_by_digest(session, wanted, set(wanted.values()))
-            for named, kept in heard.items():
-                _, found[named] = await kept_line(session, kept)
+            lines = await kept_lines(session, heard.values())
+            found = {named: line for named, (_, line) in lines.items()}
             found |= await _enclosed(session, wanted.keys() - found.keys())
         for author in sorted({wanted[named] for named in wanted.keys() - found.keys()}):
             await self._look_through(session, author)
@@ -69,11 +69,10 @@ class Causes:
 
 async def _enclosed(session: Session, wanted: Collection[Digest]) -> dict[Digest, bytes]:
     """Lines that the hub had passed on."""
+    said = await answers_said(session, HUB_ACTOR, wanted)
+    enclosures = [kept for kept in said if kept.type == "enclosure"]
     found: dict[Digest, bytes] = {}
-    for kept in await answers_said(session, HUB_ACTOR, wanted):
-        if kept.type == "enclosure" and kept.answers is not None:
-            _, line = await kept_line(session, kept)
-            enclosed = parse_message(line).body.line.encode()
-            if digest(enclosed) == kept.answers:
-                found[kept.answers] = enclosed
-    return found
+    for _, line in (await kept_lines(session, enclosures)).values():
+        enclosed = parse_message(line).body.line.encode()
+        found[digest(enclosed)] = enclosed
+    return {named: line for named, line in found.items() if named in wanted}

@@ -33,7 +33,7 @@ from ledger.asking import Policy, authorizations_named
 from ledger.directory import Directory, DirectoryError
 from runtime import books, events
 from runtime.errors import LocalProtocolError
-from runtime.journal import Journal, get_mark, set_mark
+from runtime.journal import Journal, answers_said, get_mark, set_mark
 from runtime.program import Batch, Heard
 from runtime.store import Session, Store
 from schemas.directory import Admission, SignedAct, parse_act
@@ -197,6 +197,7 @@ class Recovery:
             raise refused(Refusal.LACKING, f"everybody gave back what they keep, and {lost}")
         await self._guard.check(session, facts.directory.genesis, facts.log)
         await self._say_again(session, facts, batch)
+        await _end_answers(session, self._kept)
         await set_mark(session, RECOVERING, 0)
         await set_mark(session, RECOVERED, 1)
         facts.recovered = await storage.load_kept(session)
@@ -286,6 +287,17 @@ async def _still_lacking(session: Session, facts: HubFacts, aim: Head) -> str | 
         free = journal.sent(sender, recipient) + 1
         return f"{recipient} has our envelope {min(beyond)} and not {free}, before it; {RUNBOOK}"
     return None
+
+
+async def _end_answers(session: Session, kept: Kept) -> None:
+    """Requests for evidence whose answers had gone on since: to begin such an answer again would
+    spoil what its asker has of it. Where it lacks something, it asks anew.
+    """
+    said = await answers_said(session, HUB_ACTOR, kept.wanted)
+    for wanted in kept.wanted.values():
+        parts = [k for k in said if k.type == "evidence-part" and k.answers == wanted.message]
+        if len(parts) > wanted.part:
+            await saving.save_turn(session, wanted, over=True)
 
 
 async def _admitted_since(session: Session, base: int) -> set[Participant]:

@@ -25,6 +25,9 @@ from schemas.directory import Profile
 from schemas.envelope import digest
 from schemas.findings import Reason
 from schemas.identifiers import REC_ACTOR, Instant, Participant
+from schemas.limits import RESEND_ENVELOPES_MAX
+from tests.acceptance.test_federation_evidence_asked import asked as evidence_asked
+from tests.acceptance.test_federation_evidence_asked import exported, facts, moved, witnessed
 from tests.cast import (
     CHE,
     GHA,
@@ -472,18 +475,29 @@ async def test_a_death_during_the_recovery_changes_nothing(
 async def test_a_hub_that_lost_but_heartbeats_gets_them_back(
     federation: Federation, keeper: Keeper
 ) -> None:
-    """The anchor does not see that; whoever has them says so."""
+    """The anchor does not see that; whoever has them says so. There are more than are given back,
+    or sent again, at a time.
+    """
     await federation.settled()
     await federation.stop(HUB)
     older = await set_aside(federation, "older")
+    others = [place for place in federation.tasks if place != REC]
+    await federation.stop(*others)
     await federation.start(HUB)
-    await asyncio.sleep(200)
+    await asyncio.sleep((RESEND_ENVELOPES_MAX + 5) * federation.settings.heartbeat_seconds)
     await federation.stop(HUB)
+    sealed = "select recipient, sequence, body from outbox order by recipient, sequence"
+    expected = await heard(federation)
+    before = [tuple(row) for row in await federation.rows(HUB, sealed)]
     await set_back(federation, older)
     grown, held = await told_to_recover(federation)
     assert grown == held
-    await federation.start(HUB)
+    await federation.start(HUB, *others)
     await recovered(federation)
+    after = [tuple(row) for row in await federation.rows(HUB, sealed)]
+    assert set(before) <= set(after), "what was given back is what was sent"
+    for place, rows in (await heard(federation)).items():
+        assert rows[: len(expected[place])] == expected[place]
     await goes_on(federation)
 
 
@@ -547,3 +561,27 @@ async def test_participants_that_were_admitted_meanwhile_are_found_and_asked(
     await federation.audit()
     assert not federation.logged(events.NODE_HALTED)
     await federation.close()
+
+
+async def test_evidence_of_the_lost_time_is_given_out_as_before(
+    federation: Federation, keeper: Keeper
+) -> None:
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    transaction = await moved(federation)
+    await evidence_asked(federation, GHANA, transaction)
+    known = facts(await exported(federation, GHANA, transaction))
+    await federation.stop(HUB)
+
+    await set_back(federation, older)
+    await told_to_recover(federation)
+    await federation.start(HUB)
+    await recovered(federation)
+    await witnessed(federation)
+    assert facts(await exported(federation, GHANA, transaction)) == known, "nobody spoilt it"
+    assert facts(await exported(federation, HUB, transaction)) == known
+    await evidence_asked(federation, SWISS, transaction)
+    assert facts(await exported(federation, SWISS, transaction)) == known
+    await goes_on(federation)

@@ -12,21 +12,25 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from hub import saving
 from hub.guard import Guard, Refusal
 from hub.program import Hub
-from hub.recovering import begin_recovery
+from hub.recovering import TAKEN_MAX, begin_recovery
+from hub.state import Wanted
 from hub.tail import RECOVERING
 from ledger import note
 from runtime import journal as journals
 from runtime.anchor import MemoryAnchor
 from runtime.clock import Ids
 from runtime.errors import LocalProtocolError
+from runtime.hearing import kept_as
 from runtime.program import Batch, Heard, Said
 from runtime.store import Session, open_store
 from schemas.directory import Profile, SignedAct
 from schemas.effects import DirectoryEffect
 from schemas.envelope import Manifest, digest, open_envelope, seal
-from schemas.identifiers import HUB_ACTOR, Participant
+from schemas.evidence import EvidencePart
+from schemas.identifiers import HUB_ACTOR, Participant, TransactionId
 from schemas.messages import Acceptance, Checkpoint, Entry, Message
 from tests.cast import (
     CHE,
@@ -335,6 +339,46 @@ async def test_a_head_with_another_root_is_not_kept(pair: Pair) -> None:
     await pair.given([envelope(REC, 99, message, message.model_dump_json().encode())])
     why = await pair.refusal()
     assert why.startswith(f"{Refusal.FORKED}: a head of size 3 came back with root {'00' * 32}")
+
+
+async def test_more_entries_than_are_taken_in_one_step_are_taken_in_several(pair: Pair) -> None:
+    for number in range(4, TAKEN_MAX + 6):
+        units = issuance(GHA, U, number * 1000, number * 1000)
+        await pair.says(pair.alive.proposal(GHA, f"GHA01-GHA-{number}", units))
+    pair.collect(await pair.alive.tick(10))
+    pair.back.anchor.text = pair.alive.anchor.text
+    await pair.resent(pair.heard)
+    await pair.given(pair.said)
+    await pair.step()
+    assert pair.back.hub.recovery is not None
+    assert pair.back.hub.kept.log.size < pair.alive.hub.kept.log.size
+    await pair.finish()
+    assert await rows(pair.back) == await rows(pair.alive)
+
+
+@pytest.mark.parametrize("parts", [0, 1, 2])
+async def test_an_answer_about_evidence_that_had_gone_on_is_not_begun_again(
+    pair: Pair, parts: int
+) -> None:
+    """One part of it had been said when the database was what it is now again."""
+    wanted = Wanted(digest(b"asked"), GHA, TransactionId("GHA01-GHA-1"), 5, NOON, size=6, part=1)
+    async with pair.back.store.transaction() as session:
+        await saving.save_turn(session, wanted, over=False)
+        said = [_part(number, wanted, pair.back) for number in range(parts)]
+        await journals.keep_messages(session, [kept_as(one, GHANA) for one in said])
+    await pair.back.restart()
+    await pair.resent(pair.heard)
+    await pair.given(pair.said)
+    await pair.finish()
+    assert list(pair.back.hub.kept.wanted) == ([wanted.message] if parts < 2 else [])
+
+
+def _part(number: int, wanted: Wanted, alone: Alone) -> Heard:
+    body = EvidencePart(transaction=wanted.transaction, number=number, last=False, size=6)
+    message, line = Batch(NOON, alone.ids).make(
+        "evidence-part", str(wanted.transaction), body, answers=wanted.message
+    )
+    return envelope(GHANA, 200 + number, message, line)
 
 
 async def test_a_recovery_is_begun_with_an_anchor_that_fits_and_once(pair: Pair) -> None:
