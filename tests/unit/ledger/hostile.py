@@ -9,6 +9,7 @@ from typing import Any
 
 from ledger import note
 from ledger.log import Tree, leaf_hash
+from schemas import jws
 from schemas.directory import SignedAct
 from schemas.effects import DirectoryEffect
 from schemas.envelope import Manifest, digest, seal
@@ -54,10 +55,12 @@ class Hostile:
         self._acts: list[int] = []
         self._sequences: dict[Actor, int] = {}
         self._number = 0
-        self._act(genesis())
+        self.keys: dict[Actor, jws.Signer] = {}
+        """With which actors sign whose first key is withdrawn."""
+        self.act(genesis())
         for participant in ACTORS:
             if participant != HUB:
-                self._act(admission(participant, self._now()))
+                self.act(admission(participant, self.now()))
 
     @property
     def trust(self) -> Trust:
@@ -70,8 +73,10 @@ class Hostile:
         conversation: str,
         body: Frozen,
         answers: Digest | None = None,
+        seen: int = 0,
+        key: jws.Signer | None = None,
     ) -> Spoken:
-        """What an actor signs and says to the hub."""
+        """What an actor signs and says to the hub, by its first key or another."""
         message = new_message(type_, self._id(), conversation, body, answers=answers)
         line = message.model_dump_json().encode()
         self._sequences[actor] = sequence = self._sequences.get(actor, 0) + 1
@@ -80,7 +85,24 @@ class Hostile:
                 "from": actor,
                 "to": HUB,
                 "sequence": sequence,
-                "sent_at": self._now(),
+                "sent_at": self.now(),
+                "seen": seen,
+                "messages": (digest(line),),
+            }
+        )
+        return seal(manifest, (line,), key or self.keys.get(actor) or signer(actor)).split(b"\n")[
+            0
+        ], line
+
+    def repeat(self, actor: Actor, line: bytes) -> Spoken:
+        """A line of somebody else's, in an envelope of this actor's."""
+        self._sequences[actor] = sequence = self._sequences.get(actor, 0) + 1
+        manifest = Manifest.model_validate(
+            {
+                "from": actor,
+                "to": HUB,
+                "sequence": sequence,
+                "sent_at": self.now(),
                 "seen": 0,
                 "messages": (digest(line),),
             }
@@ -102,7 +124,7 @@ class Hostile:
             log=LOG,
             position=position,
             acts=len(self._acts),
-            at=at or self._now(),
+            at=at or self.now(),
             manifest=digest(cause[0]) if cause else None,
             rules="2026-11",
             addressed=tuple(
@@ -139,7 +161,8 @@ class Hostile:
             receipts=tuple(self._receipt(actor, positions) for actor in sorted(actors)),
         )
 
-    def _act(self, signed: SignedAct) -> None:
+    def act(self, signed: SignedAct) -> None:
+        """Log an act on the directory."""
         effect = DirectoryEffect(act=signed.act, signatures=signed.signatures)
         self.entry("directory", effects=(effect,))
 
@@ -182,7 +205,8 @@ class Hostile:
         proof = _hexes(self.tree.inclusion(position))
         return Logged(line=self._lines[position].decode(), proof=proof)
 
-    def _now(self) -> Instant:
+    def now(self) -> Instant:
+        """Later than whatever was before."""
         self._number += 1
         return Instant.of(START + timedelta(seconds=self._number))
 
