@@ -26,6 +26,8 @@ class Keeper(Voice):
     before: int = 0
     said: dict[int, bytes] = field(default_factory=dict)
     """What this actor has said to the hub, by its sequences."""
+    keeping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once whatever is sent is kept."""
     silent: bool = False
     """Whether nothing is answered."""
 
@@ -35,6 +37,7 @@ class Keeper(Voice):
         rows = await self.federation.rows(HUB, sql, p=str(self.actor.participant))
         self.before = rows[0].last
         await self.open()
+        self.keeping.set()
         while True:
             for arrival in await self.broker.receive(100, 0.1):
                 await self._take(arrival)

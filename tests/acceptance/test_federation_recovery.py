@@ -78,7 +78,7 @@ async def keeper(federation: Federation) -> AsyncIterator[Keeper]:
     """The one participant that has no program keeps what it is sent, too."""
     one = Keeper(federation, ROG)
     task = asyncio.create_task(one.keep())
-    await asyncio.sleep(1)
+    await one.keeping.wait()
     yield one
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

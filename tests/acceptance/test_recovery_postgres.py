@@ -30,6 +30,7 @@ async def test_on_postgresql_a_hub_that_was_set_back_gets_its_tail_and_goes_on(
     older = f"a6hub_{secrets.token_hex(4)}_older"
     keeper = Keeper(federation, ROG)
     keeping = asyncio.create_task(keeper.keep())
+    await keeper.keeping.wait()
     await federation.settled()
     await stopped(federation)
     postgres.copy_database(name, older)

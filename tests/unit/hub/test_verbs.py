@@ -74,6 +74,15 @@ def test_a_lost_anchor_is_laid_anew_with_size_and_root(folder: Path) -> None:
     assert (folder / "anchor" / "HUB").read_text() == before
 
 
+def test_a_recovery_is_begun_by_a_verb_that_shows_log_and_anchor(folder: Path) -> None:
+    shown = verb(folder, "anchor").stdout
+    begun = verb(folder, "recover")
+    assert (begun.exit_code, begun.stdout) == (0, shown)
+    assert verb(folder, "recover").stdout == shown, "it may be given again"
+    (folder / "anchor" / "HUB").unlink()
+    assert refusal(verb(folder, "recover")).startswith(f"{Refusal.MISSING}: ")
+
+
 def test_a_log_begins_neither_twice_nor_beside_an_anchor(folder: Path) -> None:
     genesis = str(folder / "setup" / "genesis.json")
     assert "begins once" in refusal(verb(folder, "begin", genesis))
