@@ -76,6 +76,7 @@ class Pace:
 
 QUICK = Pace()
 READY_SECONDS_MAX = 60.0
+END_SECONDS_MAX = 20.0
 CROWD_TICK_SECONDS = 5.0
 """Registries in a crowd are there to answer, which no tick is needed for."""
 
@@ -242,10 +243,11 @@ class ProcessFleet:
             if participant not in self._crowd:
                 self.launch(participant)
         if self._crowd:
-            files = [self._settings(participant) for participant in self._crowd]
+            files = [self.settings(participant) for participant in self._crowd]
             self._launch("crowd", ["harness.crowd", *map(str, files)])
 
-    def _settings(self, participant: Participant) -> Path:
+    def settings(self, participant: Participant) -> Path:
+        """A program's settings file, which its verbs take."""
         return self._estate.folder / "settings" / f"{participant}.toml"
 
     def _write_settings(self, member: Member, password: str) -> None:
@@ -281,18 +283,18 @@ class ProcessFleet:
         lines = [f"{key} = {json.dumps(value)}" for key, value in members.items()]
         lines += ["[[operators]]"]
         lines += [f"{k} = {json.dumps(v)}" for k, v in operator.model_dump(mode="json").items()]
-        self._settings(member.participant).write_text("\n".join(lines) + "\n")
+        self.settings(member.participant).write_text("\n".join(lines) + "\n")
 
     def launch(self, participant: Participant) -> None:
         """Start one program's process."""
         module = MODULES[self._estate.members[participant].program]
-        settings = str(self._settings(participant))
+        settings = str(self.settings(participant))
         self._launch(str(participant), [module, "run", "--settings", settings])
 
     def _launch(self, name: str, module: Sequence[str]) -> None:
-        logs = self._estate.folder / "logs"
-        logs.mkdir(exist_ok=True)
-        with (logs / f"{name}.jsonl").open("ab") as log:
+        file = self.log(name)
+        file.parent.mkdir(exist_ok=True)
+        with file.open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, "-m", *module],
                 stdout=log,
@@ -301,6 +303,10 @@ class ProcessFleet:
                 env={k: v for k, v in os.environ.items() if not k.startswith("A6HUB_")},  # noqa: TID251 - what a child process inherits
                 cwd=Path(__file__).resolve().parent.parent,
             )
+
+    def log(self, name: str) -> Path:
+        """The file with all that a program has logged, across its processes."""
+        return self._estate.folder / "logs" / f"{name}.jsonl"
 
     @property
     def pids(self) -> dict[str, int]:
@@ -316,6 +322,16 @@ class ProcessFleet:
         process = self._processes[str(participant)]
         process.kill()
         process.wait()
+
+    async def end(self, participant: Participant) -> int:
+        """SIGTERM, and wait for the end; gives the exit status."""
+        self._processes[str(participant)].terminate()
+        return await self.ended(participant)
+
+    async def ended(self, participant: Participant) -> int:
+        """Wait until a program has ended; gives its exit status."""
+        process = self._processes[str(participant)]
+        return await asyncio.to_thread(process.wait, END_SECONDS_MAX)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to every process."""
@@ -334,8 +350,7 @@ class ProcessFleet:
     async def check(self) -> None:
         for name, process in self._processes.items():
             if process.poll() is not None:
-                log = self._estate.folder / "logs" / f"{name}.jsonl"
-                tail = log.read_text().splitlines()[-3:]
+                tail = self.log(name).read_text().splitlines()[-3:]
                 raise RuntimeError(f"{name} ended with {process.returncode}: {tail}")
 
     async def stop(self) -> None:
@@ -343,7 +358,7 @@ class ProcessFleet:
             process.terminate()
         for process in self._processes.values():
             try:
-                await asyncio.to_thread(process.wait, 20)
+                await asyncio.to_thread(process.wait, END_SECONDS_MAX)
             except subprocess.TimeoutExpired:
                 process.kill()
 
