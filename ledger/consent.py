@@ -152,15 +152,23 @@ def _agreed(facts: Facts, said: Said, conversation: str) -> Agreed | None:
     if said.type == "proposal" and said.digest in facts.said_proposals:
         return said.digest, facts.said_proposals[said.digest]
     if said.type == "acceptance":
-        known = facts.transactions.get(TransactionId(conversation))
+        known = _known(facts, conversation)
         if known and known.message and known.message == said.answers and known.proposal:
             return known.message, known.proposal
     return None
 
 
+def _known(facts: Facts, conversation: str) -> Known | None:
+    """The transaction that a conversation is about, if it is known, and if it is about one."""
+    try:
+        return facts.transactions.get(TransactionId(conversation))
+    except ValueError:
+        return None
+
+
 def _reserves(facts: Facts, message: Message, effect: Reserve) -> bool:
     """A clearance reserves what was proposed, for the transaction in which it was."""
-    known = facts.transactions.get(TransactionId(message.conversation))
+    known = _known(facts, message.conversation)
     return (
         known is not None
         and known.proposal is not None
@@ -312,7 +320,7 @@ def _is_the_end(itmos: Effect, line: Line, effect: Move | Restate, use: UseMark)
 
 def _left_out(facts: Facts, message: Message, actor: Actor) -> str | None:
     """A completion does all that was agreed: whoever agreed to ten units is not moved five."""
-    known = facts.transactions.get(TransactionId(message.conversation))
+    known = _known(facts, message.conversation)
     if known is None or known.proposal is None or actor not in {known.proposer, known.acquirer}:
         return None
     entry: Entry = message.body

@@ -11,7 +11,9 @@
 
 The first three must hold, or the file proves nothing; the fourth is what convicts. Whoever made
 the file chose what stands in it, so nothing is held against the hub that something left out could
-explain: acts are as many as the hub itself counts, and whatever an entry names as consent is here.
+explain: acts are as many as the hub itself counts, whatever an entry names as consent is here, and
+such words are read as the hub says that they were said. What belongs to another log, or has a form
+that this version does not know, ends the reading.
 
 All is pure. Elsewhere: the form of a file (`schemas.misbehaviour`), making one
 (`registry.accusing`), evidence of a transaction (`verifying`).
@@ -204,6 +206,10 @@ class _Reader:
                 self.states[word.conversation] = entry.position, State(entry.state)
         for said in file.words:
             word = prove_word(said, self.directory, HUB)
+            if isinstance(word.message.body, Proposal):
+                # A line does not say who said it, and others may have said it too. The hub takes a
+                # proposal from nobody but the one that its transaction is named after.
+                word = word._replace(author=TransactionId(word.conversation).proposer)
             self.said[word.digest] = word
             if isinstance(word.message.body, Proposal):
                 self.said_proposals[word.digest] = word.message.body
@@ -215,8 +221,8 @@ class _Reader:
             for line in opened.lines[0 if number else before :]:
                 try:
                     message = parse_message(line)
-                except Malformed:
-                    continue  # refused, and without effect
+                except Malformed as error:  # it may be right in the form of another version
+                    raise Flaw(f"in envelope {opened.manifest.sequence}: {error}") from None
                 problem = None
                 if isinstance(message.body, Entry):
                     problem = self._take_entry(message, line)
@@ -237,6 +243,7 @@ class _Reader:
             raise Flaw(f"envelope {sequence}: {error}") from None
 
     def _take_head(self, body: Checkpoint) -> str | None:
+        self._must_be_ours(body)
         actors = [actor for actor in self.directory.keys if actor.participant == self.to]
         head = read_head(self, body, actors)
         if isinstance(head, str):
@@ -246,8 +253,19 @@ class _Reader:
         self.log_size, self.log_root = head.size, head.root
         return None
 
+    def _must_be_ours(self, body: Checkpoint) -> None:
+        """A hub may keep two logs with one key; what it said of the other proves nothing here."""
+        try:
+            origin = note.Checkpoint.from_text(note.parse_note(body.note)[0]).origin
+        except note.NoteError:
+            return
+        genesis = self.directory.genesis
+        must(origin == genesis.log, f"a head of the log {origin}, not of {genesis.log}")
+
     def _take_entry(self, message: Message, line: bytes) -> str | None:
         entry: Entry = message.body
+        genesis = self.directory.genesis
+        must(entry.log == genesis.log, f"an entry of the log {entry.log}, not of {genesis.log}")
         if not self.counted:
             here = bisect_left(self.known_acts, entry.position)
             must(here == entry.acts, f"of {entry.acts} acts {here} are here")
@@ -281,6 +299,10 @@ class _Reader:
     def _unasked(self, message: Message, actors: set[Actor]) -> str | None:
         """What the entry does without its recipient's agreement, if all that it names is here."""
         entry: Entry = message.body
+        for one in entry.consents:
+            word = self.said.get(one.message)
+            if word is not None and word.type == "acceptance":  # as the hub has it, so far as known
+                self.said[one.message] = word._replace(author=one.actor)
         self._know(message)
         self.unjudged, problem = None, not_agreed(self, message, actors)
         if problem is None:

@@ -35,8 +35,8 @@ __all__ = [
     "Shown",
     "false_entry",
     "false_step",
-    "is_majority",
     "learned",
+    "majority_size",
     "open_head",
     "open_previous",
     "read_head",
@@ -234,10 +234,13 @@ def open_previous(directory: Directory, body: Checkpoint) -> Previous | str | No
     return Previous(head.size, head.root, frozenset(witnesses))
 
 
-def is_majority(directory: Directory, witnesses: frozenset[Participant]) -> bool:
-    """Whether these are a majority of the participants that are active."""
-    active = {p for p, member in directory.members.items() if member.status is Status.ACTIVE}
-    return 2 * len(active & witnesses) > len(active)
+def majority_size(directory: Directory, cosigned: Mapping[Participant, int]) -> int:
+    """The largest size that a majority of the active participants has cosigned a head of, or a
+    larger one, by the newest head of each.
+    """
+    active = [p for p, member in directory.members.items() if member.status is Status.ACTIVE]
+    sizes = sorted((cosigned.get(p, 0) for p in active), reverse=True)
+    return sizes[len(sizes) // 2] if sizes else 0
 
 
 def _contains(head: note.Checkpoint, size: int, root: bytes, proof: Sequence[Digest]) -> bool:

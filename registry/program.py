@@ -174,6 +174,7 @@ class Registry:
             log_size=kept.log_size,
             log_root=kept.log_root,
             majority=kept.majority,
+            cosigned=dict(kept.cosigned),
             majority_seconds=self._settings.majority_seconds,
             trust_root=self._settings.trust_root,
             known_acts=kept.known_acts,
@@ -272,7 +273,7 @@ class Registry:
         kept = self.kept
         kept.directory, kept.known_acts = facts.directory, facts.known_acts
         kept.log_size, kept.log_root = facts.log_size, facts.log_root
-        kept.majority = facts.majority
+        kept.majority, kept.cosigned = facts.majority, facts.cosigned
         kept.deliveries = {a: g.written() if g.made else g for a, g in facts.deliveries.items()}
         kept.numbers = facts.numbers
         kept.scrubbed = facts.scrubbed or kept.scrubbed

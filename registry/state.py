@@ -23,6 +23,7 @@ from schemas.identifiers import (
     AuthorizationId,
     Digest,
     Instant,
+    Participant,
     PartyCode,
     TransactionId,
 )
@@ -101,8 +102,8 @@ class Movement(NamedTuple):
 
 
 class Majority(NamedTuple):
-    """The largest head that a majority of the participants is known to have cosigned, and since
-    when larger ones wait for theirs; not known before the first head after a start.
+    """How large a head a majority of the participants is known to have cosigned, or a larger one;
+    and since when the log has been larger; not known before the first head after a start.
     """
 
     size: int = 0
@@ -129,6 +130,10 @@ class Kept:
     log_size: int = 0
     log_root: bytes = b""
     majority: Majority = NOT_YET
+    cosigned: dict[Participant, int] = field(default_factory=dict)
+    """The size of the newest head that each participant is known to have cosigned; it begins anew
+    with each start.
+    """
     deliveries: dict[Actor, Growth] = field(default_factory=dict)
     known_acts: tuple[int, ...] = (0,)
     """The positions of the acts that the directory is made of, genesis first."""
@@ -148,6 +153,7 @@ class RegistryFacts(Facts):
     log_size: int = 0
     log_root: bytes = b""
     majority: Majority = NOT_YET
+    cosigned: dict[Participant, int] = field(default_factory=dict)
     majority_seconds: float = 3600.0
     trust_root: Digest | None = None
     known_acts: tuple[int, ...] = (0,)

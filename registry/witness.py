@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from ledger import note
 from ledger.growth import Growth
-from ledger.shown import Previous, is_majority, read_head
+from ledger.shown import Head, majority_size, read_head
 from registry import saving, storage
 from registry.applying import keep_proof
 from registry.state import Majority, RegistryFacts
@@ -24,7 +24,7 @@ from runtime.keys import Keyring
 from runtime.program import Batch, Heard
 from runtime.store import Session
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import HUB, Actor, Digest, Instant
+from schemas.identifiers import HUB, Actor, Digest, Instant, Participant
 from schemas.messages import Checkpoint, Delivered, ExpiryAnswer, LastSent, Statement
 
 __all__ = ["make_statements", "witness_checkpoint"]
@@ -41,7 +41,7 @@ def witness_checkpoint(
     if isinstance(head, str):
         batch.log(events.CHECKPOINT_REFUSED, problem=head)
         return keep_proof(facts, heard, batch, finding(Reason.LOG_DIFFERS, head))
-    _count_witnesses(facts, head.previous, batch)
+    _count_witnesses(facts, head, mine[0].participant, batch)
     facts.log_size, facts.log_root = head.size, head.root
     facts.witnessed = True
     return []
@@ -52,20 +52,20 @@ def _admitted(facts: RegistryFacts, mine: Sequence[Actor]) -> list[Actor]:
     return [actor for actor in mine if actor in facts.directory.keys]
 
 
-def _count_witnesses(facts: RegistryFacts, previous: Previous | None, batch: Batch) -> None:
-    """Note the largest head that a majority is known to have cosigned. A hub that keeps two logs
-    for two groups cannot show one group the cosignatures of the other: to the smaller one no head
-    ever has a majority.
+def _count_witnesses(facts: RegistryFacts, head: Head, own: Participant, batch: Batch) -> None:
+    """Note what a majority is known to have cosigned: each witness's newest head counts, which
+    contains all before it. A hub that keeps two logs for two groups cannot show one group the
+    cosignatures of the other: to the smaller one the log grows, and a majority stays behind.
     """
     known = facts.majority
-    if previous is not None and is_majority(facts.directory, previous.witnesses):
-        facts.majority = Majority(max(previous.size, known.size), facts.now)
-    elif known.since is None or known.size >= facts.log_size:
-        facts.majority = Majority(known.size, facts.now)
+    newest = dict.fromkeys(head.previous.witnesses, head.previous.size) if head.previous else {}
+    for witness, size in {**newest, own: head.size}.items():
+        facts.cosigned[witness] = max(size, facts.cosigned.get(witness, 0))
+    size = max(known.size, majority_size(facts.directory, facts.cosigned))
+    if known.since is None or size > known.size or known.size >= facts.log_size:
+        facts.majority = Majority(size, facts.now)
     elif facts.now.moment() - known.since.moment() > timedelta(seconds=facts.majority_seconds):
-        batch.log(
-            events.MAJORITY_MISSING, size=facts.log_size, seen=known.size, since=str(known.since)
-        )
+        batch.log(events.MAJORITY_MISSING, size=head.size, seen=size, since=str(known.since))
 
 
 async def make_statements(

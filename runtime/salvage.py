@@ -70,6 +70,8 @@ class Salvage:
         failures = 0
         while True:
             await self._handler.load()
+            if self._handler.halted:
+                return False
             try:
                 return await self._run(part, culprits)
             except Unavailable:

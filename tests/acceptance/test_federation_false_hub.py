@@ -280,6 +280,18 @@ async def test_units_move_by_nobody_else_s_consent(
     await hub.voice.close()
 
 
+async def test_nothing_is_reserved_for_what_is_no_transaction(federation: Federation) -> None:
+    hub = await FalseHub.take_over(federation)
+    before = await books_of(federation, GHA.participant)
+    bound = Reserve(
+        key=U, first=201, last=300, actor=GHA, transaction=TransactionId("GHA01-GHA-77")
+    )
+    _, said = await hub.say_entry([GHA], "REC-1", [bound])
+    why = await keeps_proof_and_halts(federation, GHA.participant, said, before)
+    assert why.startswith("consent-missing")
+    await hub.voice.close()
+
+
 async def test_a_consent_is_not_used_twice(federation: Federation) -> None:
     """Units that came back do not leave again by the old proposal."""
     assert await federation.transact(CHE, transfer(I, 1, 10, CHE, GHA)) == "completed"
@@ -527,7 +539,8 @@ async def test_an_entry_is_the_next_of_our_log(federation: Federation, name: str
     hub = await FalseHub.take_over(federation)
     before = await books_of(federation, GHA.participant)
     _, said = await hub.say_entry(**members)
-    why = await keeps_proof_and_halts(federation, GHA.participant, said, before)
+    missing = "not of federation.test" if "log" in members else None
+    why = await keeps_proof_and_halts(federation, GHA.participant, said, before, missing)
     assert why.startswith("log-differs")
     assert expected in why
     await hub.voice.close()
@@ -581,8 +594,9 @@ async def test_a_checkpoint_extends_the_last_one_and_covers_what_came(
     before = await books_of(federation, GHA.participant)
     own = await hub.deliveries(GHA)
     members, expected = checkpoints(hub.log.size, own.size)[name]
+    missing = "not of federation.test" if "origin" in members else None
     _, said = await hub.say_checkpoint(GHA, **members)
-    why = await keeps_proof_and_halts(federation, GHA.participant, said, before)
+    why = await keeps_proof_and_halts(federation, GHA.participant, said, before, missing)
     assert why.startswith("log-differs")
     assert expected in why
     assert federation.logged(events.CHECKPOINT_REFUSED, participant="GHA01")

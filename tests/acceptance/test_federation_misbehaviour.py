@@ -20,12 +20,13 @@ from party_node.cli import app
 from registry.accusing import Place, accuse, gather
 from runtime.clock import SystemClock
 from runtime.halts import HALTED_BEFORE
-from schemas.envelope import open_envelope
+from runtime.journal import kept_line, said_lines
+from schemas.envelope import Manifest, digest, open_envelope, seal
 from schemas.evidence import Trust, Unreadable, read_members, write_members, write_trust
-from schemas.identifiers import Digest
+from schemas.identifiers import Actor, Digest, Instant
 from schemas.messages import Consent, parse_message
 from schemas.misbehaviour import Misbehaviour
-from tests.cast import CHE, GHA, HUB, ROG, I, first_transfer, transfer
+from tests.cast import CHE, GHA, HUB, ROG, I, first_transfer, signer, transfer
 from tests.false_hub import FalseHub
 from tests.federation import Federation
 
@@ -70,6 +71,7 @@ async def test_no_part_of_a_proof_can_be_another(federation: Federation) -> None
 
 # --- an honest hub ------------------------------------------------------------------------------
 
+ROGUE, NOON = Actor("ROG01/ROG"), Instant("2027-03-01T12:00:00.000000Z")
 Members = dict[str, Any]
 Change = Callable[[random.Random, Members, list[Members]], None]
 
@@ -105,6 +107,15 @@ def fewer_words(chances: random.Random, file: Members, said: list[Members]) -> N
         del file["words"][chances.randrange(len(file["words"]))]
 
 
+def words_under_another_key(chances: random.Random, file: Members, said: list[Members]) -> None:
+    """Anybody who has a key can say anybody's line again."""
+    for word in file["words"]:
+        line = word["line"].encode()
+        members = {"from": ROGUE, "to": HUB, "sequence": 1, "sent_at": NOON, "seen": 0}
+        manifest = Manifest.model_validate({**members, "messages": (digest(line),)})
+        word["manifest"] = seal(manifest, (line,), signer(ROGUE)).split(b"\n")[0].decode()
+
+
 def other_entries_before(chances: random.Random, file: Members, said: list[Members]) -> None:
     file["earlier"] = chances.sample(said, 2)
 
@@ -123,9 +134,30 @@ CHANGES: list[Change] = [
     other_trees,
     no_words,
     fewer_words,
+    words_under_another_key,
     other_entries_before,
     other_acts_before,
 ]
+
+
+async def test_whose_a_line_is_an_accuser_cannot_make_up(federation: Federation) -> None:
+    """The consents that an entry names, said once more by somebody else."""
+    assert await federation.transact(GHA, first_transfer(201, 300, 201)) == "completed"
+    sql = "select sequence, line, digest from messages where type = 'entry' order by sequence, line"
+    async with federation.store(HUB).snapshot() as session:
+        trust = await trust_root(session)
+    *_, last = await federation.rows(GHANA, sql)
+    async with federation.store(GHANA).snapshot() as session:
+        (kept,) = await said_lines(session, [Digest(last.digest)])
+        _, line = await kept_line(session, kept)
+        place = Place(last.sequence, last.line)
+        file = await gather(session, GHANA, parse_message(line), place)
+    assert len(file.words) == 2
+    members = json.loads(write_members(file))
+    words_under_another_key(random.Random(1), members, [])
+    for words in (members["words"], members["words"][:1], members["words"][1:]):
+        forged = json.dumps({**members, "words": words}).encode()
+        assert innocent(convict(read_members(Misbehaviour, forged), trust))
 
 
 async def test_an_honest_hub_is_convicted_by_nothing(federation: Federation) -> None:

@@ -37,7 +37,7 @@ PUBLIC: dict[str, str] = {
     "ledger.proven_transaction": "ProvenTransaction",
     "ledger.proven_words": "ProvenWord prove_word",
     "ledger.shown": """
-        Head Learned Previous Shown false_entry false_step is_majority learned open_head
+        Head Learned Previous Shown false_entry false_step learned majority_size open_head
         open_previous read_head
     """,
     "ledger.verifying": "STEPS Step Verdict verify",
