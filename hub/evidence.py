@@ -159,6 +159,12 @@ async def _messages(session: Session, entries: Lines) -> tuple[Said, ...]:
         manifest, line = await kept_line(session, kept)
         if by[kept.digest] in {kept.author, digest(manifest)}:
             found[kept.digest] = manifest, line
+    absent = [one for one in wanted if one not in found]
+    if absent:
+        raise LocalProtocolError(
+            f"message {absent[0]}, on which the transaction rests, is not here; if the hub has "
+            "just recovered, wait until its author has sent it again"
+        )
     said = [found[one] for one in wanted]
     return tuple(Said(manifest=m.decode(), line=line.decode()) for m, line in said)
 

@@ -290,13 +290,14 @@ async def _still_lacking(session: Session, facts: HubFacts, aim: Head) -> str | 
 
 
 async def _end_answers(session: Session, kept: Kept) -> None:
-    """Requests for evidence whose answers had gone on since: to begin such an answer again would
-    spoil what its asker has of it. Where it lacks something, it asks anew.
+    """Requests for evidence whose answers had gone on since, or had been given up by a notice: to
+    begin such an answer again would spoil what its asker has of it. Where it lacks something, it
+    asks anew.
     """
     said = await answers_said(session, HUB_ACTOR, kept.wanted)
     for wanted in kept.wanted.values():
-        parts = [k for k in said if k.type == "evidence-part" and k.answers == wanted.message]
-        if len(parts) > wanted.part:
+        types = [k.type for k in said if k.answers == wanted.message]
+        if "notice" in types or types.count("evidence-part") > wanted.part:
             await saving.save_turn(session, wanted, over=True)
 
 

@@ -124,7 +124,10 @@ async def _what_to_do(
             _, line = await kept_line(session, kept)
             notice: Notice = parse_message(line).body
             return f"{transaction}: the hub gives no evidence: {notice.findings[0]}"
-    return f"{transaction}: the hub was asked for its evidence, and has not answered yet; wait"
+    return (
+        f"{transaction}: the hub was asked for its evidence, and has not answered yet; wait, or "
+        "order it again if the hub was restored since"
+    )
 
 
 async def _logged(session: Session, part: EvidencePart) -> list[Logged]:

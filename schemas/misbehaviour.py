@@ -2,8 +2,8 @@
 """A proof of misbehaviour: what the hub has signed to one participant, which cannot all be so.
 
 A file holds an unbroken run of the hub's envelopes, byte for byte, and what is needed to read them
-as their recipient did. It rests on the hub's signatures alone: whoever made the file can leave
-things out, and then it proves nothing, but can add nothing.
+as their recipient did. Whoever made the file can leave things out, and then it proves nothing; and
+what stands beside the hub's words is read in the hub's favour.
 
 Elsewhere: putting a file together (`registry.accusing`), what it proves (`ledger.convicting`), the
 forms of evidence (`evidence`).

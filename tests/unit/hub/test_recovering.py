@@ -30,8 +30,9 @@ from schemas.directory import Profile, SignedAct
 from schemas.effects import DirectoryEffect
 from schemas.envelope import Manifest, digest, open_envelope, seal
 from schemas.evidence import EvidencePart
+from schemas.findings import Reason, finding
 from schemas.identifiers import HUB_ACTOR, Participant, TransactionId
-from schemas.messages import Acceptance, Checkpoint, Entry, Message
+from schemas.messages import Acceptance, Checkpoint, Entry, Message, Notice
 from tests.cast import (
     CHE,
     GHA,
@@ -371,6 +372,24 @@ async def test_an_answer_about_evidence_that_had_gone_on_is_not_begun_again(
     await pair.given(pair.said)
     await pair.finish()
     assert list(pair.back.hub.kept.wanted) == ([wanted.message] if parts < 2 else [])
+
+
+async def test_a_request_that_was_given_up_by_a_notice_is_not_answered(pair: Pair) -> None:
+    wanted = Wanted(digest(b"asked"), GHA, TransactionId("GHA01-GHA-1"), 5, NOON)
+    found = (finding(Reason.INTERNAL, "it cannot be put together"),)
+    body = Notice(about=wanted.message, sequence=None, findings=found)
+    said, line = Batch(NOON, pair.back.ids).make(
+        "notice", str(wanted.transaction), body, answers=wanted.message
+    )
+    async with pair.back.store.transaction() as session:
+        await saving.save_turn(session, wanted, over=False)
+        kept = kept_as(envelope(GHANA, 201, said, line), GHANA)
+        await journals.keep_messages(session, [kept])
+    await pair.back.restart()
+    await pair.resent(pair.heard)
+    await pair.given(pair.said)
+    await pair.finish()
+    assert list(pair.back.hub.kept.wanted) == []
 
 
 def _part(number: int, wanted: Wanted, alone: Alone) -> Heard:
