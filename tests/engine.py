@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import text
 from structlog.typing import EventDict
 
+from runtime import halts
 from runtime.broker import Broker, LinkState, Parcel
 from runtime.clock import Ids, SystemClock
 from runtime.keys import Keyring
@@ -294,6 +295,13 @@ class Engine:
             for e in self.logs
             if e["event"] == event and all(str(e.get(k)) == str(v) for k, v in values.items())
         ]
+
+    async def resume(self, participant: Participant = HUB) -> None:
+        """Let a program that has halted start again."""
+        store = open_store(self.urls[participant])
+        async with store.transaction() as session:
+            assert await halts.lift(session)
+        await store.close()
 
     # --- doing ----------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ Elsewhere: commits that fail (`test_engine_commits`), the desk and keys (`test_e
 import pytest
 
 from runtime import events
+from runtime.halts import HALTED_BEFORE
 from schemas import limits
 from schemas.envelope import digest
 from schemas.findings import Reason
@@ -205,7 +206,7 @@ async def test_a_refused_message_is_told_to_its_author_and_its_neighbours_count(
     await engine.counts(1, 3)
 
 
-async def test_what_follows_a_halting_message_is_there_after_the_next_start(
+async def test_what_follows_a_halting_message_is_there_once_it_is_resumed(
     engine: Engine,
 ) -> None:
     ghana = await engine.hand(GHA)
@@ -215,11 +216,16 @@ async def test_what_follows_a_halting_message_is_there_after_the_next_start(
     await engine.tasks.pop(ghana.to)
     assert node.halted == "stopped at GHA01-GHA-2"
     await engine.counts(1)
+    again = await engine.start()
+    await engine.tasks.pop(ghana.to)
+    assert again.halted == HALTED_BEFORE
+    await engine.counts(1)
+    await engine.resume()
     await engine.start()
     await engine.counts(1, 3, 4)
 
 
-async def test_what_is_stored_behind_a_halting_message_is_applied_after_the_next_start(
+async def test_what_is_stored_behind_a_halting_message_is_applied_once_it_is_resumed(
     engine: Engine,
 ) -> None:
     await engine.start(halts={"GHA01-GHA-2"})
@@ -231,6 +237,7 @@ async def test_what_is_stored_behind_a_halting_message_is_applied_after_the_next
     await engine.logged(events.NODE_HALTED)
     await engine.tasks.pop(ghana.to)
     await engine.counts(1)
+    await engine.resume()
     await engine.start()  # nothing more arrives
     await engine.counts(1, 3, 4)
 
