@@ -44,6 +44,7 @@ EVENTS: Final = {
     "clock-jump": "a clock jumps forth or back, and is set right later",
     "key-rotation": "an actor changes its key while messages are under way",
     "restore": "a program is set back to an older backup of its database",
+    "hub-restore": "the hub is set back to an older backup of its database, and told to recover",
     "edited-rows": "rows of a ledger are edited behind its program's back",
     "operator": "operators command twice, too late, or at somebody who is away",
 }
@@ -55,6 +56,7 @@ _PERMILLE: Final = {
     **dict.fromkeys(STORE, (2, 15)),
     **dict.fromkeys(EVENTS, (15, 60)),
     "restore": (8, 25),
+    "hub-restore": (8, 25),
     "edited-rows": (8, 25),
     "key-rotation": (8, 25),
     "operator": (60, 250),

@@ -16,6 +16,8 @@ from typing import Any
 from harness.simulation.cast import HUB, KEYS_MAX, REC, ROG
 from harness.simulation.chances import EVENTS, Chances, stream
 from harness.simulation.edits import edit
+from harness.simulation.setback import can_be_set_back, set_back
+from harness.simulation.voice import Voice
 from harness.simulation.workload import Operation
 from harness.simulation.world import World, copy_database
 from schemas.directory import Status
@@ -28,17 +30,27 @@ SKEW_SECONDS = 4.0
 
 JUMP_SECONDS = 3600.0
 
+HUB_BACKUP = 0.08
+"""How likely a step has a backup of the hub's database."""
+
 
 class Disturber:
     """Brings events upon a world, and undoes them."""
 
-    def __init__(self, world: World, chances: Chances, happened: Callable[[str], None]) -> None:
+    def __init__(
+        self, world: World, voice: Voice, chances: Chances, happened: Callable[[str], None]
+    ) -> None:
         self.world = world
         self.diverged: set[Actor] = set()
         """Actors whose rows were edited."""
         self.restored: set[Participant] = set()
         self.given: list[Operation] = []
         """What operators have asked for, to be asked for again."""
+        self.forgotten: set[bytes] = set()
+        """What the hub had put aside or taken before it was set back."""
+        self._voice = voice
+        self._set_back_due = False
+        self._hub_backed_up = False
         self._chances = chances
         self._happened = happened
         self._dice = {kind: stream(world.seed, f"event {kind}") for kind in EVENTS}
@@ -60,6 +72,8 @@ class Disturber:
                     self._happened(kind)
         if self._chances.of("restore"):
             await self._back_up(self._dice["restore"])
+        if self._chances.of("hub-restore"):
+            await self._of_the_hub(self._dice["hub-restore"])
 
     def undo(self) -> None:
         """Everything that goes by itself goes now."""
@@ -123,7 +137,7 @@ class Disturber:
         participant = self._somebody(dice, but=(HUB, REC))
         actor = dice.choice(self.world.cast.actors[participant])
         done = self.rotated.get(actor, 0)
-        if done == KEYS_MAX - 1:
+        if done == KEYS_MAX - 1 or await self.world.recovers():
             return False
         self.rotated[actor] = done + 1
         # A node does not know its own later signatures after a restore, so a backup is good only
@@ -153,7 +167,7 @@ class Disturber:
             path.unlink()
 
     async def _restore(self, dice: random.Random) -> bool:
-        if not self._backups:
+        if not self._backups or await self.world.recovers():
             return False
         participant = dice.choice(sorted(self._backups))
         if any(actor in self.diverged for actor in self.world.cast.actors[participant]):
@@ -164,6 +178,38 @@ class Disturber:
         copy_database(self._backups[participant], world.places.paths[participant])
         self.restored.add(participant)
         return True
+
+    async def _hub_restore(self, dice: random.Random) -> bool:
+        """The hub will be set back as soon as what it has sent is with others."""
+        self._set_back_due = True
+        return False
+
+    async def _of_the_hub(self, dice: random.Random) -> None:
+        """Make a backup of the hub's database at odd times; set it back when that is due."""
+        world, path = self.world, self.world.places.folder / f"{HUB}.backup"
+        if await world.recovers():
+            return
+        if self._set_back_due and self._hub_backed_up and await self._can_be_set_back():
+            await world.gone(HUB)
+            if await self._can_be_set_back():  # it had until now
+                await self._set_back(path)
+        elif dice.random() < HUB_BACKUP:
+            path.unlink(missing_ok=True)
+            world.back_up(HUB, path)
+            self._hub_backed_up = True
+
+    async def _can_be_set_back(self) -> bool:
+        return await can_be_set_back(self.world, self._voice, sum(self.rotated.values()))
+
+    async def _set_back(self, path: Path) -> None:
+        for table in ("dead_letters", "inbox"):
+            rows = await self.world.rows(HUB, f"select body from {table}")
+            self.forgotten |= {bytes(row.body) for row in rows}
+        await set_back(self.world, path)
+        self._set_back_due = False
+        self.restored.add(HUB)
+        self.world.trace.note("event", "hub-restore", b"")
+        self._happened("hub-restore")
 
     async def _edited_rows(self, dice: random.Random) -> bool:
         """Somebody edits an actor's rows behind its program's back."""

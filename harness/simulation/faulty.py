@@ -161,6 +161,11 @@ class FaultyBroker(MemoryBroker):
         """How many parcels the program has and has not acknowledged."""
         return len(self._unacknowledged)
 
+    @property
+    def handed_out(self) -> list[bytes]:
+        """The bodies of those."""
+        return [stored.parcel.body for stored in self._unacknowledged.values()]
+
     def committed(self) -> None:
         """The program has committed something."""
         self._commits += 1

@@ -79,7 +79,7 @@ async def letters_amiss(world: World, voice: Voice, disturber: Disturber) -> lis
             if row.reason not in _reasons(row, voice, disturber)
         ]
     taken = {bytes(row.body) for row in await world.rows(HUB, "select body from inbox")}
-    missing = voice.arrived - buried - taken
+    missing = voice.arrived - buried - taken - disturber.forgotten
     return wrong + [
         f"no letter of what was {how}" for how in sorted(voice.broken[m] for m in missing)
     ]

@@ -60,6 +60,7 @@ def _calm(world: World) -> Iterator[None]:
 async def _come_to_rest(world: World, ledgers: Ledgers, disturber: Disturber, voice: Voice) -> None:
     disturber.undo()
     await world.everybody_back()
+    await _until_recovered(world, voice)
     for participant in (*world.cast.programs, ROG.participant):
         if participant not in {HUB, REC}:
             await disturber.set_status(participant, Status.ACTIVE)
@@ -74,6 +75,17 @@ async def _come_to_rest(world: World, ledgers: Ledgers, disturber: Disturber, vo
         disturber.diverged.clear()
         await _rest(world, ledgers, voice, edited=True)
         await ledgers.at_rest()
+
+
+async def _until_recovered(world: World, voice: Voice) -> None:
+    """Wait until the hub has been given back what it lost: until then it takes no command."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE_SECONDS
+    while await world.recovers():
+        if loop.time() > deadline:
+            raise Violation("everything comes to an end", "the hub recovers")
+        await asyncio.sleep(1.3)
+        await voice.hear()
 
 
 async def _rest(world: World, ledgers: Ledgers, voice: Voice, *, edited: bool) -> None:

@@ -211,7 +211,7 @@ def _begun(plan: Plan, stage: Stage, trace: Trace, began: datetime) -> Run:
         OMGE_PERMILLE,
     )
     voice = Voice(world.exchange, world.right, Ids(stream(seed, "ids of the rogue").randbytes))
-    disturber = Disturber(world, chances, happened)
+    disturber = Disturber(world, voice, chances, happened)
     return Run(
         plan.steps,
         world,

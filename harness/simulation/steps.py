@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from harness.simulation.cast import ROG
+from harness.simulation.cast import HUB, ROG
 from harness.simulation.coverage import Coverage
 from harness.simulation.disturb import Disturber
 from harness.simulation.invariants import Ledgers, Violation
@@ -26,6 +26,7 @@ from harness.simulation.voice import HARMS, Voice
 from harness.simulation.workload import Operation, Workload
 from harness.simulation.world import World
 from runtime import events
+from schemas.identifiers import Participant
 
 __all__ = ["RUNS", "Failure", "Run"]
 
@@ -115,7 +116,7 @@ class Run:
     async def _take_steps(self) -> None:
         for participant in self.world.cast.programs:
             self.world.start(participant)
-        await self.voice.open()
+        await self.voice.open(await self._sent_before(ROG.participant))
         await self.ledgers.follow()
         while self._taken < self.steps:
             self._taken += 1
@@ -123,6 +124,11 @@ class Run:
             if self._taken % REST_EVERY == 0 or self._taken == self.steps:
                 parts = (self.world, self.ledgers, self.disturber, self.voice)
                 await come_to_rest(*parts, last=self._taken == self.steps)
+
+    async def _sent_before(self, participant: Participant) -> int:
+        """How many envelopes the hub has sent to a participant so far."""
+        sql = "select max(sequence) from outbox where recipient = :p"
+        return int((await self.world.rows(HUB, sql, p=str(participant)))[0][0] or 0)
 
     async def _end(self) -> None:
         await self.world.close()
@@ -172,6 +178,8 @@ class Run:
 
     async def _harm(self) -> None:
         how = self.dice.choice(HARMS)
+        if how == "equivocal" and await self.world.recovers():
+            return  # it could keep the hub from its own earlier word, and so from going on
         line = self.voice.question("ROG01-ROG-1")
         self.world.trace.note("harm", how, b"")
         await self.voice.harm(how, line, self.dice)

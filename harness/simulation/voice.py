@@ -4,7 +4,8 @@
 What it says may be fine, wrong, or nonsense: envelopes that verify with anything inside, envelopes
 that do not verify, sequences with gaps, the same sequence or message id with other bytes, answers
 to what it was never asked. It keeps what it sent, because it must answer requests to send it again;
-what it withholds it hands over in the end.
+what it withholds it hands over in the end. What the hub sends it keeps as everybody does, and gives
+it back to a hub that was set back.
 
 Elsewhere: what is proposed, by it and others (`workload`).
 """
@@ -22,15 +23,17 @@ from runtime.memory import MemoryBroker, MemoryExchange
 from schemas import jws
 from schemas.envelope import EnvelopeError, Manifest, digest, open_envelope, seal
 from schemas.findings import Reason, finding
-from schemas.identifiers import Digest, Instant, Participant
+from schemas.identifiers import HUB_ACTOR, Digest, Instant, Participant
 from schemas.messages import (
     Acceptance,
     Enclosure,
+    Hello,
     Malformed,
     Message,
     Proposal,
     Rejection,
     ResendRequest,
+    Returned,
     StatusRequest,
     Withdrawal,
     new_message,
@@ -59,14 +62,28 @@ class Voice:
         """
         self.arrived: set[bytes] = set()
         """Those of them that the broker has confirmed."""
+        self._kept: dict[int, bytes] = {}
+        """The hub's envelopes by their sequences, from the beginning of the run on."""
+        self._before = 0
         self._withheld: list[tuple[Participant, int]] = []
         self._sequences: dict[Participant, int] = {}
         self._clock = clock
         self._ids = ids
 
-    async def open(self) -> None:
-        """Connect."""
+    async def open(self, before: int) -> None:
+        """Connect; so many envelopes of the hub's came before."""
+        self._before = before
         await self.broker.open()
+
+    @property
+    def contradicting(self) -> set[bytes]:
+        """Envelopes under sequences that are used by others."""
+        return {body for bodies in self.contradictions.values() for body in bodies}
+
+    @property
+    def has(self) -> set[int]:
+        """The sequences of the hub's envelopes that have come."""
+        return {*range(1, self._before + 1), *self._kept}
 
     # --- saying ---------------------------------------------------------------------------------
 
@@ -96,10 +113,11 @@ class Voice:
         else:
             await self._publish(to, self.sent[to, number])
 
-    async def control(self, type_: str, body: Frozen, to: Participant = HUB) -> None:
-        """A control envelope, outside the sequence."""
+    async def control(self, type_: str, body: Frozen, answers_nonce: str | None = None) -> None:
+        """A control envelope to the hub, outside the sequence."""
         line = self.line(type_, "control", body)
-        await self._publish(to, self._sealed([line], to, control=True, nonce=self._ids.nonce()))
+        members = {"control": True, "nonce": self._ids.nonce(), "answers_nonce": answers_nonce}
+        await self._publish(HUB, self._sealed([line], HUB, **members))
 
     def _sealed(self, lines: Sequence[bytes], to: Participant, **members: Any) -> bytes:
         manifest = Manifest.model_validate(
@@ -200,7 +218,11 @@ class Voice:
     def _twice(self, line: bytes, number: int, randomness: random.Random) -> bytes | None:
         """The same envelope again."""
         told = sorted(n for to, n in self.sent if to == HUB)
-        return self.sent[HUB, randomness.choice(told)] if told else None
+        if not told:
+            return None
+        chosen = (HUB, randomness.choice(told))
+        self._withheld = [one for one in self._withheld if one != chosen]
+        return self.sent[chosen]
 
     def _equivocal(self, line: bytes, number: int, randomness: random.Random) -> bytes | None:
         """Another envelope under a sequence that was used."""
@@ -234,12 +256,22 @@ class Voice:
             messages = [parse_message(one) for one in opened.lines]
         except (EnvelopeError, Malformed, jws.JWSError):
             return
+        manifest = opened.manifest
+        if manifest.sender == HUB_ACTOR and manifest.sequence is not None:
+            self._kept[manifest.sequence] = arrival.body
         for message in messages:
-            await self._take(message)
+            await self._take(message, manifest.nonce)
 
-    async def _take(self, message: Message) -> None:
+    async def _take(self, message: Message, nonce: str | None) -> None:
         body = message.body
-        if isinstance(body, Enclosure):
+        if isinstance(body, Hello) and not body.answer and body.actor == HUB_ACTOR:
+            answer = Hello(actor=HUB_ACTOR, sent=max(self.has), received=self.said, answer=True)
+            await self.control("hello", answer, nonce)
+        elif isinstance(body, ResendRequest) and body.sender == HUB_ACTOR:
+            for number in range(body.first, body.last + 1):
+                if number in self._kept:
+                    await self.control("returned", Returned(envelope=self._kept[number].decode()))
+        elif isinstance(body, Enclosure):
             told = digest(body.line.encode())
             enclosed = parse_message(body.line.encode())
             if isinstance(enclosed.body, Proposal):

@@ -282,7 +282,21 @@ class World:
             task.cancel()
         await asyncio.gather(*self._pending, return_exceptions=True)
 
+    def queued(self, participant: Participant) -> list[bytes]:
+        """The bodies that wait for a participant at the broker, those included that its program has
+        and has not acknowledged.
+        """
+        life = self.lives.get(participant)
+        waiting = self.exchange.mailbox(str(participant)).waiting
+        found = [stored.parcel.body for stored in waiting]
+        return found + (life.broker.handed_out if life else [])
+
     # --- databases ------------------------------------------------------------------------------
+
+    async def recovers(self) -> bool:
+        """Whether the hub was set back and has not got back all that it lost."""
+        rows = await self.rows(HUB, "select value from marks where name = 'recovering'")
+        return bool(rows and rows[0].value)
 
     def view(self, participant: Participant) -> Store:
         """Our own way to a program's database."""

@@ -37,6 +37,7 @@ from harness.simulation.steps import Run
 from hub.entries import Logging
 from hub.evidence import acts_after
 from hub.guard import Guard
+from hub.recovering import Recovery
 from hub.state import HubFacts, Transaction
 from ledger import actions, tree
 from ledger.holdings import Changes
@@ -426,6 +427,19 @@ def last_act_left_out() -> AbstractContextManager[None]:
     return replaced((hub.evidence_answers, "acts_after", all_but_one))
 
 
+def recovered_without_asking_all() -> AbstractContextManager[None]:
+    """A hub that was set back goes on as soon as its log is whole, whoever has not answered yet."""
+    step = Recovery.step
+
+    async def hasty(
+        self: Recovery, session: Session, batch: Batch, waiting: frozenset[Participant]
+    ) -> HubFacts:
+        whole = self._kept.log.size >= self._guard.read(self._kept.directory.genesis).size
+        return await step(self, session, batch, frozenset() if whole else waiting)
+
+    return replaced((Recovery, "step", hasty))
+
+
 def _without_reserve() -> SimpleNamespace:
     return SimpleNamespace(**{**vars(actions), "reserve": lambda *_: []})
 
@@ -472,6 +486,9 @@ BUGS = {
         "partition,broker-blocked",
         "what is open is reserved, and nothing else",
         4,
+    ),
+    "recovered without asking all": Bug(
+        recovered_without_asking_all, "hub-restore,delay,operator,loss", FAULT_ITSELF, 7
     ),
     "last act left out": Bug(last_act_left_out, "none", "those concerned prove the same", 1, 20),
 }
