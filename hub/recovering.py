@@ -7,7 +7,8 @@ a registry (rules 3.11 and 3.13). Until it has them all it hears nobody, takes n
 no deadline, and seals and signs nothing. In steps, each a transaction:
 
 * entries that came back are taken in the order of the log: appended, and carried out by their
-  effects. One that begins a transaction waits for its proposal, which its author sends again;
+  effects. One that begins a transaction waits for its proposal, which its author sends again,
+  unless it has said all that it ever sent;
 * heads that came back are kept, if the log has their root at their size.
 
 It ends when everybody has given back what they keep and the log is what the anchor says, or longer.
@@ -19,6 +20,7 @@ say once more (`again`), the anchor (`guard`).
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy import or_, select
 
@@ -34,7 +36,7 @@ from ledger.directory import Directory, DirectoryError
 from runtime import books, events
 from runtime.errors import LocalProtocolError
 from runtime.journal import Journal, answers_said, get_mark, set_mark
-from runtime.program import Batch, Heard
+from runtime.program import Batch, Heard, Others
 from runtime.store import Session, Store
 from schemas.directory import Admission, SignedAct, parse_act
 from schemas.effects import AuthorizationEffect, DirectoryEffect
@@ -67,11 +69,22 @@ async def begin_recovery(store: Store, guard: Guard) -> tuple[Head, Head]:
     return Head.of(kept.log), held
 
 
+class Awaited(NamedTuple):
+    """A proposal that an entry begins with and that is not here."""
+
+    position: int
+    transaction: TransactionId
+
+    @property
+    def author(self) -> Actor:
+        """Who proposed it: nobody else may."""
+        return self.transaction.proposer
+
+
 class Recovery:
     """Brings back the tail of a log; `base` is the size that it had when that began."""
 
     def __init__(self, kept: Kept, guard: Guard, policy: Policy, base: int) -> None:
-        self.lacking: frozenset[Actor] = frozenset()
         self.directory: Directory = kept.directory
         """As far as acts came back, though entries before them may not have: who changed a key
         since must be understood.
@@ -81,16 +94,20 @@ class Recovery:
         self._policy = policy
         self._base = base
         self._causes = Causes()
+        self._awaited: Awaited | None = None
         self._seen = 0
         self._said: tuple[object, ...] = ()
+
+    @property
+    def lacking(self) -> frozenset[Actor]:
+        """Whose proposals are awaited."""
+        return frozenset({self._awaited.author} if self._awaited else ())
 
     async def keep(self, session: Session, said: Sequence[Heard]) -> None:
         """Envelopes of the hub's have come back with these messages."""
         await tail.keep(session, said)
 
-    async def step(
-        self, session: Session, batch: Batch, waiting: frozenset[Participant]
-    ) -> HubFacts:
+    async def step(self, session: Session, batch: Batch, others: Others) -> HubFacts:
         """Take what can be taken; end, when all of it is."""
         aim = self._guard.read(self._kept.directory.genesis)
         facts = facts_of(self._kept, batch.now, self._policy)
@@ -105,12 +122,14 @@ class Recovery:
         await _take_heads(session, facts)
         if taken:
             self.directory = facts.directory
-        elif waiting:
+        elif others.waiting:
             await self._look_ahead(session, facts)
-        elif not self.lacking:
+        elif self._awaited is None:
             await self._end(session, facts, batch, aim)
             return facts
-        self._tell(facts, batch, aim, waiting)
+        elif self._awaited.author in others.whole:
+            raise refused(Refusal.LACKING, _gone(self._awaited))
+        self._tell(facts, batch, aim, others.waiting)
         return facts
 
     def _tell(
@@ -157,11 +176,12 @@ class Recovery:
         found = await self._causes.find(
             session, {digest: TransactionId(id_).proposer for id_, digest in named.items()}
         )
-        self.lacking = frozenset()
+        self._awaited = None
         for number, (message, _) in enumerate(came):
             digest = named.get(message.conversation)
             if digest is not None and digest not in found:
-                self.lacking = frozenset({TransactionId(message.conversation).proposer})
+                id_ = TransactionId(message.conversation)
+                self._awaited = Awaited(message.body.position, id_)
                 return came[:number], found
         return came, found
 
@@ -213,6 +233,16 @@ class Recovery:
             actors = facts.directory.members[participant].actors
             for message, line in await _entries_for(session, participant, actors, first):
                 batch.repeat(HUB_ACTOR, [participant], message, line)
+
+
+def _gone(awaited: Awaited) -> str:
+    """Nobody has a proposal, its author included."""
+    author = awaited.author
+    return (
+        f"entry {awaited.position} begins {awaited.transaction}, and its proposal is with nobody "
+        f"any more: {author} has sent again all that it keeps. Bring a newer database of "
+        f"{author.participant}; {RUNBOOK}"
+    )
 
 
 def _unbroken(came: Lines, facts: HubFacts) -> Lines:

@@ -23,6 +23,7 @@ from ledger.effects import Everybody
 from runtime import journal as journals
 from runtime import outbox
 from runtime.journal import Journal, Sealed
+from runtime.program import Others
 from runtime.store import Session
 from schemas import jws, limits
 from schemas.envelope import EnvelopeError, Opened, open_envelope, verify
@@ -80,6 +81,8 @@ class Replies:
     """The proof of such a claim, at the hub."""
     behind_at: set[Greeting] = field(default_factory=set)
     """Where others have envelopes of ours that we do not know of."""
+    owed: set[Greeting] = field(default_factory=set)
+    """Greetings to a hub that recovers, which asks how much each of our actors has sent."""
 
 
 class Control:
@@ -100,6 +103,7 @@ class Control:
         self._open: set[Greeting] = set()
         self._anew: set[Greeting] = set()
         self._missing: set[Greeting] = set()
+        self._told: dict[Actor, int] = {}
         self.recovering = False
         """Whether nobody is heard, and the hub takes back what it has lost (rule 3.13)."""
         self.meet(greets)
@@ -126,6 +130,13 @@ class Control:
         waiting = self.waiting
         return Everybody() if HUB in waiting or self.recovering else waiting
 
+    @property
+    def others(self) -> Others:
+        """How far the others have come, for a program that recovers."""
+        told = self._told.items()
+        whole = frozenset(actor for actor, last in told if self._journal.has_all(actor, last))
+        return Others(self.waiting, whole)
+
     def greet(self, nonce: str, greeting: Greeting) -> Hello:
         """The hello for an open greeting, remembered by its nonce."""
         self._nonces[nonce] = greeting
@@ -146,6 +157,7 @@ class Control:
         """
         if recovering and anew:
             self._open = set(self._greetings)
+            self._told.clear()
         elif self.recovering and not recovering:
             for greetings in (self._greetings, self._open, self._anew, self._missing):
                 greetings.clear()
@@ -209,6 +221,8 @@ class Control:
         if hello.received > answer.received:
             self._doubt((ours, author.participant), hello.received, replies)
         replies.told[author] = hello.sent
+        if author.participant == HUB:  # which greets nobody but to recover
+            replies.owed |= {(actor, HUB) for actor in self._actors[1:]}
 
     def _doubt(self, greeting: Greeting, received: int, replies: Replies) -> None:
         """Somebody says that it has more envelopes of ours than we know of. Anybody can say that:
@@ -284,6 +298,8 @@ class Control:
         self._open -= done
         self._anew -= done
         self._missing = (self._missing | replies.missing) - done
+        self._anew |= replies.owed
+        self._told |= replies.told
         self._greetings |= replies.behind_at
         self._open |= replies.behind_at
 

@@ -105,7 +105,7 @@ class Handler:
         done = Done(Batch(now=now, ids=self._ids, sequences=self.journal.last))
         nothing = Arranged()
         async with self._store.transaction() as session:
-            facts = await recovery.step(session, done.batch, self.control.waiting)
+            facts = await recovery.step(session, done.batch, self.control.others)
             await self._seal(session, done)
             await self._keep(session, nothing, done)
         self._committed(facts, nothing, done)

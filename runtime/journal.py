@@ -95,6 +95,11 @@ class Journal:
         """The senders whose next envelope is stored already: no other one will bring it on."""
         return {s for s, stored in self.early.items() if self.received(s) + 1 in stored}
 
+    def has_all(self, sender: Actor, last: int) -> bool:
+        """Whether all of another's actor up to a sequence is here, applied or stored."""
+        stored = self.early.get(sender, ())
+        return all(n in stored for n in range(self.received(sender) + 1, last + 1))
+
     def sent(self, sender: Actor, recipient: Participant) -> int:
         """The last sequence sealed by an actor of ours."""
         return self.last.get((sender, recipient), 0)

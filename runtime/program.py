@@ -23,7 +23,7 @@ from schemas.identifiers import Actor, Digest, Instant, Participant
 from schemas.messages import Message, new_message
 from schemas.units import Frozen
 
-__all__ = ["Batch", "Heard", "Item", "Order", "Program", "Recovery", "Said", "Tick"]
+__all__ = ["Batch", "Heard", "Item", "Order", "Others", "Program", "Recovery", "Said", "Tick"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,16 @@ class Batch:
         self.events.append((event, values))
 
 
+@dataclass(frozen=True, slots=True)
+class Others:
+    """How far the others have come with a program that recovers."""
+
+    waiting: frozenset[Participant] = frozenset()
+    """They have not given back all that they keep."""
+    whole: frozenset[Actor] = frozenset()
+    """They have said how much they have sent here since the start, and all of it is here."""
+
+
 class Recovery(Protocol):
     """What brings back what a program's database has lost and others keep. While there is one,
     nothing is heard, ordered or begun, and nothing is said (rule 3.13).
@@ -158,10 +168,9 @@ class Recovery(Protocol):
         """Others whose own envelopes are needed to go further."""
         ...
 
-    async def step(self, session: Session, batch: Batch, waiting: frozenset[Participant]) -> Any:
-        """Take what is here and can be taken; gives facts for `committed`. Participants in
-        `waiting` have not given back all that they keep. What is said in the step that ends the
-        recovery is sealed and sent.
+    async def step(self, session: Session, batch: Batch, others: Others) -> Any:
+        """Take what is here and can be taken; gives facts for `committed`. What is said in the step
+        that ends the recovery is sealed and sent.
 
         `LocalProtocolError` when nothing can ever be right: nothing of the step is written.
         """

@@ -103,18 +103,20 @@ async def hub_rows(url: str) -> Rows:
     return found
 
 
-async def set_aside(federation: Federation, name: str) -> Path:
-    """A copy of all databases; the hub has stopped."""
+async def set_aside(federation: Federation, name: str, *others: Participant) -> Path:
+    """A copy of the hub's database, and of others'; they have stopped."""
     await federation.let_go()
     kept = federation.folder / name
-    copy_databases(federation.folder, kept, str(HUB))
+    for participant in (HUB, *others):
+        copy_databases(federation.folder, kept, str(participant))
     return kept
 
 
-async def set_back(federation: Federation, kept: Path) -> None:
-    """The hub's database is the older one again, and its anchor is not."""
+async def set_back(federation: Federation, kept: Path, *others: Participant) -> None:
+    """The hub's database is the older one again, and others' are; its anchor is not."""
     await federation.let_go()
-    copy_databases(kept, federation.folder, str(HUB))
+    for participant in (HUB, *others):
+        copy_databases(kept, federation.folder, str(participant))
 
 
 async def told_to_recover(federation: Federation) -> tuple[Head, Head]:
@@ -440,6 +442,41 @@ async def test_a_tail_that_nobody_has_is_not_made_up(
     assert why.startswith(lost), why
     said = f"the anchor says that {size} entries" if kept == "nothing" else "back; entry 30 did."
     assert said in why
+    assert await federation.log_size() == grown
+    await federation.stop()
+
+
+LONELY = {
+    "of an only actor": (GHA, issuance(GHA, U, 1001, 1100)),
+    "of another than the first actor": (
+        MMR,
+        {"action": "authorization", "terms": terms("MM-2", MMR, "CA0001", quantity=5)},
+    ),
+}
+"""What concerns its proposer alone, so that nobody is sent the proposal."""
+
+
+@pytest.mark.parametrize("name", LONELY, ids=lambda name: name.replace(" ", "-"))
+async def test_a_proposal_that_was_lost_with_the_hubs_database_ends_the_recovery(
+    federation: Federation, keeper: Keeper, name: str
+) -> None:
+    """Its author's database was set back as well, and nobody was sent the proposal."""
+    actor, lonely = LONELY[name]
+    await federation.settled()
+    await federation.stop(HUB, actor.participant)
+    older = await set_aside(federation, "older", actor.participant)
+    await federation.start(HUB, actor.participant)
+    grown = await federation.log_size()
+    transaction = await federation.propose(actor, lonely)
+    assert await federation.ended(transaction) == "completed"
+    await federation.stop(HUB, actor.participant)
+
+    await set_back(federation, older, actor.participant)
+    await told_to_recover(federation)
+    await federation.start(HUB, actor.participant)
+    why = await end(federation)
+    assert why.startswith(f"{Refusal.LACKING}: entry {grown} begins {transaction}, "), why
+    assert f"{actor} has sent again all that it keeps" in why
     assert await federation.log_size() == grown
     await federation.stop()
 

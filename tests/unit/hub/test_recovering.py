@@ -24,14 +24,15 @@ from runtime.anchor import MemoryAnchor
 from runtime.clock import Ids
 from runtime.errors import LocalProtocolError
 from runtime.hearing import kept_as
-from runtime.program import Batch, Heard, Said
+from runtime.outbox import keep_sealed
+from runtime.program import Batch, Heard, Others, Said
 from runtime.store import Session, open_store
 from schemas.directory import Profile, SignedAct
 from schemas.effects import DirectoryEffect
 from schemas.envelope import Manifest, digest, open_envelope, seal
 from schemas.evidence import EvidencePart
 from schemas.findings import Reason, finding
-from schemas.identifiers import HUB_ACTOR, Participant, TransactionId
+from schemas.identifiers import HUB_ACTOR, Actor, Participant, TransactionId
 from schemas.messages import Acceptance, Checkpoint, Entry, Message, Notice
 from tests.cast import (
     CHE,
@@ -78,6 +79,7 @@ class Pair:
         self.said: list[Heard] = []
         self.heard: list[Heard] = []
         self._sequences: dict[Participant, int] = {}
+        self._returned: set[tuple[Participant, int]] = set()
 
     @classmethod
     async def begin(cls, folder: Path, url: str) -> "Pair":
@@ -134,35 +136,45 @@ class Pair:
         await self.back.restart()
 
     async def resent(self, heard: Iterable[Heard]) -> None:
-        opened = [open_envelope(one.manifest + b"\n" + one.line) for one in heard]
+        opened = [open_envelope(bytes_of(one)) for one in heard]
         async with self.back.store.transaction() as session:
             await journals.keep_received(session, opened, NOON, applied=False)
 
     async def given(self, said: Iterable[Heard]) -> None:
+        """As the node takes back envelopes: they are kept as sent."""
+        back = [one for one in said if (recipient(one), one.sequence) not in self._returned]
+        self._returned |= {(recipient(one), one.sequence) for one in back}
+        sealed = [
+            journals.Sealed(HUB_ACTOR, recipient(one), one.sequence, bytes_of(one)) for one in back
+        ]
         async with self.back.store.transaction() as session:
-            await self.back.hub.recall(session, list(said), Batch(self.back.now, self.back.ids))
+            await keep_sealed(session, sealed, NOON)
+            await journals.keep_messages(session, [kept_as(one, recipient(one)) for one in back])
+            await self.back.hub.recall(session, back, Batch(self.back.now, self.back.ids))
 
-    async def step(self, *waiting: Participant) -> Batch:
+    async def step(self, *waiting: Participant, whole: Iterable[Actor] = ()) -> Batch:
+        """As the node takes a step; of `whole` everything is here that they have said."""
         recovery = self.back.hub.recovery
         assert recovery is not None
         batch = Batch(self.back.now, self.back.ids)
         async with self.back.store.transaction() as session:
-            facts = await recovery.step(session, batch, frozenset(waiting))
+            others = Others(frozenset(waiting), frozenset(whole))
+            facts = await recovery.step(session, batch, others)
         self.back.hub.committed(facts)
         return batch
 
-    async def finish(self) -> Batch:
+    async def finish(self, whole: Iterable[Actor] = ()) -> Batch:
         """Everybody has given back what they keep."""
         for _ in range(100):
-            batch = await self.step()
+            batch = await self.step(whole=whole)
             if self.back.hub.recovery is None:
                 return batch
         raise AssertionError("it does not end")
 
-    async def refusal(self) -> str:
+    async def refusal(self, whole: Iterable[Actor] = ()) -> str:
         size = self.back.hub.kept.log.size
         with pytest.raises(LocalProtocolError) as error:
-            await self.finish()
+            await self.finish(whole)
         assert self.back.hub.recovery is not None
         await self.back.restart()
         assert self.back.hub.kept.log.size == size, "nothing of it was written"
@@ -239,6 +251,29 @@ async def test_an_entry_waits_for_the_proposal_that_it_begins_with(pair: Pair) -
     assert pair.back.hub.kept.log.size == size + 1
     await pair.resent(pair.heard[1:])
     await pair.finish()
+    assert await rows(pair.back) == await rows(pair.alive)
+
+
+async def test_a_proposal_that_nobody_has_any_more_is_not_waited_for(pair: Pair) -> None:
+    """Its author has sent again what it keeps, and nobody was sent it by the hub."""
+    await pair.given(pair.said)
+    await pair.resent(pair.heard[1:])
+    position = pair.back.hub.kept.log.size
+    for _ in range(5):
+        await pair.step(SWISS, whole=[GHA, CHE])
+        await pair.step(whole=[CHE])
+    why = await pair.refusal(whole=[GHA, CHE])
+    assert why.startswith(f"{Refusal.LACKING}: entry {position} begins GHA01-GHA-1, and its ")
+    assert "GHA01/GHA has sent again all that it keeps" in why
+
+
+async def test_a_proposal_that_its_author_lost_and_another_was_asked_about_is_taken_from_that_one(
+    pair: Pair,
+) -> None:
+    await pair.resent(pair.heard[:2])
+    await pair.given(pair.said)
+    await pair.resent(pair.heard[3:])
+    await pair.finish(whole=[GHA, CHE])
     assert await rows(pair.back) == await rows(pair.alive)
 
 
@@ -430,8 +465,12 @@ async def told_to_recover(pair: Pair, anchor: MemoryAnchor) -> tuple[int, int]:
 # --- what came back, and what was made of it -----------------------------------------------------
 
 
+def bytes_of(one: Heard) -> bytes:
+    return one.manifest + b"\n" + one.line
+
+
 def recipient(one: Heard) -> Participant:
-    return open_envelope(one.manifest + b"\n" + one.line).manifest.to
+    return open_envelope(bytes_of(one)).manifest.to
 
 
 def is_entry(one: Heard, position: int | None = None) -> bool:

@@ -9,13 +9,14 @@ import pytest
 from runtime.control import Control, Here, Replies
 from runtime.journal import Journal, Sealed
 from runtime.outbox import keep_sealed
+from runtime.program import Others
 from runtime.store import Store, open_store
 from schemas import limits
 from schemas.envelope import open_envelope
 from schemas.identifiers import Actor
 from schemas.messages import Hello, Lacking, Message, ResendRequest, Returned, parse_message
 from schemas.units import Frozen
-from tests.cast import CHE, GHA, HUB, REC
+from tests.cast import CHE, GHA, HUB, KOR, REC, VUT
 from tests.peer import NOON, Peer
 from tests.toy import founded, make_database
 
@@ -309,6 +310,31 @@ async def test_after_its_database_was_read_anew_everybody_is_greeted_once_more(
     assert hub.waiting == frozenset()
     hub.recover(recovering=True, anew=True)
     assert hub.waiting == {CHE.participant}
+
+
+async def test_a_hub_that_recovers_knows_of_whom_all_is_here(bench: Bench, hub: Control) -> None:
+    hello = Hello(actor=CHE, sent=3, received=0, answer=False)
+    hub.committed(await bench.hears(CHE, hello, "hello"))
+    assert hub.others == Others(frozenset({CHE.participant}), frozenset())
+    bench.journal.last[CHE, HUB] = 1
+    bench.journal.early[CHE] = {3}
+    assert hub.others.whole == frozenset()
+    bench.journal.early[CHE] = {2, 3}
+    assert hub.others.whole == {CHE}
+    hub.recover(recovering=True, anew=True)
+    assert hub.others.whole == frozenset(), "they are asked again"
+
+
+async def test_whom_the_hub_greets_greets_it_with_its_other_actors_and_waits_for_nobody(
+    bench: Bench,
+) -> None:
+    """The hub does so to recover, and learns how much each of them has sent."""
+    bench.control = Control(KOR.participant, (KOR, VUT), (REC,), bench.journal)
+    hello = Hello(actor=HUB_ACTOR, sent=0, received=0, answer=False)
+    bench.control.committed(await bench.hears(HUB_ACTOR, hello, "hello"))
+    assert (VUT, HUB) in bench.control.open_greetings()
+    assert (KOR, HUB) not in bench.control.open_greetings(), "its answer says the same"
+    assert bench.control.waiting == {REC}
 
 
 async def test_a_hub_that_has_recovered_hears_everybody_and_greets_nobody(
