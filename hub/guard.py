@@ -29,6 +29,7 @@ from runtime.errors import LocalProtocolError
 from runtime.store import Session, Store
 from schemas import jws
 from schemas.directory import Genesis
+from schemas.identifiers import Actor
 
 __all__ = [
     "NO_LOG",
@@ -37,6 +38,7 @@ __all__ = [
     "Head",
     "Refusal",
     "anchored_and_logged",
+    "bring",
     "lay_anew",
     "refused",
     "root_at",
@@ -211,6 +213,11 @@ async def _kept(session: Session) -> Kept:
     if kept is None:
         raise LocalProtocolError(NO_LOG)
     return kept
+
+
+def bring(author: Actor) -> str:
+    """What helps when somebody has lost what it said."""
+    return f"Bring a newer database of {author.participant}; {RUNBOOK}"
 
 
 def refused(why: Refusal, detail: str) -> LocalProtocolError:

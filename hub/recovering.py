@@ -11,26 +11,27 @@ no deadline, and seals and signs nothing. In steps, each a transaction:
   unless it has said all that it ever sent;
 * heads that came back are kept, if the log has their root at their size.
 
-It ends when everybody has given back what they keep and the log is what the anchor says, or longer.
-Then those who lack an entry are sent it, as it was. If what came back contradicts the anchor or
-itself, or is not all, the program ends and says what is wrong: nothing is made up, nothing forks.
+It ends when everybody has given back what they keep, the log is what the anchor says, or longer,
+and whoever has said what the log rests on still has it, or has it again. Then those who lack an
+entry are sent it, as it was. If what came back contradicts the anchor or itself, or is not all, the
+program ends and says what is wrong: nothing is made up, nothing forks.
 
 Elsewhere: what came back (`tail`), taking an entry (`taking`), proposals (`causes`), what others
-say once more (`again`), the anchor (`guard`).
+had said (`words`) and say once more (`again`), what they lack (`owing`), the anchor (`guard`).
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import or_, select
-
-from hub import saving, storage, tables, tail
+from hub import saving, storage, tail
 from hub.causes import Causes
-from hub.guard import NO_LOG, RUNBOOK, Guard, Head, Refusal, refused, root_at
+from hub.guard import NO_LOG, RUNBOOK, Guard, Head, Refusal, bring, refused, root_at
+from hub.owing import say_what_is_owed
 from hub.reach import approvals_counted, spans_moved
 from hub.state import HubFacts, Kept, facts_of
 from hub.tail import RECOVERED, RECOVERING
 from hub.taking import take_back
+from hub.words import Words
 from ledger.asking import Policy, authorizations_named
 from ledger.directory import Directory, DirectoryError
 from runtime import books, events
@@ -38,9 +39,9 @@ from runtime.errors import LocalProtocolError
 from runtime.journal import Journal, answers_said, get_mark, set_mark
 from runtime.program import Batch, Heard, Others
 from runtime.store import Session, Store
-from schemas.directory import Admission, SignedAct, parse_act
+from schemas.directory import SignedAct
 from schemas.effects import AuthorizationEffect, DirectoryEffect
-from schemas.identifiers import HUB, HUB_ACTOR, REC, Actor, Digest, Participant, TransactionId
+from schemas.identifiers import HUB, HUB_ACTOR, Actor, Digest, Participant, TransactionId
 from schemas.messages import Entry, Message, Proposal, parse_message
 
 __all__ = ["TAKEN_MAX", "Recovery", "begin_recovery"]
@@ -94,14 +95,15 @@ class Recovery:
         self._policy = policy
         self._base = base
         self._causes = Causes()
+        self._words = Words(base, self._causes)
         self._awaited: Awaited | None = None
         self._seen = 0
         self._said: tuple[object, ...] = ()
 
     @property
     def lacking(self) -> frozenset[Actor]:
-        """Whose proposals are awaited."""
-        return frozenset({self._awaited.author} if self._awaited else ())
+        """Whose messages are awaited."""
+        return frozenset({self._awaited.author}) if self._awaited else self._words.awaited
 
     async def keep(self, session: Session, said: Sequence[Heard]) -> None:
         """Envelopes of the hub's have come back with these messages."""
@@ -124,11 +126,9 @@ class Recovery:
             self.directory = facts.directory
         elif others.waiting:
             await self._look_ahead(session, facts)
-        elif self._awaited is None:
-            await self._end(session, facts, batch, aim)
+        elif await self._is_all_here(session, facts, batch, others, aim):
+            await self._end(session, facts, batch)
             return facts
-        elif self._awaited.author in others.whole:
-            raise refused(Refusal.LACKING, _gone(self._awaited))
         self._tell(facts, batch, aim, others.waiting)
         return facts
 
@@ -182,8 +182,8 @@ class Recovery:
             if digest is not None and digest not in found:
                 id_ = TransactionId(message.conversation)
                 self._awaited = Awaited(message.body.position, id_)
-                return came[:number], found
-        return came, found
+                return came[:number], {one: word.line for one, word in found.items()}
+        return came, {one: word.line for one, word in found.items()}
 
     async def _look_ahead(self, session: Session, facts: HubFacts) -> None:
         """Learn acts that came back beyond entries that did not. Whoever changed a key since, or
@@ -210,29 +210,31 @@ class Recovery:
 
     # --- ending ---------------------------------------------------------------------------------
 
-    async def _end(self, session: Session, facts: HubFacts, batch: Batch, aim: Head) -> None:
-        """Everybody has given back what they keep: go on, if that is all of it."""
+    async def _is_all_here(
+        self, session: Session, facts: HubFacts, batch: Batch, others: Others, aim: Head
+    ) -> bool:
+        """Everybody has given back what they keep; whether that is all of it. It may be that
+        somebody has not sent again yet what it had said.
+        """
+        if self._awaited is not None:
+            if self._awaited.author in others.whole:
+                raise refused(Refusal.LACKING, _gone(self._awaited))
+            return False
         lost = await _still_lacking(session, facts, aim)
         if lost is not None:
             raise refused(Refusal.LACKING, f"everybody gave back what they keep, and {lost}")
+        return await self._words.hold(session, facts.directory, batch, others)
+
+    async def _end(self, session: Session, facts: HubFacts, batch: Batch) -> None:
+        """Go on."""
         await self._guard.check(session, facts.directory.genesis, facts.log)
-        await self._say_again(session, facts, batch)
+        await say_what_is_owed(session, facts, self._base, self._causes, batch)
         await _end_answers(session, self._kept)
         await set_mark(session, RECOVERING, 0)
         await set_mark(session, RECOVERED, 1)
+        await tail.forget_back(session, facts.directory.members)
         facts.recovered = await storage.load_kept(session)
         batch.log(events.LOG_RECOVERED, size=facts.log.size, root=facts.log.root().hex())
-
-    async def _say_again(self, session: Session, facts: HubFacts, batch: Batch) -> None:
-        """Whoever was to be sent an entry and has not got it is sent it now, as it was."""
-        newcomers = await _admitted_since(session, self._base)
-        for participant in sorted(facts.directory.members):
-            first = await tail.told(session, participant)
-            if participant not in newcomers:
-                first = max(first, self._base)
-            actors = facts.directory.members[participant].actors
-            for message, line in await _entries_for(session, participant, actors, first):
-                batch.repeat(HUB_ACTOR, [participant], message, line)
 
 
 def _gone(awaited: Awaited) -> str:
@@ -240,8 +242,7 @@ def _gone(awaited: Awaited) -> str:
     author = awaited.author
     return (
         f"entry {awaited.position} begins {awaited.transaction}, and its proposal is with nobody "
-        f"any more: {author} has sent again all that it keeps. Bring a newer database of "
-        f"{author.participant}; {RUNBOOK}"
+        f"any more: {author} has sent again all that it keeps. {bring(author)}"
     )
 
 
@@ -329,28 +330,3 @@ async def _end_answers(session: Session, kept: Kept) -> None:
         types = [k.type for k in said if k.answers == wanted.message]
         if "notice" in types or types.count("evidence-part") > wanted.part:
             await saving.save_turn(session, wanted, over=True)
-
-
-async def _admitted_since(session: Session, base: int) -> set[Participant]:
-    """Who was admitted by an entry from a position on."""
-    rows = await session.execute(select(tables.acts.c.act).where(tables.acts.c.position >= base))
-    acts = [parse_act(row.act) for row in rows]
-    return {act.participant for act in acts if isinstance(act, Admission)}
-
-
-async def _entries_for(
-    session: Session, participant: Participant, actors: Sequence[Actor], first: int
-) -> Lines:
-    """The entries from a position on that a participant is sent: all of them, or those that are
-    addressed to its actors or carry an act.
-    """
-    table, acts, deliveries = tables.log_entries, tables.acts, tables.deliveries
-    statement = select(table.c.line).where(table.c.position >= first)
-    if participant != REC:
-        mine = select(deliveries.c.position).where(
-            deliveries.c.actor.in_(actors), deliveries.c.position >= first
-        )
-        carrying = select(acts.c.position).where(acts.c.position >= first)
-        statement = statement.where(or_(table.c.position.in_(mine), table.c.position.in_(carrying)))
-    lines = [bytes(r.line) for r in await session.execute(statement.order_by(table.c.position))]
-    return [(parse_message(line), line) for line in lines]

@@ -29,7 +29,9 @@ __all__ = [
     "Head",
     "contradicted",
     "count",
+    "first_back",
     "first_left",
+    "forget_back",
     "forget_entries",
     "forget_heads",
     "keep",
@@ -60,8 +62,10 @@ async def keep(session: Session, said: Iterable[Heard]) -> None:
     """Keep what came back of entries and heads, and how far each participant had been told."""
     rows: dict[tuple[str, int, str], dict[str, object]] = {}
     reached: dict[str, int] = {}
+    back: dict[Participant, int] = {}
     for heard in said:
         manifest, body = open_manifest(heard.manifest)[1], heard.message.body
+        back[manifest.to] = min(heard.sequence, back.get(manifest.to, heard.sequence))
         if isinstance(body, Entry):
             kind, number, digest = ENTRY, body.position, str(heard.digest)
             line, at = heard.line, body.at
@@ -84,6 +88,25 @@ async def keep(session: Session, said: Iterable[Heard]) -> None:
     await add_new(session, tail, list(rows.values()))
     for mark, last in reached.items():
         await set_mark(session, mark, max(last, await get_mark(session, mark)))
+    for participant, sequence in back.items():
+        before = await first_back(session, participant)
+        await set_mark(session, _back(participant), min(sequence, before or sequence))
+
+
+def _back(participant: Participant) -> str:
+    return f"back {participant}"
+
+
+async def first_back(session: Session, participant: Participant) -> int:
+    """The first sequence of the envelopes that came back from a participant; nought if none did."""
+    return await get_mark(session, _back(participant))
+
+
+async def forget_back(session: Session, participants: Iterable[Participant]) -> None:
+    """The recovery is over."""
+    for participant in participants:
+        if await first_back(session, participant):
+            await set_mark(session, _back(participant), 0)
 
 
 def _told(participant: Participant) -> str:

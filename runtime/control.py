@@ -7,7 +7,7 @@ sequences it knows; the answer quotes the nonce. Whoever misses the other's enve
 (`resend`); whoever was restored from an older backup, and so misses its *own*, asks for those too,
 gets them back (`returned`) and only then writes again. The first greeting after a start makes a
 program wait; when its link comes up again it greets anew, and goes on meanwhile. The hub greets
-nobody and takes nothing back, unless it recovers.
+nobody and takes nothing back, unless it recovers; and then it answers no greeting.
 
 Elsewhere: ordinary envelopes (`intake`), when missing ones are asked for (`gaps`), saying any of it
 (`peers`), storing what came back (`recalling`).
@@ -135,7 +135,7 @@ class Control:
         """How far the others have come, for a program that recovers."""
         told = self._told.items()
         whole = frozenset(actor for actor, last in told if self._journal.has_all(actor, last))
-        return Others(self.waiting, whole)
+        return Others(self.waiting, whole, self._journal.early)
 
     def greet(self, nonce: str, greeting: Greeting) -> Hello:
         """The hello for an open greeting, remembered by its nonce."""
@@ -209,20 +209,23 @@ class Control:
         self, author: Actor, hello: Hello, nonce: str | None, here: Here, replies: Replies
     ) -> None:
         ours = self._actors[0]
+        replies.told[author] = hello.sent
+        if author.participant == HUB:  # which greets nobody but to recover
+            replies.owed |= {(actor, HUB) for actor in self._actors[1:]}
+        has = self._journal.sent(ours, author.participant)
+        if hello.received > has:
+            self._doubt((ours, author.participant), hello.received, replies)
+        if self.recovering:  # what is here of others may not be all that comes back
+            return
         sent, lacking = here.lacking()
         answer = Hello(
             actor=author,
             sent=sent,
-            received=self._journal.sent(ours, author.participant),
+            received=has,
             answer=True,
             lacking=lacking,
         )
         replies.say.append((ours, author.participant, "hello", answer, nonce))
-        if hello.received > answer.received:
-            self._doubt((ours, author.participant), hello.received, replies)
-        replies.told[author] = hello.sent
-        if author.participant == HUB:  # which greets nobody but to recover
-            replies.owed |= {(actor, HUB) for actor in self._actors[1:]}
 
     def _doubt(self, greeting: Greeting, received: int, replies: Replies) -> None:
         """Somebody says that it has more envelopes of ours than we know of. Anybody can say that:

@@ -103,13 +103,24 @@ class Handler:
     async def recover(self, recovery: Recovery, now: Instant) -> Done:
         """A step of a program's recovery, in a transaction of its own (rule 3.13)."""
         done = Done(Batch(now=now, ids=self._ids, sequences=self.journal.last))
-        nothing = Arranged()
+        arranged = Arranged()
         async with self._store.transaction() as session:
             facts = await recovery.step(session, done.batch, self.control.others)
+            for opened in done.batch.restored:
+                self._restore(opened, arranged)
             await self._seal(session, done)
-            await self._keep(session, nothing, done)
-        self._committed(facts, nothing, done)
+            await self._keep(session, arranged, done)
+        self._committed(facts, arranged, done)
         return done
+
+    def _restore(self, opened: Opened, arranged: Arranged) -> None:
+        """An envelope that its author has lost is kept for it, like one that came early."""
+        sender, sequence = opened.manifest.sender, opened.manifest.sequence
+        assert sequence is not None
+        stored = arranged.stored.setdefault(sender, set(self.journal.early.get(sender, ())))
+        assert sequence not in stored, "nothing is put together that is here"
+        stored.add(sequence)
+        arranged.early.append(opened)
 
     # --- open -----------------------------------------------------------------------------------
 

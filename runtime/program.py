@@ -11,13 +11,14 @@ batch. A raised exception is a bug: nothing of the batch is committed and the it
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ledger.directory import Directory
 from runtime.clock import Ids
 from runtime.store import Session
-from schemas.envelope import digest
+from schemas.envelope import Opened, digest
 from schemas.findings import Finding
 from schemas.identifiers import Actor, Digest, Instant, Participant
 from schemas.messages import Message, new_message
@@ -110,6 +111,10 @@ class Batch:
     refusals: dict[int, list[Finding]] = field(default_factory=dict)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     rotations: list[Actor] = field(default_factory=list)
+    restored: list[Opened] = field(default_factory=list)
+    """Envelopes of others that they have lost and a recovery has put together: stored like early
+    ones, so that they take them back (rule 3.11).
+    """
     halt: str | None = None
 
     def make(
@@ -156,6 +161,8 @@ class Others:
     """They have not given back all that they keep."""
     whole: frozenset[Actor] = frozenset()
     """They have said how much they have sent here since the start, and all of it is here."""
+    early: Mapping[Actor, AbstractSet[int]] = field(default_factory=dict)
+    """The sequences of their envelopes that are stored and not applied."""
 
 
 class Recovery(Protocol):

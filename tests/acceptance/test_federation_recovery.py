@@ -22,10 +22,11 @@ from runtime.anchor import MemoryAnchor
 from runtime.errors import LocalProtocolError
 from runtime.store import open_store
 from schemas.directory import Profile
-from schemas.envelope import digest
+from schemas.envelope import digest, open_envelope, open_manifest
 from schemas.findings import Reason
 from schemas.identifiers import REC_ACTOR, Instant, Participant
 from schemas.limits import RESEND_ENVELOPES_MAX
+from schemas.messages import Enclosure, parse_message
 from tests.acceptance.test_federation_evidence_asked import asked as evidence_asked
 from tests.acceptance.test_federation_evidence_asked import exported, facts, moved, witnessed
 from tests.cast import (
@@ -478,6 +479,84 @@ async def test_a_proposal_that_was_lost_with_the_hubs_database_ends_the_recovery
     assert why.startswith(f"{Refusal.LACKING}: entry {grown} begins {transaction}, "), why
     assert f"{actor} has sent again all that it keeps" in why
     assert await federation.log_size() == grown
+    await federation.stop()
+
+
+async def passed_on(federation: Federation) -> dict[tuple[str, int], set[str]]:
+    """By author and sequence, the manifests of what the hub has passed on, wherever it is kept."""
+    found: dict[tuple[str, int], set[str]] = {}
+    for rows in (await heard(federation)).values():
+        for _, body in rows:
+            for message in map(parse_message, open_envelope(bytes(body)).lines):
+                if isinstance(message.body, Enclosure):
+                    manifest = open_manifest(message.body.manifest.encode())[1]
+                    assert manifest.sequence is not None
+                    place = str(manifest.sender), manifest.sequence
+                    found.setdefault(place, set()).add(message.body.manifest)
+    return found
+
+
+async def test_whoever_was_set_back_with_the_hub_has_its_own_words_back_from_others(
+    federation: Federation, keeper: Keeper
+) -> None:
+    """Switzerland's acceptance is in neither database. Ghana was sent it, and the service what it
+    had stated beside it; so it is whole, and Switzerland takes it back and says nothing else in its
+    place.
+    """
+    await federation.settled()
+    await federation.stop(HUB, SWISS)
+    older = await set_aside(federation, "older", SWISS)
+    await federation.start(HUB, SWISS)
+    transaction = await federation.propose(GHA, first_transfer(201, 210, 201))
+    assert await federation.ended(transaction) == "completed"
+    await federation.settled()
+    await federation.stop(HUB, SWISS)
+    sql = "select sequence, body from outbox where sender = 'CHE01/CHE' and recipient = 'HUB'"
+    before = await federation.rows(SWISS, sql)
+
+    await set_back(federation, older, SWISS)
+    lost = set(before) - set(await federation.rows(SWISS, sql))
+    assert lost
+    await told_to_recover(federation)
+    await federation.start(HUB, SWISS)
+    await recovered(federation)
+    await federation.greeted()
+    assert lost <= set(await federation.rows(SWISS, sql)), "byte for byte"
+    assert await federation.ended(transaction) == "completed"
+    await federation.applied()
+    assert await federation.state(transaction, SWISS) == "completed"
+    await goes_on(federation)
+    assert all(len(manifests) == 1 for manifests in (await passed_on(federation)).values())
+
+
+@pytest.mark.parametrize("settings", [Settings(manual=frozenset({SWISS}))])
+async def test_a_consent_that_nobody_has_any_more_ends_the_recovery(
+    federation: Federation, keeper: Keeper
+) -> None:
+    """The entry that names it is with the reconciliation service. If the hub went on, Switzerland
+    would halt at it.
+    """
+    await federation.settled()
+    transaction = await federation.propose(GHA, first_transfer(201, 210, 201))
+    await federation.reached(transaction, "cleared")
+    await federation.settled()
+    await federation.stop(HUB, SWISS, GHANA)
+    older = await set_aside(federation, "older", SWISS, GHANA)
+    await federation.start(HUB, SWISS, GHANA)
+    grown = await federation.log_size()
+    await federation.order(SWISS, "accept", transaction=transaction)
+    assert await federation.ended(transaction) == "completed"
+    await federation.settled()
+    await federation.stop(HUB, SWISS, GHANA)
+
+    await set_back(federation, older, SWISS, GHANA)
+    await told_to_recover(federation)
+    await federation.start(HUB, SWISS, GHANA)
+    why = await end(federation)
+    assert why.startswith(f"{Refusal.LACKING}: "), why
+    assert "CHE01/CHE" in why
+    assert await federation.log_size() == grown + 1
+    assert not federation.logged(events.NODE_HALTED)
     await federation.stop()
 
 

@@ -5,7 +5,7 @@ Two hubs have the same first entries. One of them lives on; what it says comes b
 """
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,16 @@ from hub.tail import RECOVERING
 from ledger import note
 from runtime import journal as journals
 from runtime.anchor import MemoryAnchor
-from runtime.clock import Ids
 from runtime.errors import LocalProtocolError
 from runtime.hearing import kept_as
-from runtime.outbox import keep_sealed
-from runtime.program import Batch, Heard, Others, Said
+from runtime.program import Batch, Heard
 from runtime.store import Session, open_store
-from schemas.directory import Profile, SignedAct
 from schemas.effects import DirectoryEffect
-from schemas.envelope import Manifest, digest, open_envelope, seal
+from schemas.envelope import digest
 from schemas.evidence import EvidencePart
 from schemas.findings import Reason, finding
-from schemas.identifiers import HUB_ACTOR, Actor, Participant, TransactionId
-from schemas.messages import Acceptance, Checkpoint, Entry, Message, Notice
+from schemas.identifiers import TransactionId
+from schemas.messages import Checkpoint, Entry, Notice, parse_message
 from tests.cast import (
     CHE,
     GHA,
@@ -41,19 +38,12 @@ from tests.cast import (
     LOG,
     REC,
     U,
-    admission,
-    first_transfer,
     genesis,
     issuance,
     keyring,
-    profile,
-    signer,
-    terms,
 )
 from tests.unit.hub.alone import NOON, Alone, later
-
-GHANA, SWISS = Participant("GHA01"), Participant("CHE01")
-EVERYBODY: frozenset[Participant] = frozenset()
+from tests.unit.hub.pair import GHANA, SWISS, Pair, envelope, recipient
 
 TABLES = {
     "log_entries": "position, line, conversation, at",
@@ -69,139 +59,6 @@ TABLES = {
     "overlays": "book, kind, actor, key, first, last, reference",
     "checkpoints": "size, root, note",
 }
-
-
-class Pair:
-    """A hub that lives on, what it has said since, and one that was set back."""
-
-    def __init__(self, alive: Alone, back: Alone) -> None:
-        self.alive, self.back = alive, back
-        self.said: list[Heard] = []
-        self.heard: list[Heard] = []
-        self._sequences: dict[Participant, int] = {}
-        self._returned: set[tuple[Participant, int]] = set()
-
-    @classmethod
-    async def begin(cls, folder: Path, url: str) -> "Pair":
-        acts: list[SignedAct] = [genesis()]
-        acts += [admission(participant, NOON) for participant in (REC, GHANA, SWISS)]
-        acts.append(profile(GHA, CHE, Profile.INFORMATION, NOON))
-        alike = []
-        for where in (f"sqlite:///{folder / 'alive.db'}", url):
-            alone = await Alone.begin(where, ids=Ids(random.Random(1).randbytes))
-            for act in acts[1:]:
-                await alone.run(alone.order(act))
-            alike.append(alone)
-        pair = cls(*alike)
-        assert pair.alive.hub.kept.log.root() == pair.back.hub.kept.log.root()
-        return pair
-
-    async def close(self) -> None:
-        await self.alive.store.close()
-        await self.back.store.close()
-
-    async def live(self) -> None:
-        """Units are issued and transferred, and heads shown."""
-        await self.says(self.alive.proposal(GHA, "GHA01-GHA-1", issuance(GHA, U, 1, 100)))
-        recorded = {"action": "authorization", "terms": terms("GH-1", GHA, "CA0007", quantity=60)}
-        await self.says(self.alive.proposal(GHA, "GHA01-GHA-2", recorded))
-        transfer = self.alive.proposal(GHA, "GHA01-GHA-3", first_transfer(1, 10, 1))
-        await self.says(transfer)
-        answer = self.alive.heard(CHE, "acceptance", "GHA01-GHA-3", Acceptance(), transfer.digest)
-        await self.says(answer)
-        self.collect(await self.alive.tick(5))
-
-    async def says(self, heard: Heard) -> None:
-        self.heard.append(heard)
-        batch = await self.alive.run(heard)
-        assert self.alive.found[heard.name] == []
-        self.collect(batch)
-
-    def collect(self, batch: Batch) -> None:
-        self.said += [self.envelope(said) for said in batch.said]
-
-    def envelope(self, said: Said) -> Heard:
-        """What was said, in an envelope of its own."""
-        number = self._sequences[said.to] = self._sequences.get(said.to, 0) + 1
-        return envelope(said.to, number, said.message, said.line)
-
-    # --- the one that was set back --------------------------------------------------------------
-
-    async def set_back(self) -> None:
-        """It is told to recover, and others send again what they had said."""
-        self.back.now = later(60)
-        async with self.back.store.transaction() as session:
-            await journals.set_mark(session, RECOVERING, self.back.hub.kept.log.size)
-        self.back.anchor.text = self.alive.anchor.text
-        await self.back.restart()
-
-    async def resent(self, heard: Iterable[Heard]) -> None:
-        opened = [open_envelope(bytes_of(one)) for one in heard]
-        async with self.back.store.transaction() as session:
-            await journals.keep_received(session, opened, NOON, applied=False)
-
-    async def given(self, said: Iterable[Heard]) -> None:
-        """As the node takes back envelopes: they are kept as sent."""
-        back = [one for one in said if (recipient(one), one.sequence) not in self._returned]
-        self._returned |= {(recipient(one), one.sequence) for one in back}
-        sealed = [
-            journals.Sealed(HUB_ACTOR, recipient(one), one.sequence, bytes_of(one)) for one in back
-        ]
-        async with self.back.store.transaction() as session:
-            await keep_sealed(session, sealed, NOON)
-            await journals.keep_messages(session, [kept_as(one, recipient(one)) for one in back])
-            await self.back.hub.recall(session, back, Batch(self.back.now, self.back.ids))
-
-    async def step(self, *waiting: Participant, whole: Iterable[Actor] = ()) -> Batch:
-        """As the node takes a step; of `whole` everything is here that they have said."""
-        recovery = self.back.hub.recovery
-        assert recovery is not None
-        batch = Batch(self.back.now, self.back.ids)
-        async with self.back.store.transaction() as session:
-            others = Others(frozenset(waiting), frozenset(whole))
-            facts = await recovery.step(session, batch, others)
-        self.back.hub.committed(facts)
-        return batch
-
-    async def finish(self, whole: Iterable[Actor] = ()) -> Batch:
-        """Everybody has given back what they keep."""
-        for _ in range(100):
-            batch = await self.step(whole=whole)
-            if self.back.hub.recovery is None:
-                return batch
-        raise AssertionError("it does not end")
-
-    async def refusal(self, whole: Iterable[Actor] = ()) -> str:
-        size = self.back.hub.kept.log.size
-        with pytest.raises(LocalProtocolError) as error:
-            await self.finish(whole)
-        assert self.back.hub.recovery is not None
-        await self.back.restart()
-        assert self.back.hub.kept.log.size == size, "nothing of it was written"
-        return str(error.value)
-
-
-def envelope(to: Participant, number: int, message: Message, line: bytes) -> Heard:
-    manifest = Manifest.model_validate(
-        {
-            "from": HUB_ACTOR,
-            "to": to,
-            "sequence": number,
-            "sent_at": NOON,
-            "seen": 0,
-            "messages": (digest(line),),
-        }
-    )
-    sealed = seal(manifest, (line,), signer("HUB"))
-    return Heard(
-        author=HUB_ACTOR,
-        message=message,
-        line=line,
-        digest=digest(line),
-        manifest=sealed.partition(b"\n")[0],
-        sequence=number,
-        index=0,
-    )
 
 
 @pytest.fixture
@@ -282,7 +139,15 @@ async def test_whoever_lacks_an_entry_is_sent_it_as_it_was(pair: Pair) -> None:
     await pair.given(one for one in pair.said if recipient(one) != SWISS)
     batch = await pair.finish()
     lines = [one.line for one in pair.said if recipient(one) == SWISS and is_entry(one)]
-    assert [(said.to, said.line) for said in batch.said] == [(SWISS, line) for line in lines]
+    assert [said.to for said in batch.said] == [SWISS] * (len(lines) + 1)
+    cleared, asked, *rest = [said.line for said in batch.said]
+    assert [cleared, *rest] == lines
+    enclosed = parse_message(asked).body
+    proposal = pair.heard[2]
+    assert (enclosed.manifest, enclosed.line) == (
+        proposal.manifest.decode(),
+        proposal.line.decode(),
+    )
 
 
 async def test_until_everybody_has_given_back_what_they_keep_it_does_not_end(pair: Pair) -> None:
@@ -463,14 +328,6 @@ async def told_to_recover(pair: Pair, anchor: MemoryAnchor) -> tuple[int, int]:
 
 
 # --- what came back, and what was made of it -----------------------------------------------------
-
-
-def bytes_of(one: Heard) -> bytes:
-    return one.manifest + b"\n" + one.line
-
-
-def recipient(one: Heard) -> Participant:
-    return open_envelope(bytes_of(one)).manifest.to
 
 
 def is_entry(one: Heard, position: int | None = None) -> bool:

@@ -312,6 +312,15 @@ async def test_after_its_database_was_read_anew_everybody_is_greeted_once_more(
     assert hub.waiting == {CHE.participant}
 
 
+async def test_a_hub_that_recovers_answers_no_greeting(bench: Bench, hub: Control) -> None:
+    """Of somebody who was set back as well more may come back than is here."""
+    hello = Hello(actor=CHE, sent=3, received=0, answer=False)
+    replies = await bench.hears(CHE, hello, "hello")
+    assert (replies.say, replies.told) == ([], {CHE: 3})
+    hub.recover(recovering=False, anew=False)
+    assert [said[2] for said in (await bench.hears(CHE, hello, "hello")).say] == ["hello"]
+
+
 async def test_a_hub_that_recovers_knows_of_whom_all_is_here(bench: Bench, hub: Control) -> None:
     hello = Hello(actor=CHE, sent=3, received=0, answer=False)
     hub.committed(await bench.hears(CHE, hello, "hello"))
