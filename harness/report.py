@@ -177,7 +177,7 @@ def held_words(said: str | None) -> str:
         words.append(f"authorization {reference.id} version {reference.version}")
     words.append("first-transferred" if attributes.first_transferred else "not first-transferred")
     if attributes.use:
-        words.append(f"used for {attributes.use.purpose} by {attributes.use.user}")
+        words.append(f"used: {attributes.use.words}")
     return ", ".join(words)
 
 

@@ -271,7 +271,7 @@ def _use_is_designated(ask: Ask, row: Block, where: str) -> Found:
         return
     if ask.proposal.action == "cancellation" and not letters:
         return
-    if _letter(use.purpose) not in letters:
+    if use.purpose is not None and _letter(use.purpose) not in letters:
         detail = f"designated {row.attributes.designation or 'for nothing'}, not for {use.purpose}"
         units = (row.key, row.first, row.last)
         yield finding(Reason.AUTHORIZATION_PURPOSE, detail, field=where, units=units)
@@ -304,7 +304,7 @@ def _use_is_authorized(ask: Ask, row: Block, where: str) -> Found:
         if ask.facts.whole:
             yield finding(Reason.AUTHORIZATION_MISSING, f"{ref.id}", field=where, units=units)
         return
-    if use.purpose not in terms.purposes:
+    if use.purpose is not None and use.purpose not in terms.purposes:
         detail = f"{use.purpose} is not among {', '.join(terms.purposes)}"
         yield finding(Reason.AUTHORIZATION_PURPOSE, detail, field="body/use/purpose", units=units)
     if use.purpose is Purpose.NDC:

@@ -337,8 +337,7 @@ def _mark(row: Block) -> str:
     use = row.attributes.use
     if use is None:
         return f"{row.position.kind} in {row.position.account}"
-    year = f", {use.year}" if use.year else ""
-    return f"{row.position.kind} in {row.position.account}: {use.purpose} by {use.user}{year}"
+    return f"{row.position.kind} in {row.position.account}: {use.words}"
 
 
 def _new_serials_are_free(ask: Ask) -> Found:

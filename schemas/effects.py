@@ -19,6 +19,7 @@ from schemas.identifiers import (
     ApproachId,
     AuthorizationId,
     CaseId,
+    Day,
     Digest,
     PartyCode,
     TransactionId,
@@ -29,9 +30,12 @@ from schemas.units import (
     FirstTransferDefinition,
     Frozen,
     Key,
+    MetricUnit,
+    Oimp,
     Position,
     Purpose,
     Serial,
+    User,
     Vintage,
     Whole,
 )
@@ -40,6 +44,7 @@ __all__ = [
     "ApprovalEffect",
     "AuthorizationEffect",
     "AuthorizationTerms",
+    "AuthorizedEntity",
     "CaseEffect",
     "Cause",
     "DirectoryEffect",
@@ -142,10 +147,35 @@ class DirectoryEffect(Frozen):
     signatures: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=300)]
 
 
+Text = Annotated[str, Field(min_length=1, max_length=400)]
+LongText = Annotated[str, Field(min_length=1, max_length=2000)]
+Named = Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class AuthorizedEntity(Frozen):
+    """Who an authorized entity is (table 5 of the agreed electronic format). `id` is the name under
+    which it uses units and stands in the terms; `number` identifies it where it is incorporated.
+    """
+
+    id: User
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    country: PartyCode
+    number: Named
+    date: Day | None = None
+    conditions: Text | None = None
+    change_conditions: Text | None = None
+    explanation: Text | None = None
+
+
 class AuthorizationTerms(Frozen):
     """What a Party authorizes (4/CMA.6; table 2 of the agreed electronic format).
 
-    Empty `parties` means any Party, empty `entities` any entity. Years are calendar years.
+    Empty `parties` means any Party, empty `entities` any entity; `entity_records` says who some of
+    these are. Outcomes occur in the calendar years from `vintage_from` to `vintage_to`, and are
+    used in those from `use_from` to `use_to`. `date` is that of the Party's own decision, where it
+    is not the day of the entry. Without `metric` all metrics are meant, without `sectors` and
+    `activity_types` all of these. A version with `binds_first_transferred` has what a later version
+    says, or a revocation, apply to units that were first-transferred under it, too.
     """
 
     id: AuthorizationId
@@ -154,24 +184,57 @@ class AuthorizationTerms(Frozen):
     party: PartyCode
     purposes: Annotated[tuple[Purpose, ...], Field(min_length=1, max_length=3)]
     parties: Annotated[tuple[PartyCode, ...], Field(max_length=200)] = ()
-    entities: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=80)], ...], Field(max_length=200)
-    ] = ()
+    entities: Annotated[tuple[User, ...], Field(max_length=200)] = ()
     quantity: Whole | None = None
     vintage_from: Vintage = 2021
     vintage_to: Vintage = 2200
     use_from: Vintage = 2021
     use_to: Vintage = 2200
     first_transfer: FirstTransferDefinition | None = None
-    oimp: Annotated[str, Field(max_length=80)] | None = None
+    oimp: Oimp | None = None
     revoked: bool = False
-    terms: Annotated[str, Field(max_length=2000)] | None = None
+    terms: LongText | None = None
+    date: Day | None = None
+    metric: Literal["GHG", "non-GHG"] | None = None
+    unit: MetricUnit | None = None
+    gwp: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    sectors: Annotated[tuple[Named, ...], Field(max_length=20)] = ()
+    activity_types: Annotated[tuple[Named, ...], Field(max_length=40)] = ()
+    documentation: Text | None = None
+    explanation: LongText | None = None
+    binds_first_transferred: bool = False
+    entity_records: Annotated[tuple[AuthorizedEntity, ...], Field(max_length=100)] = ()
 
     @model_validator(mode="after")
     def _definition_goes_with_oimp(self) -> Self:
         international = {Purpose.IMP, Purpose.OP} & set(self.purposes)
         if bool(international) != (self.first_transfer is not None):
             raise ValueError("a first transfer definition goes with IMP or OP, and only with them")
+        if self.oimp is not None and not international:
+            raise ValueError("oimp goes with the purposes IMP and OP, and only with them")
+        return self
+
+    @model_validator(mode="after")
+    def _lists_are_canonical(self) -> Self:
+        """What is alike is written alike: each once, and in order where order says nothing."""
+        if len(set(self.purposes)) != len(self.purposes):
+            raise ValueError("a purpose stands twice")
+        records = tuple(record.id for record in self.entity_records)
+        for name, given in (
+            ("sectors", self.sectors),
+            ("activity_types", self.activity_types),
+            ("entity_records", records),
+        ):
+            if list(given) != sorted(set(given)):
+                raise ValueError(f"{name}: each once, and in order")
+        if self.entities and not set(records) <= set(self.entities):
+            raise ValueError("entity_records: only of entities that are authorized")
+        return self
+
+    @model_validator(mode="after")
+    def _metric_belongs_to_unit(self) -> Self:
+        if (self.metric == "non-GHG") != (self.unit is not None):
+            raise ValueError("a non-GHG metric names its unit, and only a non-GHG metric does")
         return self
 
 

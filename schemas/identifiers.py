@@ -12,7 +12,7 @@ Elsewhere: what a block of units is (`units`), arithmetic on blocks (`ledger.blo
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Self
 
@@ -29,6 +29,7 @@ __all__ = [
     "ApproachId",
     "AuthorizationId",
     "CaseId",
+    "Day",
     "Digest",
     "Identifier",
     "Instant",
@@ -228,6 +229,21 @@ class Instant(Identifier):
     def moment(self) -> datetime:
         """The aware `datetime` of this instant."""
         return datetime.fromisoformat(self)
+
+
+class Day(Identifier):
+    """A calendar day, `2024-02-29`; text order is time order."""
+
+    pattern = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    few = True
+    form = "a day such as 2024-02-29"
+
+    def check(self) -> None:
+        """Refuse days that no calendar has."""
+        try:
+            date.fromisoformat(self)
+        except ValueError:
+            raise ValueError(f"{str(self)!r} is not a day that exists") from None
 
 
 class AccountNumber(Identifier):

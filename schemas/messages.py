@@ -27,6 +27,7 @@ from schemas.identifiers import (
     AccountNumber,
     Actor,
     CaseId,
+    Day,
     Digest,
     Instant,
     MessageId,
@@ -35,7 +36,16 @@ from schemas.identifiers import (
 )
 from schemas.nodes import Bucket, Children, Node, PointLabel, check_labels
 from schemas.strict import strict_json
-from schemas.units import Attributes, AuthorizationRef, Frozen, Key, Serial, UseMark, Whole
+from schemas.units import (
+    Attributes,
+    AuthorizationRef,
+    Frozen,
+    Key,
+    MetricUnit,
+    Serial,
+    UseMark,
+    Whole,
+)
 
 __all__ = [
     "CONTROL_TYPES",
@@ -141,19 +151,24 @@ class IssuanceReferences(Frozen):
     request: Annotated[str, Field(min_length=1, max_length=120)]
     approval: Annotated[str, Field(min_length=1, max_length=120)]
     approved_quantity: Annotated[int, Field(ge=1, le=limits.SERIAL_MAX)]
+    monitoring_from: Day | None = None
+    monitoring_to: Day | None = None
 
 
 class Proposal(Frozen):
     """An actor asks for an action on exact units; its author is the acting actor.
 
-    `quantity` is the sum of the lines. `authorization` names the authorization relied on; `terms`
-    stands in a proposal to record one, `use` in a use or cancellation, `references` in an issuance.
+    `quantity` is the sum of the lines, in tonnes of CO2 equivalent or, where `unit` is given, in
+    that unit of a non-GHG metric. `authorization` names the authorization relied on: in a use or
+    cancellation if it is the first transfer by the definition of this authorization. `terms` stands
+    in a proposal to record one, `use` in a use or cancellation, `references` in an issuance.
     """
 
     action: Action
     acquirer: Actor | None = None
     lines: Annotated[tuple[Line, ...], Field(max_length=limits.LINES_MAX)] = ()
     quantity: Whole
+    unit: MetricUnit | None = None
     authorization: AuthorizationRef | None = None
     terms: AuthorizationTerms | None = None
     use: UseMark | None = None

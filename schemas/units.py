@@ -34,16 +34,20 @@ __all__ = [
     "KIND_CODES",
     "Attributes",
     "AuthorizationRef",
+    "Cancellation",
     "FirstTransferDefinition",
     "Frozen",
     "ItmoIdentifier",
     "Key",
     "Kind",
     "Layer",
+    "MetricUnit",
+    "Oimp",
     "Position",
     "Purpose",
     "Serial",
     "UseMark",
+    "User",
     "Vintage",
     "Whole",
     "parse_itmo_block",
@@ -131,6 +135,30 @@ class FirstTransferDefinition(StrEnum):
     USE_OR_CANCELLATION = "use-or-cancellation"
 
 
+class Cancellation(StrEnum):
+    """What kind of cancellation it is: a voluntary one has a purpose; one that delivers overall
+    mitigation has none, and counts for nobody (2/CMA.3 annex paras 20(a), 29 and 39).
+    """
+
+    VOLUNTARY = "voluntary"
+    OMGE_VOLUNTARY = "omge-voluntary"
+    OMGE_MANDATORY = "omge-mandatory"
+    OTHER = "other"
+
+    @property
+    def delivers_omge(self) -> bool:
+        """Whether it delivers overall mitigation in global emissions."""
+        return self in {Cancellation.OMGE_VOLUNTARY, Cancellation.OMGE_MANDATORY}
+
+
+MetricUnit = Annotated[str, Field(min_length=1, max_length=40)]
+"""What one unit of a non-GHG metric is, such as `MWh`."""
+Oimp = Annotated[str, Field(min_length=1, max_length=80)]
+"""Which international mitigation purpose or other purpose, such as `CORSIA`."""
+User = Annotated[str, Field(min_length=1, max_length=80)]
+"""Who uses or cancels: a Party's code, or the id of an authorized entity."""
+
+
 class Key(Frozen):
     """The immutable identity of a series of units (6/CMA.4 annex I para 5).
 
@@ -196,17 +224,39 @@ class AuthorizationRef(Frozen):
 
 
 class UseMark(Frozen):
-    """What a unit was used or cancelled for, by whom, and for which calendar year."""
+    """What a unit was used or cancelled for, by whom, and for which calendar year.
 
-    purpose: Purpose
-    user: Annotated[str, Field(min_length=1, max_length=80)]
+    `cancellation` is absent for a use, and for a cancellation of none of its kinds. `oimp` says
+    which international mitigation purpose or other purpose.
+    """
+
+    purpose: Purpose | None = None
+    user: User
     year: Annotated[int, Field(ge=2021, le=2200)] | None = None
+    cancellation: Cancellation | None = None
+    oimp: Oimp | None = None
 
     @model_validator(mode="after")
-    def _year_belongs_to_ndc(self) -> "UseMark":
+    def _belongs_together(self) -> "UseMark":
         if (self.purpose is Purpose.NDC) != (self.year is not None):
             raise ValueError("a calendar year goes with use towards an NDC, and only with it")
+        omge = self.cancellation is not None and self.cancellation.delivers_omge
+        if omge and self.purpose is not None:
+            raise ValueError("a cancellation that delivers overall mitigation has no purpose")
+        if self.purpose is None and not omge and self.cancellation is not Cancellation.OTHER:
+            raise ValueError("a use or cancellation has a purpose, unless it says why it has none")
+        if self.oimp is not None and self.purpose not in {Purpose.IMP, Purpose.OP}:
+            raise ValueError("oimp goes with the purposes IMP and OP, and only with them")
         return self
+
+    @property
+    def words(self) -> str:
+        """The mark as people read it: `IMP (CORSIA) by Airline`, `NDC by CHE for 2026`."""
+        kind = self.cancellation
+        oimp = f"({self.oimp})" if self.oimp else None
+        year = f"for {self.year}" if self.year else None
+        words = (kind and f"{kind} cancellation", self.purpose, oimp, f"by {self.user}", year)
+        return " ".join(str(word) for word in words if word)
 
 
 class Attributes(Frozen):
@@ -219,7 +269,7 @@ class Attributes(Frozen):
     """
 
     metric: Literal["GHG", "non-GHG"] = "GHG"
-    unit: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+    unit: MetricUnit | None = None
     mitigation: Literal["Emission reductions", "Removals", "Emission reductions and removals"] = (
         "Emission reductions"
     )

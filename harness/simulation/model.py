@@ -43,6 +43,9 @@ __all__ = [
 UNITS_MAX = 200_000
 """Units in one range past which the model does not follow."""
 
+MARKS = ("purpose", "user", "year", "cancellation", "oimp")
+"""What a use mark has, in this order (1.9)."""
+
 KINDS = {
     "PEN": "pending",
     "HLD": "holding",
@@ -87,7 +90,7 @@ def attributes_text(given: dict[str, Any]) -> str:
         "first_transferred": given.get("first_transferred", False),
         "underlying_registry": given.get("underlying_registry"),
         "underlying_offset": given.get("underlying_offset"),
-        "use": mark and {name: mark.get(name) for name in ("purpose", "user", "year")},
+        "use": mark and {name: mark.get(name) for name in MARKS},
     }
     return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
 

@@ -127,6 +127,46 @@ USE: Json = {
     "use": {"purpose": "NDC", "user": "CHE", "year": 2026},
     "expires_at": LATER,
 }
+CANCELLATION: Json = {
+    **USE,
+    "action": "cancellation",
+    "lines": [{**USE["lines"][0], "target": account(SWITZERLAND, "CAN")}],
+    "use": {
+        "purpose": "IMP",
+        "user": "Airline of the Alps",
+        "cancellation": "voluntary",
+        "oimp": "CORSIA",
+    },
+}
+ENTITY: Json = {
+    "id": "Airline of the Alps",
+    "name": "Airline of the Alps AG",
+    "country": "CHE",
+    "number": "CHE-123.456.789",
+    "date": "2024-02-29",
+    "conditions": "flights from Ghana alone",
+    "change_conditions": None,
+    "explanation": None,
+}
+FULL_TERMS: Json = {
+    **TERMS,
+    "version": 2,
+    "vintage_from": 2021,
+    "vintage_to": 2030,
+    "use_from": 2021,
+    "use_to": 2035,
+    "terms": "as in the letter",
+    "date": "2024-02-29",
+    "metric": "non-GHG",
+    "unit": "MWh",
+    "gwp": "AR5",
+    "sectors": ["Energy generation"],
+    "activity_types": ["Solar", "Wind"],
+    "documentation": "https://authority.example/GHA-2024-001",
+    "explanation": "Table 2 says it all.",
+    "binds_first_transferred": True,
+    "entity_records": [ENTITY],
+}
 UNITS: Json = {"key": UNDERLYING, "first": 1001, "last": 1100}
 EFFECTS: list[Json] = [
     {
@@ -252,6 +292,14 @@ GOOD: list[tuple[str, str, str, str | None, object]] = [
     ("a first transfer of underlying units", "proposal", "GHA01-GHA-17", None, FIRST_TRANSFER),
     ("an issuance of A6.4ERs with both levies", "proposal", "UN01-ADM-1", None, ISSUANCE),
     ("a use towards an NDC", "proposal", "CHE01-CHE-5", None, USE),
+    ("a voluntary cancellation", "proposal", "CHE01-CHE-8", None, CANCELLATION),
+    (
+        "an authorization with all that can be said",
+        "proposal",
+        "GHA01-GHA-3",
+        None,
+        {"action": "authorization", "quantity": 0, "terms": FULL_TERMS, "expires_at": LATER},
+    ),
     (
         "an authorization",
         "proposal",

@@ -135,6 +135,7 @@ def bad_json(bad: BadMessages) -> None:
 
 LEVIES = "an issuance of A6.4ERs with both levies"
 NDC_USE, TERMS_NAME, REFUSED = "a use towards an NDC", "an authorization", "a rejection"
+FULL, CANCELLED = "an authorization with all that can be said", "a voluntary cancellation"
 P, E = PROPOSAL, ENTRY_NAME
 A, C = "an answer with points", "an answer with children"
 
@@ -178,6 +179,9 @@ MEMBERS: list[tuple[str, str, str, object]] = [
     ("an empty designation", LEVIES, "body/lines/0/attributes/designation", ""),
     ("one for true", LEVIES, "body/lines/0/attributes/first_transferred", 1),
     ("an authorization for no purpose", TERMS_NAME, "body/terms/purposes", []),
+    ("a day with a time", FULL, "body/terms/date", "2024-02-29T00:00:00.000000Z"),
+    ("an entity without a name", FULL, "body/terms/entity_records/0/name", ...),
+    ("a cancellation of no kind that is known", CANCELLED, "body/use/cancellation", "forced"),
     ("a member of an effect is missing", E, "body/effects/1/target", ...),
     ("a case in an effect that is no case id", E, "body/effects/10/case", "HUB-3"),
     ("an unknown state", E, "body/state", "settled"),
@@ -244,6 +248,47 @@ OBJECTS: list[tuple[str, str, str, object, str, str | None]] = [
     ),
     ("use towards an NDC in no year", NDC_USE, "body/use/year", ..., "body/use", UNSEEN_RULE),
     ("a year with another purpose", NDC_USE, "body/use/purpose", "OP", "body/use", UNSEEN_RULE),
+    (
+        "a cancellation for overall mitigation with a purpose",
+        CANCELLED,
+        "body/use/cancellation",
+        "omge-mandatory",
+        "body/use",
+        UNSEEN_RULE,
+    ),
+    ("no purpose", CANCELLED, "body/use/purpose", None, "body/use", UNSEEN_RULE),
+    (
+        "a day of February that does not exist",
+        FULL,
+        "body/terms/date",
+        "2023-02-29",
+        "body/terms/date",
+        UNSEEN_CHECK,
+    ),
+    (
+        "sectors out of order",
+        FULL,
+        "body/terms/sectors",
+        ["Transportation", "Agriculture"],
+        "body/terms",
+        UNSEEN_RULE,
+    ),
+    (
+        "a record of an entity that is not authorized",
+        FULL,
+        "body/terms/entity_records/0/id",
+        "Airline of the Sea",
+        "body/terms",
+        UNSEEN_RULE,
+    ),
+    (
+        "a non-GHG metric without its unit in an authorization",
+        FULL,
+        "body/terms/unit",
+        None,
+        "body/terms",
+        UNSEEN_RULE,
+    ),
     (
         "other purposes without a first transfer definition",
         TERMS_NAME,

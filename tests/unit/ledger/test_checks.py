@@ -1024,7 +1024,7 @@ def test_a_frozen_units_finding_names_its_case_and_what_is_final_shows_its_use()
     (found,) = world.examine(*GOOD["use"])
     assert (found.case, found.detail) == ("REC-3", "under case REC-3")
     (found,) = world.examine(*line("use", first=91, last=92))
-    assert found.detail == f"use in {account(CHE, 'USE')}: NDC by CHE, 2026"
+    assert found.detail == f"use in {account(CHE, 'USE')}: NDC by CHE for 2026"
 
 
 def test_the_acquirer_may_be_suspended_which_is_for_outgoing_actions() -> None:

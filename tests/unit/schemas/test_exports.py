@@ -69,7 +69,7 @@ PUBLIC: dict[str, str] = {
         Profile ProfileChange Revocation Rotation SignedAct Status StatusChange parse_act
     """,
     "schemas.effects": """
-        ApprovalEffect AuthorizationEffect AuthorizationTerms CaseEffect Cause
+        ApprovalEffect AuthorizationEffect AuthorizationTerms AuthorizedEntity CaseEffect Cause
         DirectoryEffect Effect Freeze Move Pledge Release Reserve Restate Unfreeze Units
     """,
     "schemas.envelope": """
@@ -78,7 +78,7 @@ PUBLIC: dict[str, str] = {
     "schemas.export": "FOLDER documents main",
     "schemas.findings": "CheckClass Finding RULES Reason Rule finding",
     "schemas.identifiers": """
-        AccountNumber Actor ApproachId AuthorizationId CaseId Digest HUB HUB_ACTOR Identifier
+        AccountNumber Actor ApproachId AuthorizationId CaseId Day Digest HUB HUB_ACTOR Identifier
         Instant MessageId Participant PartyCode REC REC_ACTOR RegistryId TransactionId
         account_number message_id
     """,
@@ -110,8 +110,9 @@ PUBLIC: dict[str, str] = {
     "schemas.nodes": "Bucket BucketPoint Children Node PointLabel check_labels",
     "schemas.strict": "no_boolean only_boolean strict_json",
     "schemas.units": """
-        Attributes AuthorizationRef FINAL_KINDS FirstTransferDefinition Frozen ItmoIdentifier
-        KIND_CODES Key Kind Layer Position Purpose Serial UseMark Vintage Whole parse_itmo_block
+        Attributes AuthorizationRef Cancellation FINAL_KINDS FirstTransferDefinition Frozen
+        ItmoIdentifier KIND_CODES Key Kind Layer MetricUnit Oimp Position Purpose Serial UseMark
+        User Vintage Whole parse_itmo_block
     """,
 }
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys, attributes, positions and printed identifiers, and that they are values."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +23,7 @@ from schemas.units import (
     KIND_CODES,
     Attributes,
     AuthorizationRef,
+    Cancellation,
     ItmoIdentifier,
     Key,
     Kind,
@@ -129,6 +132,53 @@ def test_the_text_of_attributes_names_every_member_in_one_order() -> None:
         '"authorization":null,"first_transferred":false,"underlying_registry":null,'
         '"underlying_offset":null,"use":null}'
     )
+
+
+def test_the_text_of_a_use_mark_names_every_member_in_one_order() -> None:
+    used = Attributes(use=UseMark(purpose=Purpose.NDC, user="CHE", year=2026))
+    assert used.text.endswith(
+        '"use":{"purpose":"NDC","user":"CHE","year":2026,"cancellation":null,"oimp":null}}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [
+        ({"purpose": Purpose.NDC, "user": "CHE", "year": 2026}, "NDC by CHE for 2026"),
+        ({"purpose": Purpose.IMP, "user": "Airline", "oimp": "CORSIA"}, "IMP (CORSIA) by Airline"),
+        (
+            {"purpose": Purpose.OP, "user": "Shop", "cancellation": Cancellation.VOLUNTARY},
+            "voluntary cancellation OP by Shop",
+        ),
+        (
+            {"user": "GHA", "cancellation": Cancellation.OMGE_VOLUNTARY},
+            "omge-voluntary cancellation by GHA",
+        ),
+        ({"user": "GHA", "cancellation": Cancellation.OTHER}, "other cancellation by GHA"),
+    ],
+)
+def test_a_use_mark_is_said_in_words(mark: dict[str, Any], words: str) -> None:
+    assert UseMark(**mark).words == words
+
+
+@pytest.mark.parametrize(
+    ("mark", "why"),
+    [
+        ({"user": "CHE"}, "has a purpose"),
+        ({"purpose": Purpose.NDC, "user": "CHE"}, "calendar year"),
+        ({"purpose": Purpose.OP, "user": "CHE", "year": 2026}, "calendar year"),
+        ({"user": "CHE", "cancellation": Cancellation.VOLUNTARY}, "has a purpose"),
+        (
+            {"purpose": Purpose.OP, "user": "CHE", "cancellation": Cancellation.OMGE_MANDATORY},
+            "has no purpose",
+        ),
+        ({"user": "CHE", "cancellation": Cancellation.OTHER, "oimp": "CORSIA"}, "oimp"),
+        ({"purpose": Purpose.NDC, "user": "CHE", "year": 2026, "oimp": "CORSIA"}, "oimp"),
+    ],
+)
+def test_a_use_mark_that_contradicts_itself_is_none(mark: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        UseMark(**mark)
 
 
 def test_a_value_cannot_be_changed() -> None:
