@@ -7,10 +7,11 @@
 `docs/findings.md` is made whole, from `schemas.findings.RULES`, and so is the picture of
 performance, from `docs/performance.json`. In five pages the text between
 `<!-- generated: name -->` and `<!-- end -->` is replaced. `docs/protocol.md`: limits, who says
-what, the states of a transaction, what each action has. `docs/operating.md`: see `manual`.
-`docs/reliability.md`: faults. `docs/performance.md` and `docs/scaling.md`: figures of the runs in
-`docs/performance.json`, `docs/growth.json` and `docs/proofs.json`. The tables stay where the
-program reads them, and the pages cannot drift from them: a test runs the check.
+what, the states of a transaction, what each action has, between which accounts it moves units.
+`docs/operating.md`: see `manual`. `docs/reliability.md`: faults. `docs/performance.md` and
+`docs/scaling.md`: figures of the runs in `docs/performance.json`, `docs/growth.json` and
+`docs/proofs.json`. The tables stay where the program reads them, and the pages cannot drift from
+them: a test runs the check.
 
 Elsewhere: the blocks of the operators' page (`manual`). All else there is written by hand.
 """
@@ -31,7 +32,8 @@ from harness.bench.page import draw, performance_blocks, scaling_blocks
 from harness.bench.proofs_page import proofs_blocks
 from harness.manual import operating_blocks, table
 from harness.simulation.chances import BROKER, KINDS, STORE
-from ledger.checks import MOVES, SHAPES
+from ledger.checks import SHAPES
+from ledger.moves import FOLLOWING, MOVES
 from ledger.transactions import TRANSITIONS, mermaid
 from schemas import limits
 from schemas.findings import RULES, CheckClass, Reason
@@ -148,6 +150,7 @@ def blocks() -> dict[str, str]:
         "states": f"```mermaid\n{mermaid()}\n```",
         "transitions": _transitions(),
         "actions": _actions(),
+        "moves": _moves(),
     }
 
 
@@ -229,14 +232,28 @@ def _transitions() -> str:
 def _actions() -> str:
     rows = []
     for action in get_args(Proposal.model_fields["action"].annotation):
-        shape, moves = SHAPES[action], MOVES.get(action)
+        shape = SHAPES[action]
         members = [f"`{name}`" for name in sorted(shape.must)]
         members += [f"`{name}` (may)" for name in sorted(shape.may)]
         line = ", ".join(f"`{name}`" for name in sorted(shape.line))
-        source = _kinds(moves.source) if moves else ""
-        target = _kinds(moves.target) if moves else ""
-        rows.append((action, ", ".join(members), line, source, target))
-    return table(("Action", "Members", "Of each line", "From accounts", "To accounts"), rows)
+        rows.append((action, ", ".join(members), line))
+    return table(("Action", "Members", "Of each line"), rows)
+
+
+def _moves() -> str:
+    """The matrix of moves; registries with the same row share it."""
+    realms: dict[tuple[str, Kind | None, frozenset[Kind]], list[str]] = {}
+    for row in MOVES:
+        realms.setdefault((row.action, row.source, row.targets), []).append(row.realm)
+    rows = [
+        (action, ", ".join(where), source or "nowhere", _kinds(targets))
+        for (action, source, targets), where in realms.items()
+    ]
+    rows += [
+        (f"{action} of ITMOs that represent units", "their holder's", source, target)
+        for action, (source, target) in FOLLOWING.items()
+    ]
+    return table(("Action", "In a registry", "From", "To"), rows)
 
 
 def _kinds(kinds: frozenset[Kind]) -> str:

@@ -81,14 +81,11 @@ def _new_units_are_new(ask: Ask) -> Found:
         assert line.attributes is not None
         said, where = line.attributes, f"body/lines/{i}/attributes"
         levied = KIND_CODES[line.target.kind_code] in {Kind.SHARE_OF_PROCEEDS, Kind.OMGE}
-        if levied and not mechanism:
-            detail = "levies belong to the mechanism registry"
-            yield finding(Reason.ACCOUNT_WRONG, detail, field=f"body/lines/{i}/target")
-        if said.first_transferred and not (levied and mechanism):
+        if said.first_transferred and not levied:
             detail = "the first transfer of these units is yet to be authorized"
             field = f"{where}/first_transferred"
             yield finding(Reason.ALREADY_FIRST_TRANSFERRED, detail, field=field)
-        if levied and mechanism and not said.first_transferred:
+        if levied and not said.first_transferred:
             detail = "what is levied is first-transferred with the issuance"
             yield finding(Reason.NOT_FIRST_TRANSFERRED, detail, field=f"{where}/first_transferred")
         for name in _not_yet(said, mechanism=mechanism):
@@ -153,9 +150,6 @@ def _levies_fit(ask: Ask, total: int) -> Found:
     if sums[Kind.OMGE] < least:
         detail = f"{sums[Kind.OMGE]} units; at least {least} of {total} are due"
         yield finding(Reason.OMGE_TOO_SMALL, detail, field="body/lines")
-    if sums[Kind.HOLDING]:
-        detail = "issued units go into the pending account"
-        yield finding(Reason.ACCOUNT_WRONG, detail, field="body/lines")
 
 
 def authorization_is_next(ask: Ask) -> Found:

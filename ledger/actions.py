@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 
 from ledger.blocks import Block, join, overlaps
 from ledger.holdings import Holdings, Overlay, OverlayKind
+from ledger.moves import FOLLOWING
 from schemas.effects import (
     ApprovalEffect,
     AuthorizationEffect,
@@ -33,7 +34,7 @@ from schemas.effects import (
 )
 from schemas.identifiers import Actor, Digest, TransactionId, account_number
 from schemas.messages import Consent, Line, Proposal
-from schemas.units import FINAL_KINDS, Attributes, Key, Kind, Layer, Position
+from schemas.units import FINAL_KINDS, KIND_CODES, Attributes, Key, Kind, Layer, Position
 
 __all__ = [
     "companion",
@@ -169,7 +170,8 @@ def _information(line: Line, block: Block, after: Attributes, message: Digest) -
     assert line.target is not None
     offset = line.first - line.itmo_first
     itmo = after.but(underlying_registry=str(line.key.registry), underlying_offset=offset)
-    locked = companion(block.position, "LCK", Kind.LOCKED)
+    _, kind = FOLLOWING["first-transfer"]
+    locked = companion(block.position, _CODES[kind], kind)
     first, last = block.first - offset, block.last - offset
     return [
         *_restated(block, after),
@@ -194,12 +196,10 @@ def _use(line: Line, proposal: Proposal, holdings: Holdings, message: Digest) ->
         after = block.attributes.but(use=proposal.use)
         effects += _restated(block, after)
         effects.append(_move(block.key, block.first, block.last, after, block.position, target))
-    code, kind = (
-        ("RET", Kind.RETIREMENT) if proposal.action == "use" else ("CAN", Kind.CANCELLATION)
-    )
+    _, kind = FOLLOWING[proposal.action]
     for part, _ in pledged(line, holdings):
         after = part.attributes.but(use=proposal.use)
-        end = companion(part.position, code, kind)
+        end = companion(part.position, _CODES[kind], kind)
         effects += _restated(part, after)
         effects.append(_move(part.key, part.first, part.last, after, part.position, end))
     return effects
@@ -251,6 +251,8 @@ def _move(
 ) -> Move:
     return Move(key=key, first=first, last=last, attributes=attributes, source=source, target=to)
 
+
+_CODES = {kind: code for code, kind in KIND_CODES.items()}
 
 _RULES: dict[str, Callable[[Line, Proposal, Holdings, Digest], list[Effect]]] = {
     "issuance": _issuance,

@@ -28,6 +28,7 @@ from ledger.actions import pledged
 from ledger.asking import MECHANISM_APPROACH, Ask, Check, Found
 from ledger.blocks import Block, overlaps, subtract
 from ledger.holdings import OverlayKind
+from ledger.moves import realm_of, sources, targets
 from schemas.directory import Profile, Status
 from schemas.findings import CheckClass, Finding, Reason, finding
 from schemas.identifiers import (
@@ -40,11 +41,10 @@ from schemas.units import (
     FINAL_KINDS,
     KIND_CODES,
     Key,
-    Kind,
     Layer,
 )
 
-__all__ = ["CLASSES", "MOVES", "RULES_VERSION", "SHAPES", "Moves", "Shape", "examine"]
+__all__ = ["CLASSES", "RULES_VERSION", "SHAPES", "Shape", "examine"]
 
 RULES_VERSION = "2026-11"
 """Named in every entry, so that a reader knows which rules were applied."""
@@ -192,41 +192,24 @@ def _serials_named(line: Line) -> Iterator[tuple[str, int, int]]:
         yield line.key.on(Layer.ITMO).series, line.itmo_first, last
 
 
-class Moves(NamedTuple):
-    """From and to which kinds of account an action moves units."""
-
-    source: frozenset[Kind]
-    target: frozenset[Kind]
-
-
-MOVES: dict[str, Moves] = {
-    "issuance": Moves(
-        frozenset(), frozenset({Kind.HOLDING, Kind.PENDING, Kind.SHARE_OF_PROCEEDS, Kind.OMGE})
-    ),
-    "forwarding": Moves(frozenset({Kind.PENDING}), frozenset({Kind.HOLDING})),
-    "first-transfer": Moves(frozenset({Kind.HOLDING, Kind.PENDING}), frozenset({Kind.HOLDING})),
-    "transfer": Moves(frozenset({Kind.HOLDING, Kind.SHARE_OF_PROCEEDS}), frozenset({Kind.HOLDING})),
-    "use": Moves(frozenset({Kind.HOLDING}), frozenset({Kind.USE})),
-    "cancellation": Moves(frozenset({Kind.HOLDING, Kind.PENDING}), frozenset({Kind.CANCELLATION})),
-}
-"""The legal moves between kinds of account."""
-
-
 def _accounts_fit(ask: Ask) -> Found:
-    moves = MOVES.get(ask.proposal.action)
-    if moves is None:
-        return
-    owner = ask.proposal.acquirer or ask.author
-    for i, line in enumerate(ask.proposal.lines):
+    """Whose the accounts are, and whether the action moves units between such kinds (`moves`). An
+    action that this registry has none of is refused by who may take it, not here.
+    """
+    policy, action = ask.facts.policy, ask.proposal.action
+    realm = realm_of(ask.author, policy.mechanism, policy.international)
+    left, owner = sources(action, realm), ask.proposal.acquirer or ask.author
+    for i, line in enumerate(ask.proposal.lines if left else ()):
+        source = KIND_CODES.get(line.source.kind_code) if line.source else None
         for name, account, kinds, holder in (
-            ("source", line.source, moves.source, ask.author),
-            ("target", line.target, moves.target, owner),
+            ("source", line.source, left, ask.author),
+            ("target", line.target, targets(action, realm, source), owner),
         ):
             if account is None:
                 continue
             kind = KIND_CODES.get(account.kind_code)
-            if kind not in kinds or account.actor != holder:
-                allowed = ", ".join(sorted(kinds)) or "no"
+            if kind is None or kind not in kinds or account.actor != holder:
+                allowed = ", ".join(sorted(k for k in kinds if k)) or "no"
                 detail = f"{account}: this needs an account of {holder} of kind {allowed}"
                 yield finding(Reason.ACCOUNT_WRONG, detail, field=f"body/lines/{i}/{name}")
 

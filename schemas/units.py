@@ -89,7 +89,10 @@ class Layer(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a position means; each account has one kind."""
+    """What a position means; each account has one kind. `administrative` is what an administrator
+    cancelled, `buffer` the pool against reversals, `cer` holds units of the clean development
+    mechanism.
+    """
 
     PENDING = "pending"
     HOLDING = "holding"
@@ -99,6 +102,9 @@ class Kind(StrEnum):
     OMGE = "omge"
     SHARE_OF_PROCEEDS = "share-of-proceeds"
     RETIREMENT = "retirement"
+    ADMINISTRATIVE = "administrative"
+    BUFFER = "buffer"
+    CER = "cer"
 
 
 KIND_CODES: dict[str, Kind] = {
@@ -110,10 +116,15 @@ KIND_CODES: dict[str, Kind] = {
     "OMG": Kind.OMGE,
     "SOP": Kind.SHARE_OF_PROCEEDS,
     "RET": Kind.RETIREMENT,
+    "ADC": Kind.ADMINISTRATIVE,
+    "BUF": Kind.BUFFER,
+    "CER": Kind.CER,
 }
 """Kind letters in account numbers; the nomenclature's numeric types are not published in full."""
 
-FINAL_KINDS = frozenset({Kind.USE, Kind.CANCELLATION, Kind.OMGE, Kind.RETIREMENT})
+FINAL_KINDS = frozenset(
+    {Kind.USE, Kind.CANCELLATION, Kind.OMGE, Kind.RETIREMENT, Kind.ADMINISTRATIVE}
+)
 """Positions that no unit leaves."""
 
 

@@ -55,6 +55,9 @@ KINDS = {
     "OMG": "omge",
     "SOP": "share-of-proceeds",
     "RET": "retirement",
+    "ADC": "administrative",
+    "BUF": "buffer",
+    "CER": "cer",
 }
 """Protocol 1.8."""
 

@@ -33,30 +33,28 @@ LIFETIME_MAX = timedelta(seconds=2_592_000)
 SERIAL_MAX = 17_592_186_044_414
 EFFECTS_SMALL = 200
 """So many effects certainly fit an entry; past them their bytes count, too."""
-FINAL = {"use", "cancellation", "omge", "retirement"}
+FINAL = {"use", "cancellation", "omge", "retirement", "administrative"}
 MECHANISM_APPROACH = "CA0001"
 
-# action: members needed, may be there, of each line; kinds of account left, entered (5.13)
-ACTIONS: dict[str, tuple[str, str, str, str, str]] = {
-    "issuance": (
-        "lines references",
-        "",
-        "attributes target",
-        "",
-        "pending holding omge share-of-proceeds",
-    ),
-    "authorization": ("terms", "", "", "", ""),
-    "forwarding": ("acquirer lines", "", "source target", "pending", "holding"),
-    "first-transfer": (
-        "authorization lines",
-        "acquirer",
-        "source target",
-        "pending holding",
-        "holding",
-    ),
-    "transfer": ("acquirer lines", "", "source target", "holding share-of-proceeds", "holding"),
-    "use": ("lines use", "", "source target", "holding", "use"),
-    "cancellation": ("lines use", "", "source target", "pending holding", "cancellation"),
+# action: members needed, may be there, of each line (5.13)
+ACTIONS: dict[str, tuple[str, str, str]] = {
+    "issuance": ("lines references", "", "attributes target"),
+    "authorization": ("terms", "", ""),
+    "forwarding": ("acquirer lines", "", "source target"),
+    "first-transfer": ("authorization lines", "acquirer", "source target"),
+    "transfer": ("acquirer lines", "", "source target"),
+    "use": ("lines use", "", "source target"),
+    "cancellation": ("lines use", "", "source target"),
+}
+
+# action: kinds of account left and entered, in the mechanism's registry and in all others (5.19)
+MOVES: dict[str, tuple[str, str]] = {
+    "issuance": (">pending >share-of-proceeds >omge", ">holding"),
+    "forwarding": ("pending>holding", ""),
+    "first-transfer": ("pending>holding holding>holding", "holding>holding"),
+    "transfer": ("holding>holding share-of-proceeds>holding", "holding>holding"),
+    "use": ("holding>retirement", "holding>use"),
+    "cancellation": ("pending>cancellation holding>cancellation", "holding>cancellation"),
 }
 
 OF_PROPOSALS = ("acquirer", "lines", "authorization", "terms", "use", "references")
@@ -122,7 +120,7 @@ def _is_overdue(q: Question) -> bool:
 
 def members(q: Question) -> Iterator[str]:
     """Whether the proposal has what its action needs, and ranges that can be."""
-    needed, allowed, of_lines, _, _ = (set(words.split()) for words in ACTIONS[q.action])
+    needed, allowed, of_lines = (set(words.split()) for words in ACTIONS[q.action])
     present = {name for name in OF_PROPOSALS if q.proposal.get(name)}
     if needed - present:
         yield "member-missing"
@@ -158,19 +156,27 @@ def _spans(line: dict[str, Any]) -> Iterator[tuple[str, int, int]]:
 
 def accounts(q: Question) -> Iterator[str]:
     """Whether accounts are of the right owner and kind, and keys fit."""
-    _, _, _, left, entered = (set(words.split()) for words in ACTIONS[q.action])
+    at_home = q.participant == q.model.mechanism
+    legal = MOVES.get(q.action, ("", ""))[0 if at_home else 1].split()
+    if q.action == "issuance" and q.participant in q.model.international:
+        legal = []  # refused by who may issue
     for line in q.lines:
-        for account, kinds, owner in (
-            (line.get("source"), left, q.proposer),
-            (line.get("target"), entered, q.acquirer or q.proposer),
-        ):
-            if account and (kind_of(account) not in kinds or actor_of(account) != owner):
-                yield "account-wrong"
+        source, target = line.get("source"), line.get("target")
+        if legal and _move(source, target) not in legal:
+            yield "account-wrong"
+        owners = {source: q.proposer, target: q.acquirer or q.proposer}
+        if legal and any(one and actor_of(one) != owner for one, owner in owners.items()):
+            yield "account-wrong"
         if not _key_fits(q, line["key"]):
             yield "key-wrong"
     terms = q.proposal.get("terms")
     if terms and terms["party"] != q.section:
         yield "key-wrong"
+
+
+def _move(source: str | None, target: str | None) -> str:
+    left, entered = (kind_of(one) if one else "" for one in (source, target))
+    return f"{left}>{entered}"
 
 
 def _key_fits(q: Question, key: dict[str, Any]) -> bool:

@@ -52,10 +52,8 @@ def _history(q: Question) -> Iterator[str]:
     never = {"use"} if mechanism else {"use", "designation", "authorization"}
     for line in q.lines:
         given = {name: value for name, value in line["attributes"].items() if value is not None}
-        levied = kind_of(line["target"]) in {"share-of-proceeds", "omge"}
-        moved, due = bool(given.get("first_transferred")), levied and mechanism
-        if levied and not mechanism:
-            yield "account-wrong"
+        due = kind_of(line["target"]) in {"share-of-proceeds", "omge"}
+        moved = bool(given.get("first_transferred"))
         if moved > due:
             yield "already-first-transferred"
         if due > moved:
@@ -86,8 +84,6 @@ def _levies(q: Question, quantity: int) -> Iterator[str]:
         yield "share-of-proceeds-wrong"
     if sums.get("omge", 0) < _up(quantity, q.model.omge_permille):
         yield "omge-too-small"
-    if sums.get("holding"):
-        yield "account-wrong"
 
 
 def _up(quantity: int, permille: int) -> int:

@@ -103,7 +103,7 @@ async def emptied(url: str) -> None:
     store = open_store(url)
     for statement in (
         "alter table blocks enable trigger user",
-        "update alembic_version set version_num = 'r0005'",
+        "update alembic_version set version_num = 'r0006'",
         f"truncate {', '.join(name for name in metadata.tables)}",
     ):
         await sql(store, statement)
@@ -477,6 +477,31 @@ async def test_what_an_older_version_held_is_added_up(clean: Store) -> None:
     await must_add_up(clean)
 
 
+async def test_kinds_that_came_later_are_taken_once_the_database_is_migrated(clean: Store) -> None:
+    """Before revision r0006 there were neither buffers nor what goes with them."""
+    before = await sql(clean, "select * from blocks")
+    assert before
+    older = [
+        "create table older as select * from blocks",
+        "drop table blocks",
+        "alter table older rename to blocks",
+    ]
+    if make_url(clean.url).get_backend_name() == "postgresql":
+        older = ["alter table blocks drop constraint blocks_account_agrees"]
+        older += [
+            "alter table blocks add constraint blocks_account_agrees check (kind <> 'buffer')"
+        ]
+    else:
+        triggers = await sql(clean, "select sql from sqlite_master where type = 'trigger'")
+        older += [row[0] for row in triggers if " on blocks " in row[0]]
+    for statement in [*older, "update alembic_version set version_num = 'r0005'"]:
+        await sql(clean, statement)
+    await migrate(clean.url, ["runtime"])
+    assert sorted(await sql(clean, "select * from blocks")) == sorted(before)
+    await put_all(clean, block(9001, 9010, position=holding(kind="BUF")))
+    await must_add_up(clean)
+
+
 async def test_the_hub_keeps_neither_marks_nor_sums(empty_url: str) -> None:
     """It has no holdings trees, so these would only grow."""
     await migrate(empty_url, ["runtime", "hub"])
@@ -496,7 +521,7 @@ async def test_a_program_refuses_a_database_of_another_revision(empty_url: str) 
         with pytest.raises(LocalProtocolError, match=r"no such database.*migrate"):
             await check_schema(empty_url, ["runtime", "hub"])
     await migrate(empty_url, ["runtime"])
-    with pytest.raises(LocalProtocolError, match=r"at \['r0005'\].*needs .*h[0-9]{4}.*migrate"):
+    with pytest.raises(LocalProtocolError, match=r"at \['r0006'\].*needs .*h[0-9]{4}.*migrate"):
         await check_schema(empty_url, ["runtime", "hub"])
     await migrate(empty_url, ["runtime", "registry"])
     with pytest.raises(LocalProtocolError, match="does not know"):

@@ -440,7 +440,7 @@ async def test_the_migration_works_out_what_an_older_version_did_not_keep(each_u
         manifest = "alter table transactions add column manifest bytea not null default ''"
         await session.execute(text(manifest))
         await session.execute(text("delete from alembic_version"))
-        await session.execute(text("insert into alembic_version values ('r0005'), ('h0001')"))
+        await session.execute(text("insert into alembic_version values ('r0006'), ('h0001')"))
     await alone.store.close()
     await migrate(each_url, alone.hub.packages)
     alone.store = open_store(each_url)
@@ -464,7 +464,7 @@ async def test_cases_of_an_older_version_get_their_units(each_url: str) -> None:
             "drop table cases",
             "alter table older rename to cases",
             "delete from alembic_version",
-            "insert into alembic_version values ('r0005'), ('h0002')",
+            "insert into alembic_version values ('r0006'), ('h0002')",
         ):
             await session.execute(text(sql))
     await alone.store.close()

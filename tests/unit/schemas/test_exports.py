@@ -26,7 +26,7 @@ PUBLIC: dict[str, str] = {
         Approval Ask Authorization Check Facts Found MECHANISM_APPROACH Policy
         authorizations_named levy
     """,
-    "ledger.checks": "CLASSES MOVES Moves RULES_VERSION SHAPES Shape examine",
+    "ledger.checks": "CLASSES RULES_VERSION SHAPES Shape examine",
     "ledger.consent": "Facts Known Said bound_by moved_by not_agreed",
     "ledger.convicting": "Conviction convict",
     "ledger.directory": "Directory DirectoryError KeyRecord Member act_signature sign_act",
@@ -47,6 +47,7 @@ PUBLIC: dict[str, str] = {
     """,
     "schemas.misbehaviour": "Frontier MISBEHAVIOUR Misbehaviour",
     "ledger.growth": "Growth",
+    "ledger.moves": "FOLLOWING MOVES Realm Row realm_of sources targets",
     "ledger.holdings": "Changes Holdings OverlapError Overlay OverlayKind",
     "ledger.log": """
         Address EMPTY_ROOT HASH_BYTES Nodes Tree append consistency_path consistency_proof
