@@ -20,6 +20,10 @@ PUBLIC: dict[str, str] = {
         authorization_is_next first_transfer_is_authorized issuance_fits issuer_may_issue
         units_fit_the_action
     """,
+    "ledger.adjustments": """
+        AccountFigures Average ClosedYear Figures Late NdcPeriod adjustment annual_figures
+        check_periods contributions_of late_entries may_close period_of report_due
+    """,
     "ledger.actions": "companion completion consents needs_acceptance pledged release reserve",
     "ledger.blocks": "Block Range cut join normalize overlaps quantity subtract",
     "ledger.asking": """
@@ -59,6 +63,8 @@ PUBLIC: dict[str, str] = {
         SignatureType TIMESTAMP_MAX VerifierKey cosign format_note open_note parse_note
         sign_note verify_cosignature verify_signature
     """,
+    "ledger.ranges": "Ranges",
+    "ledger.tally": "Account Counted FIRST_VINTAGE Sum Tally changes difference",
     "ledger.transactions": "EVENT_OF Event FINAL IllegalStep State TRANSITIONS mermaid step",
     "ledger.tree": """
         Difference EMPTY_ROOT Explained LABELS_MAX LEVELS Label Point SLOT_LEVEL Tree bucket
