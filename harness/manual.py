@@ -58,7 +58,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "needed"
     value = field.default
-    if value is None or value == []:
+    if value is None or value in ([], ()):
         return "none"
     return f"`{json.dumps(value)}`"
 

@@ -21,6 +21,8 @@ class PartyDaemonSettings(RegistryDaemonSettings):
                 f"actors: the Party registry {self.participant} has one actor, "
                 f"{self.participant}/{party}"
             )
+        if others := sorted({p.party for p in self.ndc_periods} - {party}):
+            raise ValueError(f"ndc_periods: {self.participant} keeps no books of {others[0]}")
         return self
 
 

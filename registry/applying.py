@@ -23,6 +23,7 @@ from ledger.growth import Growth
 from ledger.holdings import Overlay, OverlayKind
 from ledger.shown import Learned, false_entry, false_step, learned
 from ledger.transactions import State
+from registry.adjustments import count_entry
 from registry.state import Delivery, Movement, RegistryFacts, Transaction
 from runtime import events
 from runtime.program import Batch, Heard
@@ -62,6 +63,7 @@ def apply_entry(
     if deliveries:
         _deliver(facts, heard, deliveries)
         _carry_out(facts, heard, deliveries, batch)
+        count_entry(facts, entry, mine[0].participant, batch)
         if entry.state is not None:
             _step(facts, heard, batch)
     return []

@@ -10,8 +10,10 @@ import typer
 from pydantic import Field, field_validator
 from sqlalchemy import select
 
+from ledger.adjustments import NdcPeriod, check_periods
 from ledger.asking import Policy
 from registry import tables
+from registry.adjustment_verbs import add_adjustment_verbs
 from registry.halt_verbs import add_halt_verbs
 from registry.program import Registry, RegistrySettings
 from runtime.errors import LocalProtocolError
@@ -48,6 +50,15 @@ class RegistryDaemonSettings(DaemonSettings):
     """Share of proceeds of an issuance, in permille, rounded up; the same as the hub's."""
     omge_permille: Annotated[int, Field(ge=0, le=1000)] = 20
     """Cancellation for overall mitigation, in permille, rounded up; the same as the hub's."""
+    ndc_periods: tuple[NdcPeriod, ...] = ()
+    """NDC periods of Parties: party, first_year, last_year, method (trajectory, averaging), target
+    (single-year, multi-year), contributions; see corresponding adjustments."""
+
+    @field_validator("ndc_periods")
+    @classmethod
+    def _periods_apart(cls, periods: tuple[NdcPeriod, ...]) -> tuple[NdcPeriod, ...]:
+        check_periods(periods)
+        return periods
 
     @field_validator("participant")
     @classmethod
@@ -76,6 +87,7 @@ def build_registry(settings: RegistryDaemonSettings, keyring: Keyring) -> Regist
             majority_seconds=settings.majority_seconds,
             trust_root=settings.trust_root,
             policy=policy,
+            ndc_periods=settings.ndc_periods,
         ),
     )
 
@@ -94,6 +106,8 @@ def registry_app(help_text: str, model: type[RegistryDaemonSettings]) -> typer.T
     add_verbs(app, model, build_registry)
 
     add_halt_verbs(app, model)
+
+    add_adjustment_verbs(app, model)
 
     @app.command("accounts")
     def accounts(settings: Settings) -> None:

@@ -21,7 +21,7 @@ from ledger.asking import Ask
 from ledger.checks import examine
 from ledger.effects import apply
 from ledger.transactions import FINAL, Event, State, step
-from registry import accounts
+from registry import accounts, adjustments
 from registry.accounts import not_open, own
 from registry.state import RegistryFacts, Transaction
 from runtime.program import Batch, Order
@@ -257,6 +257,12 @@ def _reject_order(
     return []
 
 
+def _close_year(
+    facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Batch
+) -> Findings:
+    return adjustments.close_year(facts, order, mine[0].participant, batch)
+
+
 _ORDERS: dict[str, Callable[[RegistryFacts, Order, Sequence[Actor], Batch], Findings]] = {
     "open-account": accounts.open_account,
     "close-account": accounts.close_account,
@@ -266,4 +272,5 @@ _ORDERS: dict[str, Callable[[RegistryFacts, Order, Sequence[Actor], Batch], Find
     "withdraw": _withdraw,
     "status": _status,
     "evidence": _evidence,
+    "close-year": _close_year,
 }

@@ -12,10 +12,11 @@ commands (`desk`), inquiries (`answers`), hashing rows again (`scrubbing`), file
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ledger.adjustments import NdcPeriod, contributions_of
 from ledger.asking import Policy, authorizations_named
 from ledger.directory import Directory
 from ledger.holdings import Holdings
-from registry import accounts, desk, hearing, saving, storage, witness
+from registry import accounts, adjustments, desk, hearing, saving, storage, tallying, witness
 from registry.answers import answer_inquiry
 from registry.applying import apply_entry
 from registry.evidence import trust_root
@@ -67,6 +68,8 @@ class RegistrySettings:
     """The digest of the log's first entry, if it was told."""
     policy: Policy = field(default_factory=Policy)
     """The rules' settings, the same as the hub's."""
+    ndc_periods: tuple[NdcPeriod, ...] = ()
+    """How Parties make their corresponding adjustments."""
 
 
 class Registry:
@@ -75,7 +78,11 @@ class Registry:
     greets: tuple[Participant, ...] = (HUB, REC)
     recovery: Recovery | None = None
     packages: tuple[str, ...] = ("runtime", "registry")
-    roles: dict[str, str] = {**accounts.COMMANDS, **desk.COMMANDS}  # noqa: RUF012 - never changed
+    roles: dict[str, str] = {  # noqa: RUF012 - never changed
+        **accounts.COMMANDS,
+        **desk.COMMANDS,
+        **adjustments.COMMANDS,
+    }
 
     def __init__(
         self,
@@ -112,6 +119,7 @@ class Registry:
         """Load what is kept between batches."""
         self._kept = await storage.load_kept(session, self._genesis, self.actors)
         self._kept.scrubbed = await load_scrubbed(session)
+        self._kept.closed = await tallying.load_closed(session)
         await self._hold_to_root(session)
 
     async def _hold_to_root(self, session: Session) -> None:
@@ -179,6 +187,8 @@ class Registry:
             trust_root=self._settings.trust_root,
             known_acts=kept.known_acts,
             numbers=dict(kept.numbers),
+            ndc_periods=self._settings.ndc_periods,
+            closed=kept.closed,
         )
 
     async def _load_for_orders(
@@ -190,13 +200,19 @@ class Registry:
         facts: RegistryFacts,
     ) -> None:
         """What commands alone look at: authorizations, accounts that are closed or that a waiting
-        clearance names, and all accounts where one is opened, since it gets the next number.
+        clearance names, and all accounts where one is opened, since it gets the next number; of a
+        Party whose year is closed, all that was counted.
         """
         named = authorizations_named(proposed, facts.holdings.blocks())
         named |= authorizations_given(entries)
         facts.authorizations = await storage.load_authorizations(session, named)
         closing = {str(o.arguments.get("account")) for o in orders if o.command == "close-account"}
         facts.occupied = await storage.occupied(session, closing)
+        for party in adjustments.parties_closing(orders):
+            counting = contributions_of(self._settings.ndc_periods, party)
+            facts.tallies[party] = await tallying.load_tally(
+                session, self.participant, party, counting
+            )
         if any(o.command == "open-account" for o in orders):
             facts.accounts = await storage.load_all_accounts(session)
         else:
@@ -277,6 +293,7 @@ class Registry:
         kept.deliveries = {a: g.written() if g.made else g for a, g in facts.deliveries.items()}
         kept.numbers = facts.numbers
         kept.scrubbed = facts.scrubbed or kept.scrubbed
+        kept.closed = facts.closed
 
     async def recall(self, session: Session, said: Sequence[Heard], batch: Batch) -> None:
         """Proposals sent before a restore: they are under way again, their units reserved."""

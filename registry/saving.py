@@ -12,6 +12,7 @@ from ledger.growth import Growth
 from registry import tables
 from registry.state import Account, Kept, RegistryFacts, Transaction
 from registry.storage import LOG, MAJORITY
+from registry.tallying import save_closed
 from runtime.journal import bury, set_mark
 from runtime.many import add, write_over
 from runtime.rows import approval_rows
@@ -33,6 +34,7 @@ async def save_facts(session: Session, facts: RegistryFacts, kept: Kept) -> None
     for actor, number in facts.numbers.items():
         if number != kept.numbers.get(actor):
             await set_mark(session, f"number {actor}", number)
+    await save_closed(session, facts.new_closed)
     for body, found in facts.buried:
         await bury(session, found, body, "HUB", facts.now)
 

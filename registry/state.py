@@ -8,9 +8,11 @@ Elsewhere: loading and writing (`storage`, `saving`), what happens to them (`app
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ledger.adjustments import ClosedYear, NdcPeriod
 from ledger.asking import Approval, Authorization, Facts
 from ledger.directory import Directory
 from ledger.growth import Growth
+from ledger.tally import Tally
 from ledger.transactions import State
 from registry.scrubbing import Scrubbed
 from runtime.journal import Kept as KeptMessage
@@ -31,6 +33,7 @@ from schemas.messages import Inquiry, Proposal
 
 __all__ = [
     "Account",
+    "Closings",
     "Delivery",
     "Inquired",
     "Kept",
@@ -101,6 +104,10 @@ class Movement(NamedTuple):
     target: str | None
 
 
+Closings = dict[PartyCode, dict[int, ClosedYear]]
+"""The closed years of each Party."""
+
+
 class Majority(NamedTuple):
     """How large a head a majority of the participants is known to have cosigned, or a larger one;
     and since when the log has been larger; not known before the first head after a start.
@@ -139,6 +146,7 @@ class Kept:
     """The positions of the acts that the directory is made of, genesis first."""
     numbers: dict[Actor, int] = field(default_factory=dict)
     scrubbed: Scrubbed = field(default_factory=Scrubbed)
+    closed: Closings = field(default_factory=dict)
 
 
 @dataclass
@@ -170,6 +178,11 @@ class RegistryFacts(Facts):
     new_movements: list[Movement] = field(default_factory=list)
     new_versions: list[tuple[AuthorizationTerms, int]] = field(default_factory=list)
     inquiries: list[Inquired] = field(default_factory=list)
+    ndc_periods: tuple[NdcPeriod, ...] = ()
+    closed: Closings = field(default_factory=dict)
+    new_closed: list[ClosedYear] = field(default_factory=list)
+    tallies: dict[PartyCode, Tally] = field(default_factory=dict)
+    """Of the Parties of which commands close a year."""
     witnessed: bool = False
     scrubbed: Scrubbed | None = None
     buried: list[tuple[bytes, Finding]] = field(default_factory=list)

@@ -19,6 +19,7 @@ __all__ = [
     "accounts",
     "acts",
     "authorizations",
+    "closed_years",
     "deliveries",
     "metadata",
     "movements",
@@ -117,6 +118,20 @@ approvals = Table(
     Column("issued", BigInteger, nullable=False),
 )
 """What this registry's actors have issued under an approval, as entries said it."""
+
+closed_years = Table(
+    "closed_years",
+    metadata,
+    Column("party", Text, primary_key=True),
+    Column("year", Integer, primary_key=True, autoincrement=False),
+    Column("figures", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("command", BigInteger, nullable=False),
+    Column("closed_at", Text, nullable=False),
+)
+"""Years whose corresponding adjustments are final: the figures, whose digest an operator has signed
+in the command of that number at the desk."""
 
 acts = Table(
     "acts",

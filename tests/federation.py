@@ -25,6 +25,7 @@ from harness.simulation.virtual_time import LoopClock
 from hub.genesis import begin_log
 from hub.guard import Guard
 from hub.program import Hub, HubSettings
+from ledger.adjustments import NdcPeriod
 from ledger.blocks import join
 from ledger.effects import Everybody, apply
 from ledger.holdings import Holdings
@@ -97,6 +98,8 @@ class Settings:
     batch_max: int = 200
     manual: frozenset[Participant] = frozenset()
     """Participants that leave clearances to an operator."""
+    ndc_periods: tuple[NdcPeriod, ...] = ()
+    """How Parties make their corresponding adjustments, at every registry."""
     trust_root: Digest | None = None
     """What registries and the reconciliation service were told."""
 
@@ -152,7 +155,10 @@ class Federation:
         kind = MechanismRegistry if participant == "UN01" else Registry
         accept = participant not in pace.manual
         chosen = RegistrySettings(
-            accept=accept, scrub_seconds=pace.scrub_seconds, trust_root=pace.trust_root
+            accept=accept,
+            scrub_seconds=pace.scrub_seconds,
+            trust_root=pace.trust_root,
+            ndc_periods=pace.ndc_periods,
         )
         return kind(participant, ACTORS[participant], genesis(), ring, chosen)
 

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Closing years: an operator signs a year's figures, and they are what the year has from then on.
+
+The command names the digest of the figures, so that whoever signs it has seen them; the node counts
+them itself and closes the year only if they are the same. What is logged later and would change a
+closed year changes units and accounts like anything else, and the closed figures not at all: it is
+told as an event when it comes, and by the verb `adjustments` for ever after.
+
+Elsewhere: counting (`ledger.tally`), the rules of a year (`ledger.adjustments`), SQL (`tallying`).
+"""
+
+import re
+from collections.abc import Iterable
+
+from ledger.adjustments import (
+    ClosedYear,
+    annual_figures,
+    contributions_of,
+    may_close,
+    period_of,
+)
+from ledger.tally import changes
+from registry.state import RegistryFacts
+from runtime import events
+from runtime.program import Batch, Order
+from schemas.findings import Finding, Reason, finding
+from schemas.identifiers import Digest, Participant, PartyCode
+from schemas.messages import Entry
+
+__all__ = ["COMMANDS", "close_year", "count_entry", "parties_closing"]
+
+COMMANDS = {"close-year": "administrator"}
+"""Commands about years and the role that each needs."""
+
+
+def parties_closing(orders: Iterable[Order]) -> set[PartyCode]:
+    """The Parties of which commands close a year, as far as they can be read."""
+    named = {str(o.arguments.get("party")) for o in orders if o.command == "close-year"}
+    return {PartyCode(name) for name in named if re.fullmatch(PartyCode.pattern, name)}
+
+
+def close_year(
+    facts: RegistryFacts, order: Order, participant: Participant, batch: Batch
+) -> list[Finding]:
+    """Close a Party's year with the figures that the operator has signed."""
+    arguments = order.arguments
+    party, signed = PartyCode(str(arguments["party"])), Digest(str(arguments["digest"]))
+    year = arguments["year"]
+    if not isinstance(year, int):
+        raise TypeError(f"{year!r:.60} is not a calendar year such as 2024")
+    closed = facts.closed.get(party, {})
+    period = period_of(facts.ndc_periods, party, year, closed)
+    may_close(period, year, closed, facts.now)
+    figures = annual_figures(participant, year, period, facts.tallies[party].sums(), closed)
+    if figures.digest != signed:
+        detail = (
+            f"the figures of {party} {year} are others by now, {figures.digest}; look at them "
+            "again with `adjustments`"
+        )
+        return [finding(Reason.COMMAND_INVALID, detail, field="digest")]
+    one = ClosedYear(figures, facts.now, order.operator, order.id)
+    facts.closed = {**facts.closed, party: {**closed, year: one}}
+    facts.new_closed.append(one)
+    batch.results[order.id] = f"{party} {year} closed"
+    return []
+
+
+def count_entry(facts: RegistryFacts, entry: Entry, participant: Participant, batch: Batch) -> None:
+    """Count an entry that comes in the batch in which a year is closed, and tell of one that comes
+    too late for a closed year.
+    """
+    for tally in facts.tallies.values():
+        tally.take(entry.effects)
+    for party, closed in facts.closed.items():
+        counting = contributions_of(facts.ndc_periods, party)
+        for account, more in changes(entry.effects, party, participant, counting).items():
+            if account.year in closed:
+                batch.log(
+                    events.CLOSED_YEAR_CONTRADICTED,
+                    party=party,
+                    year=account.year,
+                    unit=account.unit,
+                    first_transferred=more.first_transferred,
+                    used=more.used,
+                    position=entry.position,
+                )
