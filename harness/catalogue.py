@@ -4,10 +4,10 @@
     python -m harness.catalogue            write them
     python -m harness.catalogue --check    say which files differ, and fail if one does
 
-`docs/findings.md` is made whole, from `schemas.findings.RULES`, and so is the picture of
-performance, from `docs/performance.json`. In five pages the text between
-`<!-- generated: name -->` and `<!-- end -->` is replaced. `docs/protocol.md`: limits, who says
-what, the states of a transaction, what each action has, between which accounts it moves units.
+`docs/findings.md` is made whole, from `schemas.findings.RULES`; so are the picture of performance,
+from `docs/performance.json`, and `docs/requirements.md`, see `requirements`. In five pages the text
+between `<!-- generated: name -->` and `<!-- end -->` is replaced. `docs/protocol.md`: limits, who
+says what, the states of a transaction, what each action has, between which accounts it moves units.
 `docs/operating.md`: see `manual`. `docs/reliability.md`: faults. `docs/performance.md` and
 `docs/scaling.md`: figures of the runs in `docs/performance.json`, `docs/growth.json` and
 `docs/proofs.json`. The tables stay where the program reads them, and the pages cannot drift from
@@ -31,6 +31,7 @@ from harness.bench.growth_page import growth_blocks
 from harness.bench.page import draw, performance_blocks, scaling_blocks
 from harness.bench.proofs_page import proofs_blocks
 from harness.manual import operating_blocks, table
+from harness.requirements import load_rows, read_claims, requirements_page
 from harness.simulation.chances import BROKER, KINDS, STORE
 from ledger.checks import SHAPES
 from ledger.moves import FOLLOWING, MOVES
@@ -44,6 +45,8 @@ __all__ = ["blocks", "findings_page", "outdated", "with_blocks", "write"]
 
 ROOT = Path(__file__).resolve().parents[1]
 FINDINGS = Path("docs/findings.md")
+REQUIREMENTS = Path("docs/requirements.md")
+REQUIRED = Path("docs/requirements.toml")
 PROTOCOL = Path("docs/protocol.md")
 OPERATING = Path("docs/operating.md")
 RELIABILITY = Path("docs/reliability.md")
@@ -131,7 +134,12 @@ def _pages() -> dict[Path, str]:
         SCALING: scaling_blocks(measured),
     }
     pages = {p: with_blocks((ROOT / p).read_text(encoding="utf-8"), b) for p, b in made.items()}
-    return {FINDINGS: findings_page(), PICTURE: draw(measured), **pages}
+    return {
+        FINDINGS: findings_page(),
+        REQUIREMENTS: requirements_page(load_rows(ROOT / REQUIRED), read_claims(ROOT)),
+        PICTURE: draw(measured),
+        **pages,
+    }
 
 
 def with_blocks(page: str, made: dict[str, str]) -> str:

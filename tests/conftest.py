@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from tests.claims import hold_claims, pytest_runtest_makereport
 from tests.services import (
     count_services,
     database_url,
@@ -27,6 +28,7 @@ from tests.simulation.background import start_campaign
 __all__ = [
     "database_url",
     "postgres",
+    "pytest_runtest_makereport",
     "rabbitmq",
     "restartable_postgres",
     "restartable_rabbitmq",
@@ -65,6 +67,7 @@ def logging_as_before() -> Iterator[None]:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    hold_claims(session)
     start_campaign(session)
 
 

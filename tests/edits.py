@@ -74,6 +74,7 @@ MARKS = json.dumps(
 OTHER = account(CHE, number=2)
 GHANA = account(Actor("GHA01/GHA"))
 EDITS: dict[str, Edit] = {
+    "one unit too many": _update("last = 101", (101, 101, "held-without-issuance")),
     "the last serial is raised": _update("last = 144", (101, 144, "held-without-issuance")),
     "the last serial is lowered": _update("last = 90", (91, 100, "missing")),
     "the first serial is raised": _update("first = 41", (1, 40, "missing")),

@@ -246,6 +246,7 @@ async def test_a_wrong_version_is_named(running: World) -> None:
     await goes_on(running)
 
 
+@pytest.mark.requirement(119)
 async def test_the_same_envelope_three_times_has_one_effect(running: World) -> None:
     rogue = running.rogue
     body = rogue.envelope([status(rogue)])
@@ -305,6 +306,7 @@ async def test_an_envelope_from_the_near_future_waits_until_it_is_due(running: W
     assert await running.dead() == []
 
 
+@pytest.mark.requirement(46)
 async def test_a_clock_far_ahead_refuses_the_proposals_and_blocks_nothing(running: World) -> None:
     rogue = running.rogue
     before = await running.ledger()

@@ -11,6 +11,7 @@ from ledger.transactions import FINAL
 from schemas.findings import Reason, finding
 from schemas.identifiers import Actor, Participant
 from schemas.messages import Enclosure, Entry, Notice, StatusAnswer
+from schemas.units import Key
 from tests.cast import (
     ADM,
     CHE,
@@ -31,6 +32,7 @@ from tests.cast import (
     first_transfer,
     issuance,
     line,
+    terms,
     transfer,
     use,
 )
@@ -44,6 +46,7 @@ BY_HAND = pytest.mark.parametrize("settings", [Settings(manual=frozenset({SWISS}
 # --- parts of blocks ----------------------------------------------------------------------------
 
 
+@pytest.mark.requirement(4, 25, 66)
 async def test_a_part_and_then_the_rest_are_each_first_transferred(federation: Federation) -> None:
     """A10: what is split off inherits that it was not first-transferred, and so does the rest."""
     bring = {"action": "first-transfer", "acquirer": KOR, "authorization": MM1}
@@ -109,6 +112,24 @@ async def test_a_clearance_waits_for_the_operator_who_accepts_it(federation: Fed
     done, why = await federation.command(SWISS, "accept", transaction=transaction)
     assert not done
     assert "transaction-state" in why
+
+
+@pytest.mark.requirement(6, 115)
+@BY_HAND
+async def test_what_comes_in_stands_in_no_row_before_it_was_accepted(
+    federation: Federation,
+) -> None:
+    before = await federation.holdings(CHE)
+    transaction = await federation.propose(GHA, first_transfer(201, 300, 201))
+    await federation.reached(transaction, "cleared", SWISS)
+    assert await federation.holdings(CHE) == before
+    assert await federation.holdings(CHE, HUB) == before
+    await federation.order(SWISS, "accept", transaction=transaction)
+    assert await federation.ended(transaction) == "completed"
+    assert await federation.holdings(CHE) - before == {(I.text, 201, 300, account(CHE))}
+    sql = "select proposer, acquirer from transactions where id = :id"
+    (row,) = await federation.rows(SWISS, sql, id=transaction)
+    assert tuple(row) == (GHA, CHE)
 
 
 @BY_HAND
@@ -377,6 +398,7 @@ async def test_an_issuance_that_does_not_add_up_is_refused(
     assert await federation.ledgers() == before
 
 
+@pytest.mark.requirement(18, 19)
 async def test_an_issuance_pays_both_levies_rounded_up(federation: Federation) -> None:
     """7,125 A6.4ERs: 357 to the Adaptation Fund, 143 cancelled for overall mitigation."""
     issued = await federation.order("UN01", "issue", **ISSUE)
@@ -389,6 +411,7 @@ async def test_an_issuance_pays_both_levies_rounded_up(federation: Federation) -
 # --- sections -------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement(50)
 async def test_a_transfer_between_two_sections_is_one_commit(federation: Federation) -> None:
     """Both sections' rows and deliveries come from one entry, in one transaction."""
     assert await federation.transact(KOR, transfer(A, 1, 40, KOR, VUT)) == "completed"
@@ -400,6 +423,48 @@ async def test_a_transfer_between_two_sections_is_one_commit(federation: Federat
     by_position = {(row.position, row.applied_at) for row in rows}
     assert len(by_position) == 2, "cleared and completed, each at one moment"
     assert (A.text, 1, 40, account(VUT)) in await federation.holdings(VUT)
+
+
+@pytest.mark.requirement(11, 54)
+@pytest.mark.parametrize(("actor", "key", "other"), [(CHE, I, KOR), (KOR, A, CHE)])
+async def test_a_section_does_what_a_registry_of_one_s_own_does(
+    federation: Federation, actor: Actor, key: Key, other: Actor
+) -> None:
+    recorded = terms("S-1", actor, "CA0012", purposes=["NDC", "OP"], first_transfer="authorization")
+    assert await federation.transact(actor, {"action": "authorization", "terms": recorded}) == (
+        "completed"
+    )
+    assert await federation.transact(actor, transfer(key, 1, 20, actor, other)) == "completed"
+    assert await federation.transact(other, transfer(key, 1, 20, other, actor)) == "completed"
+    assert await federation.transact(actor, use(key, 11, 30, actor)) == "completed"
+    rows = {row[1:] for row in await federation.holdings(actor) if row[0] == key.text}
+    assert (11, 30, account(actor, "USE")) in rows
+    assert {row for row in rows if row[2] == account(actor)} == {
+        (1, 10, account(actor)),
+        (31, 100, account(actor)),
+    }
+
+
+@pytest.mark.requirement(117)
+async def test_parties_that_share_a_registry_have_their_own_units_alone(
+    federation: Federation,
+) -> None:
+    assert await federation.transact(KOR, transfer(A, 1, 40, KOR, VUT)) == "completed"
+    before = await federation.ledgers()
+    taken = {
+        "action": "transfer",
+        "lines": (line(A, 1, 10, account(VUT), account(KOR)),),
+        "acquirer": CHE,
+    }
+    for wanted, expected in (
+        (taken, "author-not-acting"),
+        (use(A, 1, 10, VUT), "author-not-acting"),
+        (use(A, 1, 10, KOR), "units-not-held"),
+    ):
+        done, why = await federation.command("UN02", "propose", actor=KOR, **asked(wanted))
+        assert not done
+        assert expected in why
+    assert await federation.ledgers() == before
 
 
 async def test_a_section_s_closed_account_rejects_its_neighbour(federation: Federation) -> None:

@@ -216,6 +216,7 @@ def test_nothing_is_wrong_with_what_a_federation_did(history: History) -> None:
     assert auditor.transactions() == history.states
 
 
+@pytest.mark.requirement(30)
 def test_model_and_log_hold_the_same_units(history: History) -> None:
     auditor, _ = audited(history.entries)
     believed = {

@@ -12,7 +12,9 @@ import pytest
 from runtime import events
 from schemas.identifiers import Participant
 from schemas.messages import Acceptance
+from schemas.units import Attributes
 from tests.cast import (
+    ADM,
     CHE,
     GHA,
     HUB,
@@ -48,6 +50,27 @@ TRANSFERS = {
             "authorization": MM1,
         },
     ),
+    "issuance with both levies": (
+        ADM,
+        {
+            "action": "issuance",
+            "lines": tuple(
+                line(
+                    A,
+                    first,
+                    last,
+                    target=account(ADM, code),
+                    attributes=Attributes(designation="MCU", first_transferred=code != "PEN"),
+                )
+                for first, last, code in (
+                    (5001, 5093, "PEN"),
+                    (5094, 5098, "SOP"),
+                    (5099, 5100, "OMG"),
+                )
+            ),
+            "references": {"request": "R", "approval": "B", "approved_quantity": 100},
+        },
+    ),
 }
 SWEEPS = [
     ("first transfer", HUB),
@@ -60,10 +83,13 @@ SWEEPS = [
     ("between two sections", HUB),
     ("between two sections", SECTIONS),
     ("out of the mechanism", MECHANISM),
+    ("issuance with both levies", HUB),
+    ("issuance with both levies", MECHANISM),
 ]
 COMMITS_MAX = 40
 
 
+@pytest.mark.requirement(18, 115)
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(("name", "who"), SWEEPS)
 async def test_a_death_between_any_two_steps_changes_nothing(

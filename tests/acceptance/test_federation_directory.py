@@ -250,6 +250,7 @@ async def say_rotation(voice: Voice, act: Rotation, *names: str) -> list[Reason]
     return await voice.reasons(said)
 
 
+@pytest.mark.requirement(49)
 async def test_an_actor_changes_its_own_key_and_goes_on_with_the_new_one(
     federation: Federation,
 ) -> None:

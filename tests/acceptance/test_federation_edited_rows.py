@@ -21,6 +21,8 @@ from tests.federation import Federation, Settings
 QUICK = pytest.mark.parametrize("settings", [Settings(heartbeat_seconds=5.0)])
 
 
+@pytest.mark.requirement(27, 39)
+@pytest.mark.requirement(41, case="one unit too many")
 @QUICK
 @pytest.mark.parametrize("name", EDITS)
 async def test_an_edit_is_named_within_two_statements(federation: Federation, name: str) -> None:
@@ -69,6 +71,7 @@ async def plant_past_the_triggers(federation: Federation, edit: Edit) -> None:
     assert await federation.rows("CHE01", "select 1 from dirty where actor = 'CHE01/CHE'") == []
 
 
+@pytest.mark.requirement(41)
 @SCRUBBED
 @pytest.mark.parametrize("name", ["the last serial is raised", "the row is deleted"])
 async def test_an_edit_past_the_triggers_is_named_within_one_period_of_the_scrub(
@@ -134,6 +137,7 @@ async def test_two_operators_resolve_a_case_each_with_a_command_of_their_own(
     assert (await federation.rows("REC", "select state from cases"))[0].state == "open"
 
 
+@pytest.mark.requirement(112)
 @QUICK
 async def test_a_mended_row_closes_its_case_and_lifts_the_freeze(federation: Federation) -> None:
     edit = EDITS["the last serial is raised"]

@@ -48,6 +48,7 @@ def said(verdict: Verdict, number: int) -> Sequence[str]:
     return verdict.steps[number - 1].said
 
 
+@pytest.mark.requirement(59, 65)
 async def test_every_transaction_that_has_ended_is_proven(federation: Federation) -> None:
     moved = await federation.propose(GHA, first_transfer(201, 300, 201))
     assert await federation.ended(moved) == "completed"

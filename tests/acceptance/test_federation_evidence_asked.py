@@ -197,6 +197,7 @@ def written_settings(federation: Federation, folder: Path, place: Participant) -
     return file
 
 
+@pytest.mark.requirement(44)
 @BY_HAND
 @pytest.mark.parametrize("answer", ["accept", "reject", "withdraw", "expire"])
 async def test_whatever_became_of_it_each_side_proves_it(

@@ -39,6 +39,7 @@ def is_valid(data: bytes, trust: Trust) -> bool:
         return False
 
 
+@pytest.mark.requirement(45, 47)
 async def test_no_bit_of_a_file_can_be_another_one(federation: Federation) -> None:
     for bundle in (await taken(federation))[:2]:
         trust = await federation_trust(federation)
@@ -180,6 +181,7 @@ ATTACKS: dict[str, Callable[[Members, Members], None]] = {
 }
 
 
+@pytest.mark.requirement(48)
 async def test_forgeries_fail(federation: Federation) -> None:
     one, other, trust = await taken(federation)
     for name, attack in ATTACKS.items():

@@ -455,6 +455,9 @@ CASES: dict[str, Case] = {
 }
 
 
+@pytest.mark.requirement(7, case="used units")
+@pytest.mark.requirement(9, case="cancelled units")
+@pytest.mark.requirement(60, case="a participant in testing")
 @pytest.mark.parametrize("name", CASES)
 async def test_a_wrong_proposal_is_refused_and_changes_no_ledger(
     federation: Federation, name: str
@@ -718,6 +721,7 @@ async def cleared(federation: Federation, voice: Voice) -> tuple[str, str]:
 FINDING = {"findings": ({"code": 7019, "reason": X.DECLINED, "detail": "no"},)}
 
 
+@pytest.mark.requirement(48)
 async def test_only_the_acquirer_answers_and_only_the_very_proposal(
     federation: Federation,
 ) -> None:
@@ -771,6 +775,7 @@ async def test_an_acceptance_counts_once_whatever_is_said_after_it(federation: F
     await proposer.close()
 
 
+@pytest.mark.requirement(120)
 @pytest.mark.parametrize("end", ["rejected", "withdrawn", "expired"])
 async def test_after_the_end_without_completion_units_are_free_and_answers_too_late(
     federation: Federation, end: str

@@ -570,6 +570,7 @@ APPEND_ONLY = {
 }
 
 
+@pytest.mark.requirement(27)
 async def test_the_log_refuses_to_be_changed_or_shortened(empty_url: str) -> None:
     await migrate(empty_url, ["runtime", "hub"])
     store = open_store(empty_url)
@@ -592,6 +593,7 @@ BESIDE = [(1, 99), (201, 300), (99, 99), (201, 201)]
 AWAY = (5000, 5001)
 
 
+@pytest.mark.requirement(53)
 @pytest.mark.parametrize("span", OVERLAPPING)
 async def test_the_database_refuses_overlapping_blocks_in_any_order(
     store: Store, span: tuple[int, int]

@@ -57,6 +57,7 @@ WRITTEN = {
 }
 
 
+@pytest.mark.requirement(53)
 @pytest.mark.parametrize("what", WRITTEN)
 def test_what_is_written_behind_everybodys_back_is_seen_at_that_step(
     simulator: Simulator, what: str

@@ -25,6 +25,7 @@ FINDINGS_MIN = 38
 """Reasons for refusing that a hundred seeds reach; some are left to luck."""
 
 
+@pytest.mark.requirement(33, 53)
 @pytest.mark.campaign
 def test_a_hundred_seeds_of_two_hundred_steps_hold_every_invariant_and_reach_what_they_should() -> (
     None

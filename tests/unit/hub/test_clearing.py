@@ -77,6 +77,7 @@ async def state(alone: Alone) -> State:
         return (await storage.load_transactions(session, [ID]))[ID].state
 
 
+@pytest.mark.requirement(118)
 @pytest.mark.parametrize("event", SAID)
 @pytest.mark.parametrize("begun", [s for s in State if s is not State.PROPOSED])
 async def test_a_message_steps_a_transaction_as_the_table_says_or_not_at_all(

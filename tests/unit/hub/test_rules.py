@@ -46,6 +46,7 @@ def said(alone: Alone, kind: str, proposal: str) -> Heard:
     return alone.heard(GHA, kind, "statement", body)
 
 
+@pytest.mark.requirement(46)
 @pytest.mark.parametrize("kind", KINDS)
 async def test_nobody_has_seen_more_of_the_log_than_there_is(alone: Alone, kind: str) -> None:
     """Whoever says so is refused, and was not heard; up to its size everything is believed."""

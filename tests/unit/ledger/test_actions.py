@@ -144,6 +144,9 @@ EFFECTS = {
 }
 
 
+@pytest.mark.requirement(5, case="transfer")
+@pytest.mark.requirement(7, case="use")
+@pytest.mark.requirement(9, case="cancellation")
 @pytest.mark.parametrize("name", GOOD)
 def test_an_action_does_exactly_this(name: str) -> None:
     assert [told(effect) for effect in effects_of(settled(), name)] == EFFECTS[name]

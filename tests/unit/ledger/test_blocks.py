@@ -82,6 +82,7 @@ def shattered(blocks: list[Block], random: Random) -> list[Block]:
     return pieces
 
 
+@pytest.mark.requirement(38)
 @unhurried
 @given(ranges, ranges)
 def test_ranges_overlap_when_they_share_a_serial(a: Range, b: Range) -> None:
@@ -107,6 +108,7 @@ def test_subtraction_leaves_what_lies_in_no_part(whole: Range, parts: list[Range
     assert normalize(rest) == rest
 
 
+@pytest.mark.requirement(38)
 @unhurried
 @given(ranges, st.lists(ranges))
 def test_subtraction_conserves_quantity(whole: Range, parts: list[Range]) -> None:
@@ -134,6 +136,7 @@ def test_a_cut_joined_again_is_the_block(block: Block, at: Range) -> None:
     assert list(join([*([inside] if inside else []), *outside])) == [block]
 
 
+@pytest.mark.requirement(38)
 @unhurried
 @given(holdings(), st.randoms(use_true_random=False))
 def test_split_then_join_is_identity(blocks: list[Block], random: Random) -> None:

@@ -8,6 +8,7 @@ reason that `ledger.checks` can give is without a case.
 
 import ast
 import inspect
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from ledger import action_checks, checks
 from ledger.actions import completion
@@ -896,6 +898,35 @@ def test_a_good_proposal_passes(name: str) -> None:
     assert world.examine(*GOOD[name], first=False) == []
 
 
+@pytest.mark.requirement(2, case="a transfer of nothing")
+@pytest.mark.requirement(3, case="no such authorization")
+@pytest.mark.requirement(3, case="the authorization is revoked")
+@pytest.mark.requirement(3, case="the vintage is too late for the authorization")
+@pytest.mark.requirement(4, case="A6.4ERs are first-transferred again")
+@pytest.mark.requirement(5, case="a transfer to nobody")
+@pytest.mark.requirement(7, case="units are used already")
+@pytest.mark.requirement(12, 77, case="the international registry issues")
+@pytest.mark.requirement(16, case="a Party issues in the mechanism registry")
+@pytest.mark.requirement(16, case="A6.4ERs are issued into a holding account")
+@pytest.mark.requirement(17, case="a mitigation contribution leaves")
+@pytest.mark.requirement(19, case="the cancellation for overall mitigation is rounded down")
+@pytest.mark.requirement(27, case="a Party forwards in the mechanism registry")
+@pytest.mark.requirement(56, 73, case="units were first-transferred, and so are locked")
+@pytest.mark.requirement(60, 75, case="the author is in testing")
+@pytest.mark.requirement(73, case="locked units are cancelled")
+@pytest.mark.requirement(74, case="the profile is view, which lets nothing move")
+@pytest.mark.requirement(80, case="a first transfer for NDCs stays at home")
+@pytest.mark.requirement(83, case="the vintage is before 2021")
+@pytest.mark.requirement(84, case="the purpose is not authorized")
+@pytest.mark.requirement(84, case="the purpose of a cancellation is not authorized")
+@pytest.mark.requirement(85, case="the using entity is not authorized")
+@pytest.mark.requirement(85, case="the using Party is not authorized")
+@pytest.mark.requirement(86, case="one unit more than is authorized")
+@pytest.mark.requirement(86, case="the vintage is too early for the authorization")
+@pytest.mark.requirement(86, case="the use is too late for the authorization")
+@pytest.mark.requirement(112, case="units are under a case")
+@pytest.mark.requirement(122, case="issued serials exist")
+@pytest.mark.requirement(43)
 @pytest.mark.parametrize("name", CASES)
 def test_a_fault_is_found_and_nothing_else(name: str) -> None:
     case = CASES[name]
@@ -1027,6 +1058,7 @@ def test_a_freeze_of_another_actors_claim_does_not_hinder_the_holder() -> None:
     assert world.examine(*GOOD["use"]) == []
 
 
+@pytest.mark.requirement(7)
 def test_a_frozen_units_finding_names_its_case_and_what_is_final_shows_its_use() -> None:
     world = settled()
     world.holdings.lay(Overlay(OverlayKind.FROZEN, CHE, I, 11, 20, "REC-3"))
@@ -1074,6 +1106,17 @@ def test_new_terms_do_not_touch_units_first_transferred_under_the_old_ones() -> 
     assert world.examine(*GOOD["use by an entity"]) == []
 
 
+@pytest.mark.requirement(34)
+def test_rules_that_change_leave_what_was_recorded_under_the_old_ones() -> None:
+    world = settled()
+    world.policy = replace(
+        world.policy, vintage_from=2030, share_of_proceeds_permille=200, omge_permille=500
+    )
+    assert [f.reason for f in world.examine(*GOOD["issuance"])] == [R.VINTAGE_TOO_EARLY]
+    for name in sorted(GOOD.keys() - {"issuance", "issuance of A6.4ERs"}):
+        assert world.examine(*GOOD[name]) == [], name
+
+
 def test_what_is_authorized_to_the_last_unit_passes() -> None:
     world = settled()
     amended(GHA, quantity=150)(world)
@@ -1091,6 +1134,7 @@ def test_an_authorization_for_any_party_and_entity_covers_all() -> None:
     assert world.examine(*good("use by an entity", use=other)) == []
 
 
+@pytest.mark.requirement(19, case="7125-357-143")
 @pytest.mark.parametrize(
     ("quantity", "share", "omge"),
     [(1, 1, 1), (20, 1, 1), (21, 2, 1), (50, 3, 1), (51, 3, 2), (100, 5, 2), (7125, 357, 143)],
@@ -1110,11 +1154,63 @@ def test_a_partial_cancellation_splits_the_block() -> None:
     assert rows == {(31, 40, Kind.CANCELLATION), (41, 45, Kind.HOLDING)}
 
 
+@pytest.mark.requirement(20)
+@pytest.mark.parametrize(
+    ("action", "target", "members"),
+    [
+        ("forwarding", "HLD", {}),
+        ("transfer", "HLD", {}),
+        ("first-transfer", "HLD", {"authorization": AUTHORIZED64}),
+        ("use", "USE", {"use": FLIGHT}),
+        ("cancellation", "CAN", {"use": FLIGHT}),
+    ],
+)
+def test_nothing_is_done_with_what_was_cancelled_for_overall_mitigation(
+    action: str, target: str, members: dict[str, Any]
+) -> None:
+    into = account(MMR if target == "HLD" else ADM, target)
+    for source in (account(ADM, "OMG"), account(ADM, "PEN"), account(ADM, "HLD")):
+        wanted = move(action, A, 99, 100, source, into, **members)
+        found = {finding.reason for finding in settled().examine(ADM, wanted)}
+        assert found & {R.ACCOUNT_WRONG, R.UNITS_FINAL}, source
+
+
 def test_pending_units_may_be_cancelled_as_they_are() -> None:
     cancelled = move(
         "cancellation", A, 71, 80, account(ADM, "PEN"), account(ADM, "CAN"), use=FLIGHT
     )
     assert settled().examine(ADM, cancelled) == []
+
+
+LINE_OF_KEY = "lines/0/key"
+LEFT_OUT = [
+    *("action", "acquirer", "lines", "quantity", "authorization", "expires_at", LINE_OF_KEY),
+    *(f"{LINE_OF_KEY}/{name}" for name in ("layer", "approach", "registry", "party", "vintage")),
+    *(f"lines/0/{name}" for name in ("first", "last", "source", "target", "itmo_first")),
+]
+
+
+@pytest.mark.requirement(40)
+@pytest.mark.parametrize("path", LEFT_OUT)
+def test_no_member_of_a_first_transfer_can_be_left_out(path: str) -> None:
+    author, wanted = GOOD["first transfer"]
+    said = json.loads(wanted.model_dump_json(exclude_none=True))
+    assert not is_refused(author, said)
+    *way, name = path.split("/")
+    inner = said
+    for step in way:
+        inner = inner[int(step) if step.isdigit() else step]
+    del inner[name]
+    assert is_refused(author, said)
+
+
+def is_refused(author: Actor, said: dict[str, Any]) -> bool:
+    """Whether this is no proposal, or one that does not pass."""
+    try:
+        wanted = Proposal.model_validate_json(json.dumps(said))
+    except ValidationError:
+        return True
+    return settled().examine(author, wanted) != []
 
 
 # --- whatever is proposed -----------------------------------------------------------------------

@@ -443,6 +443,7 @@ def test_a_key_of_another_actor_or_of_nobody_is_no_key() -> None:
     assert there.current_key(FRANCE) is None
 
 
+@pytest.mark.requirement(49)
 def test_old_signatures_verify_for_ever() -> None:
     after = directory()
     names: list[str] = [GHA]
@@ -657,6 +658,7 @@ def test_a_newcomer_may_begin_in_testing() -> None:
     assert directory().status(Participant("HUB")) is None
 
 
+@pytest.mark.requirement(74)
 def test_a_profile_is_of_a_pair_and_view_unless_both_agreed_on_more() -> None:
     there = directory()
     assert there.profile(GHA, CHE) is there.profile(CHE, GHA) is Profile.INFORMATION

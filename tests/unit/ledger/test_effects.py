@@ -148,6 +148,7 @@ def of(rows: Iterable[Block], actor: Actor) -> set[tuple[str, int, Attributes, P
     }
 
 
+@pytest.mark.requirement(56)
 @given(st.lists(proposals, min_size=5, max_size=25))
 def test_under_valid_actions_nothing_appears_or_vanishes(
     wanted: list[tuple[Actor, Proposal]],

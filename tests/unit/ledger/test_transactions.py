@@ -35,6 +35,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.requirement(118)
 @pytest.mark.parametrize(("state", "event"), PAIRS)
 def test_a_step_leads_where_the_picture_says_or_is_illegal(
     state: State | None, event: Event

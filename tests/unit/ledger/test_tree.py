@@ -171,6 +171,7 @@ def test_roots_are_equal_only_for_equal_holdings(pair: tuple[Cells, Cells], rand
     assert same_root == (one == other)
 
 
+@pytest.mark.requirement(41)
 @unhurried
 @given(holdings().filter(bool), st.data())
 def test_one_unit_held_otherwise_changes_the_root(cells: Cells, data: st.DataObject) -> None:
@@ -186,6 +187,7 @@ def test_one_unit_held_otherwise_changes_the_root(cells: Cells, data: st.DataObj
 BLOCK = Block(KEYS[0], 100, 199, PLAIN, HELD)
 
 
+@pytest.mark.requirement(39)
 @pytest.mark.parametrize(
     "other",
     [

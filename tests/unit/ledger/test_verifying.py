@@ -42,6 +42,7 @@ class Story:
         return verdict.failed, verdict.reason
 
 
+@pytest.mark.requirement(48)
 def test_a_rejection_is_believed_for_it_is_so() -> None:
     story = Story()
     one = finding(Reason.UNITS_NOT_HELD, "not this year")
@@ -177,6 +178,7 @@ def test_a_withdrawn_key_signs_nothing_behind_its_last_sequence() -> None:
     assert f"signed with {signer(CHE).public.key_id}, which was no key of its for 1" in reason
 
 
+@pytest.mark.requirement(49)
 def test_what_a_key_signed_before_it_was_withdrawn_counts_for_ever() -> None:
     story = Story()
     cleared = story.cleared(GHA, CHE)
@@ -186,6 +188,7 @@ def test_what_a_key_signed_before_it_was_withdrawn_counts_for_ever() -> None:
     assert verify(story.hub.bundle(ID, positions, said, [GHA, CHE]), story.hub.trust).valid
 
 
+@pytest.mark.requirement(46)
 def test_nothing_is_dated_back() -> None:
     """Who has seen so many entries speaks after them."""
     story = Story()

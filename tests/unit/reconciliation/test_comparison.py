@@ -129,6 +129,7 @@ async def test_more_nodes_than_an_inquiry_has_are_asked_about_level_by_level(wor
     assert [q.level for q in inquiries if q.one_level] == [9, 9, 10, 10, 11, 11]
 
 
+@pytest.mark.requirement(42)
 async def test_a_lost_acquisition_is_a_lost_message(world: World) -> None:
     await issue(world, GHANA, 1, 500)
     await hand_over(world, 1, 200)
@@ -153,6 +154,7 @@ async def test_a_deleted_row_is_missing(world: World) -> None:
     assert (total.kind, total.expected, total.stated) == ("holding", 500, 0)
 
 
+@pytest.mark.requirement(122)
 async def test_units_of_somebody_else_are_held_twice_and_freeze_nothing_of_theirs(
     world: World,
 ) -> None:
@@ -261,6 +263,7 @@ async def test_cases_close_when_the_ledger_agrees_again_and_not_before(world: Wo
         assert await report.totals(session) == []
 
 
+@pytest.mark.requirement(112)
 async def test_freezing_is_a_setting(world: World) -> None:
     await issue(world, GHANA, 1, 10)
     world.settings = type(world.settings)(freeze=False)

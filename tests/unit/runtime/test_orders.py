@@ -101,6 +101,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], Reason]] = {
 }
 
 
+@pytest.mark.requirement(27)
 @pytest.mark.parametrize("name", REFUSED, ids=lambda name: name.replace(" ", "-"))
 def test_any_other_command_is_refused_with_its_finding(name: str) -> None:
     make, reason = REFUSED[name]

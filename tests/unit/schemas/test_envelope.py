@@ -131,6 +131,32 @@ def test_a_manifest_with_a_member_changed_is_read_or_refused(
         assert kept.get(name) == value, "nothing is coerced on the way"
 
 
+@pytest.mark.requirement(45, 47)
+@pytest.mark.parametrize(
+    ("said", "changed"),
+    [
+        (b'"action":"transfer"', b'"action":"use"'),
+        (b'"action":"transfer"', b'"action":"first-transfer"'),
+        (b'"quantity":10', b'"quantity":11'),
+        (b'"last":10', b'"last":19'),
+    ],
+)
+def test_neither_kind_nor_quantity_of_what_was_signed_can_be_changed(
+    said: bytes, changed: bytes
+) -> None:
+    text = b'{"type":"proposal","body":{"action":"transfer","last":10,"quantity":10}}'
+    body = seal(manifest((text,)), (text,), KEYS["ghana"])
+    open_envelope(body)
+    with pytest.raises(EnvelopeError) as caught:
+        open_envelope(body.replace(said, changed))
+    assert caught.value.finding.reason is Reason.MANIFEST_MISMATCH
+    forged = text.replace(said, changed)
+    swapped = open_envelope(seal(manifest((forged,)), (forged,), KEYS["switzerland"]))
+    with pytest.raises(EnvelopeError) as caught:
+        verify(swapped.token, KEYS["ghana"].public)
+    assert caught.value.finding.reason is Reason.SIGNATURE_INVALID
+
+
 @given(bundles, SIGNERS, st.data())
 def test_an_envelope_with_a_byte_changed_is_not_authentic(
     lines: tuple[bytes, ...], signer: jws.SoftwareSigner, data: st.DataObject

@@ -246,6 +246,25 @@ def test_a_printed_identifier_is_read_with_and_without_commas(serial: int) -> No
     assert plain.key() == KEY.on(Layer.ITMO)
 
 
+@pytest.mark.requirement(36)
+@pytest.mark.parametrize("part", range(5))
+def test_an_identifier_without_one_of_its_five_parts_is_none(part: int) -> None:
+    parts = ["CA0007", "GHA01", "GHA", "1", "2023"]
+    for less in ([], [""], ["?"]):
+        with pytest.raises(ValueError, match="is not an identifier"):
+            ItmoIdentifier.parse("-".join([*parts[:part], *less, *parts[part + 1 :]]))
+
+
+@pytest.mark.requirement(37)
+def test_the_mechanism_registry_is_the_origin_of_a_unit_and_stays_it() -> None:
+    found = ItmoIdentifier.parse("CA0001-UN01-MMR-1-2022")
+    assert str(found) == "CA0001-UN01-MMR-1-2022"
+    key = found.key(activity="PA10471")
+    with pytest.raises(ValidationError):
+        key.registry = RegistryId("UN02")  # type: ignore[misc]
+    assert key.registry == "UN01"
+
+
 def test_a_range_of_one_unit_is_in_order_and_a_reversed_one_is_none() -> None:
     assert Units(key=KEY, first=5, last=5).quantity == 1
     assert Units(key=KEY, first=5, last=9).quantity == 5
