@@ -27,7 +27,7 @@ from rich.progress import Progress as Bar
 from rich.table import Column, Table
 from rich.text import Text
 
-from harness.outcome import DiscrepancyLine, Outcome, TransactionLine
+from harness.outcome import DiscrepancyLine, ExampleLine, Outcome, TransactionLine
 from harness.pictures import LAYER_WORDS, printable
 from harness.report import STATES, duration
 
@@ -136,6 +136,9 @@ def show(outcome: Outcome, console: Console | None = None) -> None:
     console.print()
     console.print(_transactions(outcome.transactions))
     console.print()
+    if outcome.examples:
+        console.print(_examples(outcome.examples))
+        console.print()
     if outcome.discrepancies:
         console.print(_discrepancies(outcome.discrepancies))
     else:
@@ -175,6 +178,18 @@ def _transactions(lines: Sequence[TransactionLine]) -> Table:
             state,
             "-" if took is None else f"{took:.2f}",
         )
+    return table
+
+
+def _examples(lines: Sequence[ExampleLine]) -> Table:
+    table = _table("Examples", "Example", "What it is")
+    table.add_column("Steps", justify="right", overflow="fold")
+    table.add_column("Outcome", overflow="fold")
+    for line in lines:
+        met = (
+            Text("as expected", "green") if line.agrees else Text("differs, see below", "bold red")
+        )
+        _add(table, line.id, line.title, f"{line.steps:,}", met)
     return table
 
 

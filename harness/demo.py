@@ -24,15 +24,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from harness import console
+from harness.examples import judge
 from harness.fleet import Fleet, ProcessFleet, embedded_fleet
 from harness.gather import gather, write_messages
+from harness.loading import load_scenario
 from harness.outcome import Outcome
 from harness.output import check_output, clear_output
 from harness.prepare import Estate, prepare
 from harness.proofs import verified_elsewhere, write_evidence
 from harness.report import write_report
 from harness.runner import compare, run_scenario
-from harness.scenario import Scenario, load_scenario
+from harness.scenario import Scenario
 from runtime.clock import SystemClock
 from runtime.database import database_url, translated
 from runtime.errors import LocalProtocolError, Unavailable, in_one_line
@@ -102,11 +104,12 @@ async def run_demo(
             with console.Progress(total) as progress:
                 run = await run_scenario(scenario, estate, fleet, progress, disturb)
             await compare(run)
+            examples = await judge(run)
             proofs = Path(folder) / "proofs"
             run.failed += await write_evidence(run.remote, proofs)
             verdicts = verified_elsewhere(proofs)
             run.failed += [f"{v['file']}: {v['reason']}" for v in verdicts if not v["valid"]]
-            outcome = await gather(run, str(started), str(clock.now()), verdicts)
+            outcome = await gather(run, str(started), str(clock.now()), examples, verdicts)
             clear_output(output)
             summary = outcome.summary.model_dump_json(indent=2)
             # It comes first: by it the next run knows the folder, even if this one ends here.

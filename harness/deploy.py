@@ -32,8 +32,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness import deploy_servers as servers
+from harness.loading import load_scenario
 from harness.prepare import Member, admission_act, genesis_act, make_member, profile_act
-from harness.scenario import ProfileModel, RegistryModel, ScenarioError, load_scenario
+from harness.scenario import ProfileModel, RegistryModel, ScenarioError
 from runtime import keys
 from runtime.clock import Clock, SystemClock
 from runtime.errors import LocalProtocolError

@@ -19,9 +19,9 @@ from pathlib import Path
 from harness.console import logging_from
 from harness.demo import SCENARIOS, run_demo
 from harness.fleet import embedded_fleet
+from harness.loading import load_scenario
 from harness.outcome import Outcome
 from harness.pictures import draw_flows, draw_holdings, draw_timeline
-from harness.scenario import load_scenario
 
 __all__ = ["draw", "standalone"]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.outcome import (
     DiscrepancyLine,
+    ExampleLine,
     FlowLine,
     HoldingLine,
     Outcome,
@@ -32,14 +33,19 @@ __all__ = ["gather", "write_messages"]
 
 
 async def gather(
-    run: Run, started_at: str, finished_at: str, verdicts: Sequence[Mapping[str, Any]] = ()
+    run: Run,
+    started_at: str,
+    finished_at: str,
+    examples: Sequence[ExampleLine] = (),
+    verdicts: Sequence[Mapping[str, Any]] = (),
 ) -> Outcome:
-    """The outcome of a run; `verdicts` are those on its evidence."""
+    """The outcome of a run; `examples` say what came of each, `verdicts` are those on evidence."""
     remote = run.remote
     entries = await _entries(remote)
     envelopes = await _envelopes(remote)
     proven = {verdict["transaction"]: verdict for verdict in verdicts if verdict["valid"]}
-    summary = await _summary(run, entries, envelopes, len(proven))
+    met = {line.id: line.agrees for line in examples}
+    summary = await _summary(run, entries, envelopes, len(proven), met)
     transactions = await _transactions(run)
     subject = _subject(run.records)
     return Outcome(
@@ -48,6 +54,7 @@ async def gather(
         registries={str(r.id): r.name for r in run.scenario.registries},
         started_at=started_at,
         finished_at=finished_at,
+        examples=list(examples),
         transactions=transactions,
         flows=_flows(transactions),
         holdings=await _holdings(run, entries),
@@ -87,7 +94,11 @@ async def _envelopes(remote: Remote) -> list[Opened]:
 
 
 async def _summary(
-    run: Run, entries: list[Message], envelopes: list[Opened], evidence: int
+    run: Run,
+    entries: list[Message],
+    envelopes: list[Opened],
+    evidence: int,
+    examples: dict[str, bool],
 ) -> Summary:
     remote = run.remote
     states = await remote.rows(HUB, "select state, count(*) as n from transactions group by state")
@@ -108,6 +119,7 @@ async def _summary(
     head = (await remote.rows(HUB, "select size, root from checkpoints order by size desc"))[0]
     return Summary(
         title=run.scenario.title,
+        examples=examples,
         transactions={row.state: row.n for row in sorted(states, key=lambda r: r.state)},
         units_issued=dict(issued),
         units_by_position={a: dict(sorted(k.items())) for a, k in sorted(held.items())},

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "DiscrepancyLine",
+    "ExampleLine",
+    "ExamplePoint",
     "FlowLine",
     "HoldingLine",
     "Outcome",
@@ -103,10 +105,35 @@ class DiscrepancyLine(_Model):
     found_at: str
 
 
+class ExamplePoint(_Model):
+    """One thing that was expected of an example, and what came."""
+
+    about: str
+    expected: str
+    got: str
+    agrees: bool
+
+
+class ExampleLine(_Model):
+    """An example: what it is, what it shows, and whether all that was expected of it came."""
+
+    id: str
+    title: str
+    shows: str
+    steps: int
+    points: list[ExamplePoint]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every point of it came as expected."""
+        return all(point.agrees for point in self.points)
+
+
 class Summary(_Model):
     """`summary.json`; see the README for what each member means."""
 
     title: str
+    examples: dict[str, bool]
     transactions: dict[str, int]
     units_issued: dict[str, int]
     units_by_position: dict[str, dict[str, int]]
@@ -129,6 +156,7 @@ class Outcome(_Model):
     registries: Annotated[dict[str, str], Field(description="participant → name")]
     started_at: str
     finished_at: str
+    examples: list[ExampleLine]
     transactions: list[TransactionLine]
     flows: list[FlowLine]
     holdings: list[HoldingLine]

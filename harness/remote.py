@@ -7,6 +7,7 @@ tool does; everything else is read. Rows are edited here only when a scenario pl
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import select, text
@@ -18,8 +19,7 @@ from runtime.clock import Ids, SystemClock
 from runtime.orders import submit, write_order
 from runtime.store import Store, open_store
 from runtime.tables import desk
-from schemas.identifiers import HUB, Actor, Participant
-from schemas.units import parse_itmo_block
+from schemas.identifiers import HUB, Actor, Instant, Participant
 
 __all__ = ["Overdue", "Remote"]
 
@@ -126,24 +126,42 @@ class Remote:
         except Overdue:
             return False
 
+    async def answer(
+        self, participant: Participant, transaction: str, command: str, seconds: float
+    ) -> tuple[bool, str]:
+        """Have an officer of the acquirer accept or reject, once its registry asks for that."""
+        sql = "select 1 from transactions where id = :id and waiting = 1"
+
+        async def asked() -> bool | None:
+            return True if await self.rows(participant, sql, id=transaction) else None
+
+        await wait_for(asked, seconds, f"the clearance of {transaction}")
+        return await self.command(participant, command, {"transaction": transaction}, seconds)
+
     async def plant(self, plant: Plant) -> None:
         """Edit rows behind a program's back."""
-        key, first, last = parse_itmo_block(plant.first, plant.last)
-        series = key.on(plant.layer).series
+        key, first, last = plant.span()
         where = "where actor = :actor and series = :series and first = :first and last = :last"
-        what = "delete from blocks " if plant.delete else "update blocks set last = :new "
-        parameters: dict[str, Any] = {
+        dated = "select at from movements "
+        those: dict[str, Any] = {
             "actor": plant.actor,
-            "series": series,
+            "series": key.series,
             "first": first,
             "last": last,
         }
-        if not plant.delete:
-            parameters["new"] = plant.set_last
         async with self.stores[plant.actor.participant].transaction() as session:
-            done = await session.execute(text(what + where), parameters)
-        if done.rowcount != 1:
-            raise RuntimeError(f"{plant.actor} has no row {series} {first}-{last} to edit")
+            if plant.days_later is not None:
+                said = Instant((await session.execute(text(dated + where), those)).scalar_one())
+                later = said.moment() + timedelta(days=plant.days_later)
+                what, those["new"] = "update movements set at = :new ", str(Instant.of(later))
+            elif plant.set_last is not None:
+                what, those["new"] = "update blocks set last = :new ", plant.set_last
+            else:
+                what = "delete from blocks "
+            done = await session.execute(text(what + where), those)
+            if done.rowcount != 1:
+                said_of = f"{key.series} {first}-{last}"
+                raise RuntimeError(f"{plant.actor} has {done.rowcount} rows {said_of} to edit")
 
 
 async def wait_for(check: Callable[[], Awaitable[T | None]], seconds: float, what: str) -> T:

@@ -1,34 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running a scenario on a fleet, and holding what came of it to what the scenario expects.
+"""Running a scenario on a fleet, and holding the whole of it to what the scenario expects.
 
 The runner admits everybody, opens accounts, takes the steps one after another, plants the errors,
 waits until the reconciliation has named them, takes the steps after that, and compares. Anything
 that differs from an expectation is a line in `expectations_failed`; nothing is looked away from.
 
-Elsewhere: the fleet (`fleet`), its databases (`remote`), the figures (`gather`).
+Elsewhere: the fleet (`fleet`), its databases (`remote`), each example by itself (`examples`), the
+figures (`gather`).
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from itertools import groupby
+from typing import NamedTuple, Protocol
 
+from harness.expected import Planted, read_account
 from harness.fleet import Fleet
 from harness.prepare import Estate
 from harness.remote import Overdue, Remote, wait_for
-from harness.scenario import Plant, Planted, Scenario, Step, read_account
+from harness.scenario import Plant, Scenario, Step
 from runtime.clock import SystemClock
 from schemas.effects import Move
 from schemas.identifiers import HUB, REC
 from schemas.messages import Entry, parse_message
-from schemas.units import parse_itmo_block
 
-__all__ = ["Record", "Run", "Watcher", "admit", "run_scenario", "take"]
+__all__ = [
+    "Named",
+    "Record",
+    "Run",
+    "Watcher",
+    "admit",
+    "compare",
+    "expected_case",
+    "named",
+    "run_scenario",
+    "take",
+]
 
 COMMAND_SECONDS = 60.0
 STEP_SECONDS = 60.0
 SETTLE_SECONDS = 60.0
 NAMED_SECONDS = 60.0
+REFUSED = "refused-here"
 
 
 class Watcher(Protocol):
@@ -47,6 +61,12 @@ class Record:
     transaction: str | None
     state: str
     detail: str
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether it ended as its step says, and for that reason."""
+        reason = self.step.reason
+        return self.state == self.step.expect and (reason is None or reason in self.detail)
 
 
 @dataclass
@@ -73,20 +93,23 @@ async def run_scenario(
     await fleet.start()
     run = Run(scenario, estate, Remote(estate, fleet.databases), watcher)
     await admit(run)
-    for step in scenario.steps:
-        if disturb is not None:
-            await disturb(step.name)
-        await take(run, step)
+    for steps in _at_once(scenario.steps):
+        await _take(run, steps, disturb)
         for plant in scenario.plants:
-            if plant.after == step.name:
+            if plant.after in {step.name for step in steps}:
                 await _plant(run, plant)
     run.settled = await run.remote.wait_settled(SETTLE_SECONDS)
     watcher.step("reconciliation", "The reconciliation service compares statements with the log")
     await _named(run)
-    for step in scenario.after.steps:
-        await take(run, step)
+    for steps in _at_once(scenario.after.steps):
+        await _take(run, steps)
     run.settled = await run.remote.wait_settled(SETTLE_SECONDS)
     return run
+
+
+def _at_once(steps: Sequence[Step]) -> list[list[Step]]:
+    """Neighbours that are under way together, and all others by themselves."""
+    return [list(held) for _, held in groupby(steps, key=lambda s: (s.case, s.together or s.name))]
 
 
 async def admit(run: Run) -> None:
@@ -114,29 +137,61 @@ async def admit(run: Run) -> None:
 
 async def take(run: Run, step: Step) -> None:
     """Propose, wait for the end, compare with what the step expects."""
-    run.watcher.step(step.name, step.story or f"{step.by}: {step.action}")
+    await _take(run, [step])
+
+
+async def _take(
+    run: Run, steps: Sequence[Step], disturb: Callable[[str], Awaitable[None]] | None = None
+) -> None:
+    """Propose them all, then see each to its end."""
+    proposed = []
+    for step in steps:
+        if disturb is not None:
+            await disturb(step.name)
+        run.watcher.step(step.name, step.story or f"{step.by}: {step.action}")
+        proposed.append(await _propose(run, step))
+    for record in proposed:
+        await _conclude(run, record)
+        run.records.append(record)
+        step = record.step
+        if record.state != step.expect:
+            told = f"ended {record.state}, expected {step.expect}: {record.detail}"
+            run.failed.append(f"step {step.name} {told}")
+        elif not record.as_expected:
+            told = f"{step.reason} was expected, found: {record.detail}"
+            run.failed.append(f"step {step.name}: {told}")
+
+
+async def _propose(run: Run, step: Step) -> Record:
     command, arguments = "propose", step.arguments()
     if step.issue is not None:
         command, arguments = "issue", step.issue
-    transaction: str | None = None
     try:
         done, result = await run.remote.command(
             step.by.participant, command, arguments, COMMAND_SECONDS
         )
-        if not done:
-            state, detail = "refused-here", result
-        else:
-            transaction = result
-            seconds = STEP_SECONDS + step.lifetime_seconds * (step.expect == "expired")
-            state = await run.remote.final_state(transaction, seconds)
-            detail = await _findings(run, transaction)
     except Overdue as error:
-        state, detail = "overdue", str(error)
-    run.records.append(Record(step, transaction, state, detail))
-    if state != step.expect:
-        run.failed.append(f"step {step.name} ended {state}, expected {step.expect}: {detail}")
-    elif step.reason is not None and step.reason not in detail:
-        run.failed.append(f"step {step.name}: {step.reason} was expected, found: {detail}")
+        return Record(step, None, "overdue", str(error))
+    return Record(step, result, "proposed", "") if done else Record(step, None, REFUSED, result)
+
+
+async def _conclude(run: Run, record: Record) -> None:
+    """See what was proposed to its end."""
+    step, transaction = record.step, record.transaction
+    if transaction is None:
+        return
+    try:
+        if step.answer is not None:
+            assert step.acquirer is not None
+            acquirer = step.acquirer.participant
+            done, result = await run.remote.answer(acquirer, transaction, step.answer, STEP_SECONDS)
+            if not done:
+                run.failed.append(f"step {step.name}: {step.answer}: {result}")
+        seconds = STEP_SECONDS + step.lifetime_seconds * (step.expect == "expired")
+        record.state = await run.remote.final_state(transaction, seconds)
+        record.detail = await _findings(run, transaction)
+    except Overdue as error:
+        record.state, record.detail = "overdue", str(error)
 
 
 async def _findings(run: Run, transaction: str) -> str:
@@ -191,13 +246,21 @@ async def _named(run: Run) -> None:
     await run.remote.wait_settled(SETTLE_SECONDS)  # the freezes have reached their registries
 
 
-Named = tuple[str, str, str, int, int, str]
+class Named(NamedTuple):
+    """A discrepancy that the reconciliation named."""
+
+    participant: str
+    actor: str
+    key: str
+    first: int
+    last: int
+    cause: str
 
 
-def _expected(planted: Planted) -> Named:
-    key, first, last = parse_itmo_block(planted.first, planted.last)
-    key = key.model_copy(update={"layer": planted.layer, "activity": planted.activity})
-    return (
+def expected_case(planted: Planted) -> Named:
+    """What the reconciliation must name for a planted error."""
+    key, first, last = planted.span()
+    return Named(
         str(planted.participant),
         str(planted.actor),
         key.text,
@@ -211,7 +274,7 @@ async def named(remote: Remote) -> set[Named]:
     """The discrepancies that the reconciliation has found so far."""
     rows = await remote.rows(REC, "select actor, key, first, last, cause from cases")
     return {
-        (row.actor.partition("/")[0], row.actor, row.key, row.first, row.last, row.cause)
+        Named(row.actor.partition("/")[0], row.actor, row.key, row.first, row.last, row.cause)
         for row in rows
     }
 
@@ -219,12 +282,12 @@ async def named(remote: Remote) -> set[Named]:
 async def compare(run: Run) -> None:
     """Hold the end of the run to the scenario's expectations."""
     expect = run.scenario.expect
-    wanted = {_expected(planted) for planted in expect.discrepancies}
+    wanted = {expected_case(planted) for planted in expect.discrepancies}
     found = await named(run.remote)
     for one in sorted(wanted - found):
-        run.failed.append(f"discrepancy not named: {one}")
+        run.failed.append(f"discrepancy not named: {tuple(one)}")
     for one in sorted(found - wanted):
-        run.failed.append(f"discrepancy named that nobody planted: {one}")
+        run.failed.append(f"discrepancy named that nobody planted: {tuple(one)}")
     if run.settled != expect.settled:
         run.failed.append(f"settled is {run.settled}, expected {expect.settled}")
     states = await run.remote.rows(

@@ -6,22 +6,27 @@ actors, `accounts` are opened, `steps` are proposed one after another by their a
 edit rows behind a program's back after a step, and `expect` says what must hold at the end. Unknown
 names anywhere are errors that say where.
 
-An account is written `GHA01/GHA:holding:1`; units are given by their first and last identifiers.
+`examples` are files beside it, each with the steps of one example and what must come of it. All
+examples of a scenario are played in one fleet, in this order.
+
+An account is written `GHA01/GHA:holding:1`; units are given by their first and last identifiers. A
+step whose name ends in `2021..2025` is taken once for each of these years, which stands in it for
+`{year}`.
+
+Elsewhere: reading the files (`loading`), the expectations (`expected`).
 """
 
-import tomllib
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from harness.expected import Expect, ExpectExample, read_account
 from schemas.directory import Profile, Status
-from schemas.effects import Cause
 from schemas.findings import Reason
-from schemas.identifiers import AccountNumber, Actor, Participant, account_number
-from schemas.units import KIND_CODES, Key, Kind, Layer, parse_itmo_block
+from schemas.identifiers import Actor, Participant
+from schemas.units import Key, Layer, parse_itmo_block
 
-__all__ = ["Plant", "Scenario", "ScenarioError", "Step", "Units", "load_scenario", "read_account"]
+__all__ = ["Example", "Plant", "Scenario", "ScenarioError", "Step", "Units"]
 
 
 class ScenarioError(ValueError):
@@ -92,7 +97,9 @@ class Units(_Model):
 class Step(_Model):
     """One action of one actor, and the state in which its transaction must end.
 
-    `refused-here` means that the node's own checks refuse it and nothing is sent.
+    `refused-here` means that the node's own checks refuse it and nothing is sent. `answer` is what
+    an officer of the acquirer says, where its registry leaves that to people. Neighbours of one
+    `together` are all proposed before the first of them is answered.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
@@ -107,6 +114,8 @@ class Step(_Model):
     references: dict[str, Any] | None = None
     issue: dict[str, Any] | None = None
     lifetime_seconds: Annotated[int, Field(ge=1, le=86400)] = 3600
+    answer: Literal["accept", "reject"] | None = None
+    together: str | None = None
     expect: Literal["completed", "refused", "refused-here", "rejected", "expired", "withdrawn"] = (
         "completed"
     )
@@ -129,7 +138,9 @@ class Step(_Model):
 
 
 class Plant(_Model):
-    """An edit of a registry's rows behind its program's back, after a step has been settled."""
+    """An edit of a registry's rows behind its program's back, after a step has been settled: a row
+    of units deleted or made longer, or a movement of its account statement dated later.
+    """
 
     after: str
     actor: Actor
@@ -139,19 +150,13 @@ class Plant(_Model):
     activity: str | None = None
     delete: bool = False
     set_last: int | None = None
+    days_later: int | None = None
     story: str = ""
 
-
-class Planted(_Model):
-    """A discrepancy that the reconciliation must name, to the serial."""
-
-    participant: Participant
-    actor: Actor
-    first: str
-    last: str
-    layer: Layer = Layer.ITMO
-    activity: str | None = None
-    cause: Cause
+    def span(self) -> tuple[Key, int, int]:
+        """The key and serial range of the printed identifiers."""
+        key, first, last = parse_itmo_block(self.first, self.last)
+        return key.model_copy(update={"layer": self.layer, "activity": self.activity}), first, last
 
 
 class After(_Model):
@@ -160,17 +165,25 @@ class After(_Model):
     steps: list[Step] = []
 
 
-class Expect(_Model):
-    """What must hold at the end."""
+class Example(_Model):
+    """One example: what it is, what it shows, its steps, and what must come of them."""
 
-    transactions: dict[str, int]
-    units_issued: dict[str, int]
-    discrepancies: list[Planted] = []
-    settled: bool
+    id: Annotated[str, Field(pattern=r"^A[1-9]\d?$")]
+    title: str
+    shows: str
+    source: str
+    steps: Annotated[list[Step], Field(min_length=1)]
+    plants: list[Plant] = []
+    after: After = After()
+    expect: ExpectExample
+
+    def every_step(self) -> list[Step]:
+        """Its steps before and after the planted errors were found."""
+        return [*self.steps, *self.after.steps]
 
 
 class Scenario(_Model):
-    """A whole scenario."""
+    """A whole scenario. What its examples say stands among its own members, too."""
 
     title: str
     log: str
@@ -181,98 +194,13 @@ class Scenario(_Model):
     steps: list[Step] = []
     plants: list[Plant] = []
     after: After = After()
+    examples: list[Example] = []
     expect: Expect
+
+    def every_step(self) -> list[Step]:
+        """Its steps before and after the planted errors were found."""
+        return [*self.steps, *self.after.steps]
 
     def actors(self) -> list[Actor]:
         """Every registry's actors."""
         return [actor for registry in self.registries for actor in registry.actors]
-
-
-def load_scenario(path: Path) -> Scenario:
-    """Read a scenario file; `ScenarioError` names what is wrong and where."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ScenarioError(
-            f"{path}: no such scenario; name one with --scenario, such as those in the folder "
-            "scenarios of the source"
-        ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ScenarioError(f"{path}: {error}") from None
-    try:
-        scenario = Scenario.model_validate(data)
-        _check(scenario)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-        raise ScenarioError(f"{path}: {where}: {first['msg']}") from None
-    except ValueError as error:
-        raise ScenarioError(f"{path}: {error}") from None
-    return scenario
-
-
-def _check(scenario: Scenario) -> None:
-    """References must resolve, names must be unique."""
-    actors = set(scenario.actors())
-    steps = [*scenario.steps, *scenario.after.steps]
-    names = [step.name for step in steps]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"step {name} stands twice")
-    for step in steps:
-        if step.by not in actors:
-            raise ValueError(f"step {step.name}: {step.by} is not an actor of this scenario")
-        if step.acquirer is not None and step.acquirer not in actors:
-            raise ValueError(f"step {step.name}: {step.acquirer} is not an actor of this scenario")
-        try:
-            step.arguments()
-        except ValueError as error:
-            raise ValueError(f"step {step.name}: {error}") from None
-    for plant in scenario.plants:
-        if plant.after not in names:
-            raise ValueError(f"plant after {plant.after}: there is no such step")
-        if plant.delete == (plant.set_last is not None):
-            raise ValueError(f"plant after {plant.after}: either delete or set_last")
-        parse_itmo_block(plant.first, plant.last)
-    _check_expected(scenario, steps)
-    named = [a for p in scenario.profiles for a in p.actors]
-    named += [plant.actor for plant in scenario.plants]
-    named += [planted.actor for planted in scenario.expect.discrepancies]
-    for actor in named:
-        if actor not in actors:
-            raise ValueError(f"{actor} is not an actor of this scenario")
-    for account in scenario.accounts:
-        read_account(account.account)
-
-
-def read_account(text: str) -> AccountNumber:
-    """The account number of `GHA01/GHA:holding:1`; a number as printed is taken as it is."""
-    parts = text.split(":")
-    if len(parts) == 1:
-        return AccountNumber(text)
-    if len(parts) != 3 or not parts[2].isdigit():
-        raise ValueError(f"{text!r} is not an account such as GHA01/GHA:holding:1")
-    code = next((c for c, kind in KIND_CODES.items() if kind == parts[1]), None)
-    if code is None:
-        raise ValueError(f"{text!r}: {parts[1]} is no kind of account; one of {', '.join(Kind)}")
-    return account_number(Actor(parts[0]), code, int(parts[2]))
-
-
-_WITH_REASON = {"refused", "refused-here", "rejected"}
-
-
-def _check_expected(scenario: Scenario, steps: list[Step]) -> None:
-    """What is expected must be said in full: what is left out would be missed by nobody."""
-    for step in steps:
-        if (step.expect in _WITH_REASON) != (step.reason is not None):
-            raise ValueError(f"step {step.name}: what is refused or rejected has a reason")
-    planted = {_about(plant) for plant in scenario.plants}
-    for one in scenario.expect.discrepancies:
-        if one.actor.participant != one.participant or _about(one) not in planted:
-            raise ValueError(f"expect/discrepancies: no such units of {one.actor} are planted")
-
-
-def _about(one: Plant | Planted) -> tuple[Actor, Key]:
-    """Whose units, and of which key."""
-    key, _, _ = parse_itmo_block(one.first, one.last)
-    return one.actor, key.model_copy(update={"layer": one.layer, "activity": one.activity})

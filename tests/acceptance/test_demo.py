@@ -3,6 +3,7 @@
 hold."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ROOT / "scenarios" / "small.toml"
+EXAMPLES = ("A1", "A2", "A3", "A4", "A8", "A10", "A12")
+"""The acceptance scenarios that the demonstration plays."""
 
 
 def run(*arguments: str, command: str = "demo") -> subprocess.CompletedProcess[str]:
@@ -34,6 +37,7 @@ def test_the_demo_of_all_cases_holds_every_expectation(tmp_path: Path) -> None:
     assert summary["expectations_failed"] == []
     assert summary["settled"] is True
     assert summary["transactions"]["completed"] >= 12
+    assert summary["examples"] == dict.fromkeys(EXAMPLES, True)
     held = sum(n for kinds in summary["units_by_position"].values() for n in kinds.values())
     assert held == sum(summary["units_issued"].values())
     assert summary["units_by_layer"] == summary["units_issued"]
@@ -46,6 +50,8 @@ def test_the_demo_of_all_cases_holds_every_expectation(tmp_path: Path) -> None:
     report = (output / "report.html").read_text()
     assert "<svg" in report
     assert "1,916" in report
+    assert report.count("✓ as expected") > len(EXAMPLES)
+    assert "✗ differs" not in report
     assert "cosigned a head that contains it" in report
     proven = {path.stem for path in (output / "evidence").iterdir()}
     assert len(proven) == summary["evidence"] == sum(summary["transactions"].values())
@@ -108,6 +114,42 @@ def test_the_demo_fails_when(change: str, tmp_path: Path) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     summary = json.loads((tmp_path / "output" / "summary.json").read_text())
     assert summary["expectations_failed"]
+
+
+def test_the_demo_says_which_point_of_an_example_came_otherwise(tmp_path: Path) -> None:
+    """A1 by itself, in which three things are expected that do not come."""
+    main = (ROOT / "scenarios" / "article6.toml").read_text()
+    main = re.sub(r"examples = \[.*?\]", 'examples = ["a1.toml"]', main, count=1, flags=re.DOTALL)
+    (tmp_path / "main.toml").write_text(
+        main[: main.index("[expect]")]
+        + "[expect]\ntransactions = { completed = 4, refused = 1, rejected = 1 }\n"
+        + "units_issued = { underlying = 1916, itmo = 1916 }\nsettled = true\n"
+    )
+    example = (ROOT / "scenarios" / "article6" / "a01-thailand.toml").read_text()
+    for old, new in (
+        (
+            "first_transfers = { a1-first-transfer = 1916 }",
+            "first_transfers = { a1-first-transfer = 1960 }",
+        ),
+        ('"1-1000" = "CHE01/CHE:use:1"\n"1001-', '"1-999" = "CHE01/CHE:use:1"\n"1000-'),
+        ("days = 5", "days = 4"),
+    ):
+        assert old in example
+        example = example.replace(old, new)
+    (tmp_path / "a1.toml").write_text(example)
+    done = run("--scenario", str(tmp_path / "main.toml"), "--output", str(tmp_path / "output"))
+    assert done.returncode == 1, done.stdout + done.stderr
+    summary = json.loads((tmp_path / "output" / "summary.json").read_text())
+    assert summary["examples"] == {"A1": False}
+    transfers, places, dates = summary["expectations_failed"]
+    assert transfers == (
+        "example A1, First transfers: expected 1,960 units: 1,960 by a1-first-transfer; "
+        "found 1,916 units: 1,916 by a1-first-transfer"
+    )
+    assert places.startswith("example A1, Units at the end: expected ")
+    assert "999 use of CHE01/CHE" in places.partition("found")[0]
+    assert "1,000 use of CHE01/CHE" in places.partition("found")[2]
+    assert dates.startswith("example A1, Dates that differ: expected CHE01/CHE: 4 days later")
 
 
 def test_a_scenario_file_with_a_wrong_key_is_named_and_nothing_runs(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ import yaml
 
 from harness.deploy import deploy, load_federation
 from harness.deploy_servers import DEFINITIONS_PATH, database_name
+from harness.expected import read_account
 from harness.install import postgres_programs
-from harness.scenario import read_account
 from harness.server import free_port
 from harness.services import PrivatePostgres, PrivateRabbitMQ, start_rabbitmq
 from runtime.clock import SystemClock

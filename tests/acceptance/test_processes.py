@@ -9,9 +9,9 @@ from pathlib import Path
 
 from harness.demo import process_fleets, run_demo
 from harness.fleet import Fleet, ProcessFleet
+from harness.loading import load_scenario
 from harness.outcome import Outcome
 from harness.prepare import Estate
-from harness.scenario import load_scenario
 from harness.services import Postgres, PrivateRabbitMQ
 from schemas.identifiers import Participant
 
@@ -26,7 +26,7 @@ KILLED = {
     "a4-first-transfer": "UN01",
     "a10-part": "GHA01",
     "a10-remainder": "REC",
-    "sections-transfer": "UN02",
+    "a8-acquisition": "UN02",
     "a12-first-twin": "SGP01",
 }
 """Which program is killed while which step is under way."""
@@ -48,6 +48,7 @@ def essence(outcome: Outcome) -> dict[str, object]:
             (d.actor, d.key, d.first, d.last, d.cause) for d in outcome.discrepancies
         ),
         "failed": outcome.summary.expectations_failed,
+        "examples": outcome.summary.examples,
     }
 
 

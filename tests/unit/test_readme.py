@@ -14,17 +14,17 @@ from rich.console import Console
 
 from harness import console
 from harness.gallery import standalone
+from harness.loading import load_scenario
 from harness.outcome import Outcome, Summary
 from harness.pictures import draw_flows
 from harness.report import STATES
-from harness.scenario import Step, load_scenario
-from schemas.units import parse_itmo_block
+from harness.scenario import Step
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 SCENARIO = load_scenario(ROOT / "scenarios" / "article6.toml")
-STEPS = [*SCENARIO.steps, *SCENARIO.after.steps]
+STEPS = SCENARIO.every_step()
 PICTURES = sorted((ROOT / "docs" / "pictures").glob("*.svg"))
 
 
@@ -48,6 +48,7 @@ def printed() -> str:
     """What the program prints of a run without transactions."""
     summary = Summary(
         title=SCENARIO.title,
+        examples={},
         transactions=SCENARIO.expect.transactions,
         units_issued=SCENARIO.expect.units_issued,
         units_by_position={},
@@ -67,6 +68,7 @@ def printed() -> str:
         registries={},
         started_at="",
         finished_at="",
+        examples=[],
         transactions=[],
         flows=[],
         holdings=[],
@@ -118,13 +120,20 @@ def test_every_transaction_shown_is_a_step_of_the_scenario_in_its_order() -> Non
         assert any(is_shown_as(step, row) for step in steps), row
 
 
+def test_the_examples_shown_are_those_of_the_scenario() -> None:
+    head, *rows = table("Examples")
+    assert head == ["Example", "What it is", "Steps", "Outcome"]
+    assert rows == [
+        [one.id, one.title, str(len(one.every_step())), "as expected"] for one in SCENARIO.examples
+    ]
+
+
 def test_the_discrepancies_shown_are_those_that_the_scenario_expects() -> None:
     head, *rows = table("Discrepancies")
     assert head == ["Case", "Registry", "Key", "First-last", "Quantity", "Cause"]
     expected = set()
     for planted in SCENARIO.expect.discrepancies:
-        key, first, last = parse_itmo_block(planted.first, planted.last)
-        key = key.model_copy(update={"layer": planted.layer, "activity": planted.activity})
+        key, first, last = planted.span()
         quantity = f"{last - first + 1:,}"
         expected.add((planted.actor, key.text, f"{first}-{last}", quantity, planted.cause))
     assert {tuple(row[1:]) for row in rows} == expected

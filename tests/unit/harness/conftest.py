@@ -5,6 +5,8 @@ import pytest
 
 from harness.outcome import (
     DiscrepancyLine,
+    ExampleLine,
+    ExamplePoint,
     FlowLine,
     HoldingLine,
     Outcome,
@@ -69,6 +71,29 @@ def outcome() -> Outcome:
         registries={"THA01": "Thailand", "CHE01": "Switzerland"},
         started_at="2026-01-31T23:59:50.000000Z",
         finished_at="2026-02-01T00:00:12.500000Z",
+        examples=[
+            ExampleLine(
+                id="A1",
+                title="Thailand to Switzerland, buses",
+                shows="That both recognise it.",
+                steps=3,
+                points=[
+                    ExamplePoint(
+                        about="First transfers",
+                        expected="7,140,002 units",
+                        got="7,140,002 units",
+                        agrees=True,
+                    ),
+                    ExamplePoint(
+                        about="How steps end",
+                        expected="1 rejected",
+                        got="1 expired",
+                        agrees=False,
+                    ),
+                ],
+            ),
+            ExampleLine(id="A2", title="Ghana, stoves", shows="A cap.", steps=0, points=[]),
+        ],
         transactions=[
             transaction(1, "completed"),
             transaction(2, "refused-here"),
@@ -102,6 +127,7 @@ def outcome() -> Outcome:
         discrepancies=[discrepancy],
         summary=Summary(
             title="A test of everything",
+            examples={"A1": False, "A2": True},
             transactions={"completed": 1, "expired": 1},
             units_issued={"underlying": 7_140_000, "itmo": 1916},
             units_by_position={},

@@ -30,6 +30,11 @@ def test_tables_totals_and_verdict_are_shown(outcome: Outcome) -> None:
     ]
     assert any("refused at home" in line and "(not sent)" in line for line in lines)
     assert any("expired (expected rejected)" in line for line in lines)
+    told = [line.split(maxsplit=1) for line in lines if line.startswith(("A1 ", "A2 "))]
+    assert [(name, " ".join(words.split())) for name, words in told] == [
+        ("A1", "Thailand to Switzerland, buses 3 differs, see below"),
+        ("A2", "Ghana, stoves 0 as expected"),
+    ]
     row = next(line for line in lines if "REC-1" in line)
     assert row.split() == [
         *("REC-1", "CHE01/CHE", "itmo:CA0005-THA01-THA-2022", "1917-1960", "44"),

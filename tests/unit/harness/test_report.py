@@ -88,6 +88,17 @@ def test_every_figure_is_there_with_thousands_separators(outcome: Outcome, tmp_p
         assert words in page, words
 
 
+def test_each_example_is_shown_with_what_was_expected_and_what_came(outcome: Outcome) -> None:
+    page = render_report(outcome)
+    rows = [re.sub(r"<[^>]+>", "|", row) for row in re.findall(r"<tr.*?</tr>", page, re.DOTALL)]
+    told = [[cell for cell in row.split("|") if cell.strip()] for row in rows]
+    assert ["How steps end", "1 rejected", "1 expired", "✗ differs"] in told
+    assert ["First transfers", "7,140,002 units", "7,140,002 units", "✓ as expected"] in told
+    title, shown = "Thailand to Switzerland, buses", "That both recognise it."
+    assert ["A1", title, ", 3 steps. ", shown, "✗ differs"] in told
+    assert ["A2", "Ghana, stoves", ", 0 steps. ", "A cap.", "✓ as expected"] in told
+
+
 def test_a_passed_run_says_so(outcome: Outcome) -> None:
     summary = outcome.summary.model_copy(update={"expectations_failed": []})
     page = render_report(outcome.model_copy(update={"summary": summary}))
@@ -129,7 +140,15 @@ def test_every_picture_is_well_formed_and_described(outcome: Outcome) -> None:
 
 
 def test_an_empty_run_can_be_shown(outcome: Outcome) -> None:
-    lists = ("transactions", "flows", "holdings", "timeline", "discrepancies", "sources")
+    lists = (
+        "examples",
+        "transactions",
+        "flows",
+        "holdings",
+        "timeline",
+        "discrepancies",
+        "sources",
+    )
     nothing = outcome.model_copy(update={name: [] for name in lists} | {"timeline_of": ""})
     assert "No transfer between two actors" in render_report(nothing)
 

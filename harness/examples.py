@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holding a run to what is expected of each of its examples, point by point.
+
+A point is what it is about, what was expected, what came, and whether the two agree. Figures come
+from where they arise: ends and findings of transactions, first transfers and places of units from
+the hub's log and rows, discrepancies from the reconciliation, dates from account statements.
+
+Elsewhere: the expectations (`expected`), the run as a whole (`runner`), the table (`report`).
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.bookings import Booking, wrongly_dated
+from harness.expected import Held
+from harness.outcome import ExampleLine, ExamplePoint
+from harness.runner import Named, Record, Run, expected_case, named
+from harness.scenario import Example
+from schemas.effects import Move, Restate
+from schemas.identifiers import HUB, AccountNumber
+from schemas.messages import Entry, Proposal, parse_message
+from schemas.units import KIND_CODES, Key
+
+__all__ = ["judge"]
+
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class _Came:
+    """What came of a run, as far as examples ask."""
+
+    entries: dict[str, list[Entry]]
+    """By transaction."""
+    proposals: dict[str, Proposal]
+    held: dict[str, list[Held]]
+    """By series, in order, as the log has it."""
+    cases: set[Named]
+    bookings: list[Booking]
+
+
+async def judge(run: Run) -> list[ExampleLine]:
+    """Each example with its points. What does not agree is told among what failed, too."""
+    if not run.scenario.examples:
+        return []
+    came = await _gather(run)
+    foreseen = {expected_case(one) for one in run.scenario.expect.discrepancies}
+    lines = []
+    for example in run.scenario.examples:
+        records = [record for record in run.records if record.step.case == example.id]
+        points = [
+            *_ends(records),
+            _first_transfers(example, records, came),
+            _holdings(example, came),
+            *_discrepancies(example, came, foreseen),
+            *_dates(example, records, came),
+            *_alike(example, records, came),
+        ]
+        lines.append(
+            ExampleLine(
+                id=example.id,
+                title=example.title,
+                shows=example.shows,
+                steps=len(records),
+                points=points,
+            )
+        )
+        for point in points:
+            if not point.agrees:
+                told = f"{point.about}: expected {point.expected}; found {point.got}"
+                run.failed.append(f"example {example.id}, {told}")
+    return lines
+
+
+async def _gather(run: Run) -> _Came:
+    entries: defaultdict[str, list[Entry]] = defaultdict(list)
+    logged = {}
+    for row in await run.remote.rows(HUB, "select line from log_entries order by position"):
+        message = parse_message(bytes(row.line))
+        assert isinstance(message.body, Entry)
+        entries[message.conversation].append(message.body)
+        logged[message.body.position] = message.body.at
+    sql = "select id, proposal from transactions"
+    proposals = {
+        row.id: parse_message(bytes(row.proposal)).body for row in await run.remote.rows(HUB, sql)
+    }
+    held: defaultdict[str, list[Held]] = defaultdict(list)
+    sql = "select series, first, last, account from blocks order by series, first"
+    for row in await run.remote.rows(HUB, sql):
+        account = AccountNumber(row.account)
+        held[row.series].append(Held(row.series, row.first, row.last, account))
+    registries = [registry.id for registry in run.scenario.registries]
+    return _Came(
+        dict(entries),
+        proposals,
+        {series: _merged(rows) for series, rows in held.items()},
+        await named(run.remote),
+        await wrongly_dated(run.remote, registries, logged),
+    )
+
+
+# --- points -------------------------------------------------------------------------------------
+
+
+def _ends(records: Sequence[Record]) -> list[ExamplePoint]:
+    """How steps ended, and for which reasons."""
+    points = [
+        ExamplePoint(
+            about="How steps end",
+            expected=_counted(record.step.expect for record in records),
+            got=_counted(record.state for record in records),
+            agrees=all(record.state == record.step.expect for record in records),
+        )
+    ]
+    refused = [(r, r.step.reason) for r in records if r.step.reason is not None]
+    if refused:
+        points.append(
+            ExamplePoint(
+                about="Findings",
+                expected="; ".join(f"{reason.rule.code} {reason}" for _, reason in refused),
+                got="; ".join(_finding(record.detail, reason) for record, reason in refused),
+                agrees=all(record.as_expected for record, _ in refused),
+            )
+        )
+    return points
+
+
+def _finding(detail: str, wanted: str) -> str:
+    """The finding that was wanted, if it is there; else all that are."""
+    found = [f"{code} {reason}" for code, reason in re.findall(r"\b(\d{4}) ([a-z-]+)", detail)]
+    return next((one for one in found if one.endswith(f" {wanted}")), ", ".join(found) or NONE)
+
+
+def _first_transfers(example: Example, records: Sequence[Record], came: _Came) -> ExamplePoint:
+    """Which steps were first transfers, of how many units."""
+    wanted = example.expect.first_transferred()
+    found = {}
+    for record in records:
+        entries = came.entries.get(record.transaction or "", [])
+        units = sum(_first_transferred(entry) for entry in entries)
+        if units:
+            found[record.step.name] = units
+    return ExamplePoint(
+        about="First transfers",
+        expected=_events(wanted),
+        got=_events(found),
+        agrees=wanted == found,
+    )
+
+
+def _first_transferred(entry: Entry) -> int:
+    """Units that an entry makes first-transferred: units that were not; and levies of an issuance,
+    which come into being so (3/CMA.3 annex paras 58, 59).
+    """
+    units = 0
+    for effect in entry.effects:
+        if isinstance(effect, Restate):
+            now = effect.after.first_transferred and not effect.before.first_transferred
+            units += effect.quantity * now
+        elif isinstance(effect, Move) and effect.source is None and entry.action == "issuance":
+            units += effect.quantity * effect.attributes.first_transferred
+    return units
+
+
+def _holdings(example: Example, came: _Came) -> ExamplePoint:
+    """Where each unit is at the end: compared to the serial, told by account."""
+    wanted = example.expect.held()
+    found = [
+        one._replace(first=max(one.first, first), last=min(one.last, last))
+        for series, first, last in _spans(wanted)
+        for one in came.held.get(series, [])
+        if one.first <= last and one.last >= first
+    ]
+    return ExamplePoint(
+        about="Units at the end",
+        expected=_places(wanted),
+        got=_places(found),
+        agrees=_merged(wanted) == _merged(found),
+    )
+
+
+def _discrepancies(example: Example, came: _Came, foreseen: set[Named]) -> list[ExamplePoint]:
+    """What the reconciliation named of these units, to the serial."""
+    wanted = {expected_case(one) for one in example.expect.discrepancies}
+    series = {one.series for one in example.expect.held()}
+    others = {c for c in came.cases - foreseen if Key.parse(c.key).series in series}
+    found = (came.cases & wanted) | others
+    if not wanted and not found:
+        return []
+    return [
+        ExamplePoint(
+            about="Discrepancies named",
+            expected=_cases(wanted),
+            got=_cases(found),
+            agrees=wanted == found,
+        )
+    ]
+
+
+def _dates(example: Example, records: Sequence[Record], came: _Came) -> list[ExamplePoint]:
+    """Which movements an account statement dates otherwise than the log."""
+    steps = {record.transaction: record.step.name for record in records}
+    wanted = {(one.actor, one.step, one.days) for one in example.expect.misdated}
+    of_these = [one for one in came.bookings if one.transaction in steps]
+    found = {(one.actor, steps[one.transaction], one.days) for one in of_these}
+    if not wanted and not found:
+        return []
+    told = [
+        f"{one.actor}: {one.stated_at[:10]} in the account statement, {one.logged_at[:10]} in the "
+        f"log ({steps[one.transaction]})"
+        for one in of_these
+    ]
+    return [
+        ExamplePoint(
+            about="Dates that differ",
+            expected="; ".join(f"{a}: {n} days later ({s})" for a, s, n in sorted(wanted)) or NONE,
+            got="; ".join(told) or NONE,
+            agrees=wanted == found,
+        )
+    ]
+
+
+def _alike(example: Example, records: Sequence[Record], came: _Came) -> list[ExamplePoint]:
+    """Steps that propose the very same: both count, told apart by transaction and time."""
+    if not example.expect.alike:
+        return []
+    twins = [r for r in records if r.step.name in example.expect.alike and r.transaction]
+    told, ends, proposed = [], set(), set()
+    for record in twins:
+        done = [e for e in came.entries.get(record.transaction or "", []) if e.state == "completed"]
+        proposal = came.proposals[record.transaction or ""]
+        proposed.add(proposal.model_dump_json(exclude={"expires_at"}))
+        ends |= {entry.at for entry in done}
+        told += [f"{record.transaction} at {entry.at}" for entry in done]
+    return [
+        ExamplePoint(
+            about="Alike, and both count",
+            expected=f"{len(example.expect.alike)} transactions at different times",
+            got="; ".join(told) or NONE,
+            agrees=len(told) == len(ends) == len(example.expect.alike) and len(proposed) == 1,
+        )
+    ]
+
+
+# --- words --------------------------------------------------------------------------------------
+
+
+def _counted(states: Iterable[str]) -> str:
+    return ", ".join(f"{n} {state}" for state, n in Counter(states).items())
+
+
+def _events(units: dict[str, int]) -> str:
+    total = f"{sum(units.values()):,} units"
+    return (
+        f"{total}: " + ", ".join(f"{n:,} by {name}" for name, n in units.items()) if units else NONE
+    )
+
+
+def _places(held: Sequence[Held]) -> str:
+    sums: Counter[tuple[str, AccountNumber]] = Counter()
+    for one in held:
+        sums[one.series.partition(":")[0], one.account] += one.last - one.first + 1
+    words = [
+        f"{units:,} {KIND_CODES[account.kind_code]} of {account.actor}"
+        + (" (underlying)" if layer == "underlying" else "")
+        for (layer, account), units in sums.items()
+    ]
+    return "; ".join(words) or NONE
+
+
+def _cases(cases: Iterable[Named]) -> str:
+    return (
+        "; ".join(f"{c.actor} {c.first:,} to {c.last:,}, {c.cause}" for c in sorted(cases)) or NONE
+    )
+
+
+# --- ranges -------------------------------------------------------------------------------------
+
+
+def _merged(held: Iterable[Held]) -> list[Held]:
+    """The same places in as few ranges as can be."""
+    merged: list[Held] = []
+    for one in sorted(held):
+        before = merged[-1] if merged else None
+        if (
+            before is not None
+            and (before.series, before.account) == (one.series, one.account)
+            and before.last + 1 == one.first
+        ):
+            merged[-1] = before._replace(last=one.last)
+        else:
+            merged.append(one)
+    return merged
+
+
+def _spans(held: Iterable[Held]) -> list[tuple[str, int, int]]:
+    """The ranges of serials that are spoken of."""
+    spans: list[tuple[str, int, int]] = []
+    for one in sorted(held):
+        if spans and spans[-1][0] == one.series and spans[-1][2] + 1 == one.first:
+            spans[-1] = (one.series, spans[-1][1], one.last)
+        else:
+            spans.append((one.series, one.first, one.last))
+    return spans
