@@ -50,7 +50,7 @@ from runtime.hearing import Hearing
 from runtime.intake import Authentic
 from runtime.journal import Sealed
 from runtime.node import Node
-from runtime.program import Batch, Heard
+from runtime.program import Batch, Heard, Others
 from runtime.relay import Relay
 from runtime.store import Session
 from runtime.work import Done, Work
@@ -431,11 +431,10 @@ def recovered_without_asking_all() -> AbstractContextManager[None]:
     """A hub that was set back goes on as soon as its log is whole, whoever has not answered yet."""
     step = Recovery.step
 
-    async def hasty(
-        self: Recovery, session: Session, batch: Batch, waiting: frozenset[Participant]
-    ) -> HubFacts:
-        whole = self._kept.log.size >= self._guard.read(self._kept.directory.genesis).size
-        return await step(self, session, batch, frozenset() if whole else waiting)
+    async def hasty(self: Recovery, session: Session, batch: Batch, others: Others) -> HubFacts:
+        if self._kept.log.size >= self._guard.read(self._kept.directory.genesis).size:
+            others = replace(others, waiting=frozenset())
+        return await step(self, session, batch, others)
 
     return replaced((Recovery, "step", hasty))
 
