@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.adjusted import adjusted
 from harness.outcome import (
     DiscrepancyLine,
     ExampleLine,
@@ -58,6 +59,7 @@ async def gather(
         transactions=transactions,
         flows=_flows(transactions),
         holdings=await _holdings(run, entries),
+        adjustments=adjusted(effect for entry in entries for effect in entry.body.effects),
         timeline_of=subject or "",
         timeline=_timeline(envelopes, subject),
         proof=[ProofLine(**step) for step in proven.get(subject or "", {}).get("steps", ())],

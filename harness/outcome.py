@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "AdjustmentLine",
     "DiscrepancyLine",
     "ExampleLine",
     "ExamplePoint",
@@ -88,6 +89,17 @@ class ProofLine(_Model):
     said: list[str]
 
 
+class AdjustmentLine(_Model):
+    """What a Party's units of one year and metric do to its emissions, or to its indicator."""
+
+    party: str
+    year: int
+    unit: str
+    first_transferred: int
+    used: int
+    adjustment: int
+
+
 class DiscrepancyLine(_Model):
     """A difference that the reconciliation named."""
 
@@ -160,6 +172,7 @@ class Outcome(_Model):
     transactions: list[TransactionLine]
     flows: list[FlowLine]
     holdings: list[HoldingLine]
+    adjustments: list[AdjustmentLine] = []
     timeline_of: str
     timeline: list[TimelineLine]
     proof: list[ProofLine]

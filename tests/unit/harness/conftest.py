@@ -4,6 +4,7 @@
 import pytest
 
 from harness.outcome import (
+    AdjustmentLine,
     DiscrepancyLine,
     ExampleLine,
     ExamplePoint,
@@ -107,6 +108,19 @@ def outcome() -> Outcome:
             HoldingLine(actor=SWISS, kind="holding", layer="itmo", before=0, after=1916, rows=1960),
             HoldingLine(
                 actor=THAI, kind="locked", layer="underlying", before=7_140_000, after=0, rows=0
+            ),
+        ],
+        adjustments=[
+            AdjustmentLine(
+                party="THA",
+                year=2022,
+                unit="t CO2 eq",
+                first_transferred=1_930,
+                used=14,
+                adjustment=1_916,
+            ),
+            AdjustmentLine(
+                party="CHE", year=2024, unit="MWh", first_transferred=0, used=815, adjustment=-815
             ),
         ],
         timeline_of="THA01-THA-1",

@@ -81,6 +81,7 @@ def test_every_figure_is_there_with_thousands_separators(outcome: Outcome, tmp_p
         *("THA01-THA-1", "The story of step 2.", "6002 units-final: used", "1.75 s", "22.50 s"),
         *("held-without-issuance", "REC-1", "ab" * 32, "000000000000…", "+44"),
         "its own ledger shows 1,960: 44 more",
+        *("1,930", "+1,916", "MWh", "815", "-815"),
         "CHE01-CHE-HLD-1-27, emission reductions, designation N, authorization T version 2",
         "expected: rejected",
         "step step-3 ended expired, expected rejected",
@@ -148,9 +149,12 @@ def test_an_empty_run_can_be_shown(outcome: Outcome) -> None:
         "timeline",
         "discrepancies",
         "sources",
+        "adjustments",
     )
     nothing = outcome.model_copy(update={name: [] for name in lists} | {"timeline_of": ""})
-    assert "No transfer between two actors" in render_report(nothing)
+    page = render_report(nothing)
+    assert "No transfer between two actors" in page
+    assert "Nothing was first-transferred" in page
 
 
 def test_every_state_cause_and_kind_has_plain_words() -> None:
