@@ -15,6 +15,7 @@ from ledger.asking import Policy
 from registry import tables
 from registry.adjustment_verbs import add_adjustment_verbs
 from registry.halt_verbs import add_halt_verbs
+from registry.initial_reports import InitialReports, WithoutReport
 from registry.program import Registry, RegistrySettings
 from runtime.errors import LocalProtocolError
 from runtime.keys import Keyring
@@ -22,7 +23,7 @@ from runtime.settings import DaemonSettings
 from runtime.tables import blocks
 from runtime.verbs import Most, Settings, add_verbs, show_rows
 from schemas.directory import SignedAct
-from schemas.identifiers import HUB, REC, Digest, Participant
+from schemas.identifiers import HUB, REC, ApproachId, Digest, Participant
 
 __all__ = ["RegistryDaemonSettings", "build_registry", "genesis_of", "registry_app"]
 
@@ -53,6 +54,10 @@ class RegistryDaemonSettings(DaemonSettings):
     ndc_periods: tuple[NdcPeriod, ...] = ()
     """NDC periods of Parties: party, first_year, last_year, method (trajectory, averaging), target
     (single-year, multi-year), contributions; see corresponding adjustments."""
+    initial_reports: tuple[ApproachId, ...] = ()
+    """Cooperative approaches, such as CA0007, that a Party here has an initial report on."""
+    without_initial_report: WithoutReport = "tell"
+    """What comes of a first transfer under another approach: allow, tell (an event) or refuse."""
 
     @field_validator("ndc_periods")
     @classmethod
@@ -88,6 +93,9 @@ def build_registry(settings: RegistryDaemonSettings, keyring: Keyring) -> Regist
             trust_root=settings.trust_root,
             policy=policy,
             ndc_periods=settings.ndc_periods,
+            initial_reports=InitialReports(
+                frozenset(settings.initial_reports), settings.without_initial_report
+            ),
         ),
     )
 

@@ -23,6 +23,7 @@ from ledger.effects import apply
 from ledger.transactions import FINAL, Event, State, step
 from registry import accounts, adjustments
 from registry.accounts import not_open, own
+from registry.initial_reports import look_for_report
 from registry.state import RegistryFacts, Transaction
 from runtime.program import Batch, Order
 from schemas.evidence import EvidenceRequest
@@ -80,6 +81,7 @@ def _propose(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: B
     transaction = TransactionId(f"{actor.replace('/', '-')}-{number}")
     found = examine(Ask(transaction, actor, proposal, facts))
     found += not_open(facts, proposal, mine)
+    found = found or look_for_report(facts.initial_reports, proposal, transaction, batch)
     if found:
         return found
     facts.numbers[actor] = number

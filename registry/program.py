@@ -20,6 +20,7 @@ from registry import accounts, adjustments, desk, hearing, saving, storage, tall
 from registry.answers import answer_inquiry
 from registry.applying import apply_entry
 from registry.evidence import trust_root
+from registry.initial_reports import InitialReports
 from registry.reach import (
     accounts_of,
     approvals_of,
@@ -70,6 +71,8 @@ class RegistrySettings:
     """The rules' settings, the same as the hub's."""
     ndc_periods: tuple[NdcPeriod, ...] = ()
     """How Parties make their corresponding adjustments."""
+    initial_reports: InitialReports = field(default_factory=InitialReports)
+    """Which cooperative approaches have an initial report, and what comes of it."""
 
 
 class Registry:
@@ -188,6 +191,7 @@ class Registry:
             known_acts=kept.known_acts,
             numbers=dict(kept.numbers),
             ndc_periods=self._settings.ndc_periods,
+            initial_reports=self._settings.initial_reports,
             closed=kept.closed,
         )
 

@@ -14,6 +14,7 @@ from ledger.directory import Directory
 from ledger.growth import Growth
 from ledger.tally import Tally
 from ledger.transactions import State
+from registry.initial_reports import InitialReports
 from registry.scrubbing import Scrubbed
 from runtime.journal import Kept as KeptMessage
 from schemas.directory import SignedAct
@@ -178,6 +179,7 @@ class RegistryFacts(Facts):
     new_movements: list[Movement] = field(default_factory=list)
     new_versions: list[tuple[AuthorizationTerms, int]] = field(default_factory=list)
     inquiries: list[Inquired] = field(default_factory=list)
+    initial_reports: InitialReports = field(default_factory=InitialReports)
     ndc_periods: tuple[NdcPeriod, ...] = ()
     closed: Closings = field(default_factory=dict)
     new_closed: list[ClosedYear] = field(default_factory=list)

@@ -31,6 +31,7 @@ from ledger.effects import Everybody, apply
 from ledger.holdings import Holdings
 from mechanism_node.program import MechanismRegistry
 from reconciliation.program import Reconciler, ReconcilerSettings
+from registry.initial_reports import InitialReports
 from registry.program import Registry, RegistrySettings
 from runtime import books, events
 from runtime.anchor import Anchor, FileAnchor
@@ -100,6 +101,8 @@ class Settings:
     """Participants that leave clearances to an operator."""
     ndc_periods: tuple[NdcPeriod, ...] = ()
     """How Parties make their corresponding adjustments, at every registry."""
+    initial_reports: InitialReports = field(default_factory=InitialReports)
+    """Which approaches have one, at every registry."""
     trust_root: Digest | None = None
     """What registries and the reconciliation service were told."""
 
@@ -159,6 +162,7 @@ class Federation:
             scrub_seconds=pace.scrub_seconds,
             trust_root=pace.trust_root,
             ndc_periods=pace.ndc_periods,
+            initial_reports=pace.initial_reports,
         )
         return kind(participant, ACTORS[participant], genesis(), ring, chosen)
 

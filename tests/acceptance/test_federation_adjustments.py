@@ -85,6 +85,7 @@ def shown(federation: Federation, folder: Path, *words: str) -> subprocess.Compl
     )
 
 
+@pytest.mark.requirement(90)
 async def test_a_transfer_adds_by_vintage_and_a_use_takes_off_in_its_year(
     federation: Federation,
 ) -> None:
@@ -124,6 +125,7 @@ async def test_the_parts_of_a_block_are_first_transfers_of_all_its_units(
     assert await units(federation, GHANA, "GHA", 2023) == [("t CO2 eq", 200, 0, 100)]
 
 
+@pytest.mark.requirement(93)
 async def test_a_closed_year_stays_and_what_comes_late_is_told(
     federation: Federation, tmp_path: Path
 ) -> None:

@@ -70,12 +70,14 @@ def test_ten_thousand_units_transferred_in_two_parts_add_ten_thousand_to_their_v
     )
 
 
+@pytest.mark.requirement(90)
 def test_additions_go_by_vintage_and_subtractions_by_the_year_of_use() -> None:
     sums = ghg(y2022=(1_916, 0), y2023=(11_733, 250), y2025=(0, 1_000))
     adjustments = [figures(y, sums, period()).accounts[0].adjustment for y in range(2021, 2026)]
     assert adjustments == [0, 1_916, 11_483, 0, -1_000]
 
 
+@pytest.mark.requirement(92)
 def test_a_metric_that_is_no_greenhouse_gas_has_its_signs_reversed_and_adds_nothing_to_tons() -> (
     None
 ):
@@ -112,6 +114,7 @@ def test_by_trajectory_each_year_has_its_own_and_the_last_year_the_sum_of_all() 
     assert {a.average for a in found} == {None}
 
 
+@pytest.mark.requirement(91)
 def test_by_averaging_each_year_has_the_cumulative_sum_divided_by_the_years_elapsed() -> None:
     """2021: 100/1. 2022: 70/2 = 35. 2023: 70/3 = 23.3. 2024: 122/4 = 30.5, so 31. 2025: 102/5."""
     sums = ghg(y2021=(100, 0), y2022=(20, 50), y2024=(52, 0), y2025=(0, 20))
