@@ -40,8 +40,8 @@ __all__ = [
     "adjustment",
     "annual_figures",
     "check_periods",
-    "contributions_of",
     "late_entries",
+    "levies_left_out",
     "may_close",
     "period_of",
     "report_due",
@@ -58,8 +58,8 @@ class NdcPeriod(Frozen):
     last_year: Year
     method: Literal["trajectory", "averaging"]
     target: Literal["single-year", "multi-year"] = "single-year"
-    contributions: bool = False
-    """Whether mitigation contributions that are first-transferred, as levies are, count."""
+    levies: bool = True
+    """Whether units count that are levied at an issuance and are mitigation contributions."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> "NdcPeriod":
@@ -287,9 +287,9 @@ def period_of(
     return found
 
 
-def contributions_of(periods: Iterable[NdcPeriod], party: PartyCode) -> frozenset[int]:
-    """The vintages of a Party whose first-transferred mitigation contributions count."""
-    return frozenset(y for p in periods if p.party == party and p.contributions for y in p.years)
+def levies_left_out(periods: Iterable[NdcPeriod], party: PartyCode) -> frozenset[int]:
+    """The vintages of a Party of which levies that are mitigation contributions do not count."""
+    return frozenset(y for p in periods if p.party == party and not p.levies for y in p.years)
 
 
 def may_close(period: NdcPeriod, year: int, closed: Closed, now: Instant) -> None:

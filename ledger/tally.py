@@ -13,8 +13,10 @@ neither which action had them nor the definition of first transfer that applied 
 * Each event has one home: the registry where the unit stood, and for an ITMO that represents a unit
   of the registry in its key, that one. A tally of one registry counts what is at home there, so
   tallies of several registries may be added up; one of the whole log counts everything.
-* Mitigation contributions and outcomes before 2021 (CERs) have no corresponding adjustment. They
-  are told apart, and not added.
+* What is levied at an issuance is first-transferred by it (3/CMA.3 annex paras 58 and 59), whatever
+  its designation; a Party may leave out levies that are mitigation contributions.
+* Other mitigation contributions are never first-transferred, and outcomes before 2021 (CERs) are no
+  ITMOs: neither has a corresponding adjustment. What is left out is told apart.
 * Each metric that is not a greenhouse gas is an account of its own.
 
 A unit that by a later entry is no longer first-transferred, or used, is taken out again.
@@ -45,7 +47,7 @@ FIRST_VINTAGE: Final = 2021
 """Outcomes before this year cannot be ITMOs (2/CMA.3 annex para 1(e))."""
 
 Counted = Literal["first-transferred", "used", "contribution", "cer"]
-"""What units are counted as: the last two have no corresponding adjustment."""
+"""What units are counted as: of the last two no corresponding adjustment is made."""
 
 
 class Account(NamedTuple):
@@ -63,19 +65,19 @@ class Sum(NamedTuple):
 
 
 class Tally:
-    """What entries say of one Party, at one registry or (None) anywhere. `contributions` are the
-    vintages of which mitigation contributions that are first-transferred, such as levies, do count.
+    """What entries say of one Party, at one registry or (None) anywhere. Of the vintages in
+    `left_out` no mitigation contributions count that are first-transferred, as levies are.
     """
 
     def __init__(
         self,
         party: PartyCode,
         registry: Participant | None = None,
-        contributions: Container[int] = (),
+        left_out: Container[int] = (),
     ) -> None:
         self.party = party
         self._registry = registry
-        self._contributions = contributions
+        self._left_out = left_out
         self._counted: defaultdict[tuple[Counted, Account], defaultdict[str, Ranges]] = defaultdict(
             lambda: defaultdict(Ranges)
         )
@@ -129,10 +131,11 @@ class Tally:
         """As what units with these attributes are counted, under which name."""
         key, mark = units.key, said.use
         cer = key.vintage < FIRST_VINTAGE
-        contribution = said.designation == "MCU" and key.vintage not in self._contributions
+        contribution = said.designation == "MCU"
         home, original = _original(units, actor, said)
         if key.party == self.party and said.first_transferred and not cer and self._is_here(home):
-            what: Counted = "contribution" if contribution else "first-transferred"
+            apart = contribution and key.vintage in self._left_out
+            what: Counted = "contribution" if apart else "first-transferred"
             yield (what, Account(said.unit, key.vintage)), original
         itmo = key.layer is Layer.ITMO and said.first_transferred and not contribution
         if mark is None or mark.purpose is not Purpose.NDC or not (itmo or cer):
@@ -164,13 +167,13 @@ def changes(
     effects: Iterable[Effect],
     party: PartyCode,
     registry: Participant | None = None,
-    contributions: Container[int] = (),
+    left_out: Container[int] = (),
 ) -> dict[Account, Sum]:
     """What one entry changes of a Party's sums, without the entries before it: what its units were
     before is told by the effects themselves.
     """
     effects = list(effects)
-    tally = Tally(party, registry, contributions)
+    tally = Tally(party, registry, left_out)
     tally.take(_as_it_was(effects))
     before = tally.sums()
     tally.take(effects)

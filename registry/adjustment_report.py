@@ -148,9 +148,7 @@ def as_table(report: AdjustmentReport) -> str:
     lines.append(f"digest of these figures: {figures.digest}")
     contributions, cers = map(report.apart, APART)
     if contributions:
-        lines.append(
-            f"without adjustment: {contributions} mitigation contributions first-transferred"
-        )
+        lines.append(f"without adjustment: {contributions} levied mitigation contributions")
     if cers:
         lines.append(f"without adjustment: {cers} units from before 2021 used")
     lines += [f"closed, and entries since would change it: {_late_line(x)}" for x in report.late]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.adjustments import annual_figures, contributions_of, late_entries, period_of
+from ledger.adjustments import annual_figures, late_entries, levies_left_out, period_of
 from registry import tallying
 from registry.adjustment_report import AdjustmentReport, as_csv, as_json, as_table
 from runtime.errors import LocalProtocolError
@@ -80,8 +80,8 @@ async def read_report(
     async with open_database(settings) as store, store.snapshot() as session:
         closed = (await tallying.load_closed(session)).get(party, {})
         period = period_of(settings.ndc_periods, party, year, closed)
-        counting = contributions_of(settings.ndc_periods, party)
-        tally = await tallying.load_tally(session, settings.participant, party, counting)
+        left_out = levies_left_out(settings.ndc_periods, party)
+        tally = await tallying.load_tally(session, settings.participant, party, left_out)
     sums = tally.sums()
     figures = annual_figures(settings.participant, year, period, sums, closed)
     if strange := [u for u in levels if u not in {one.account for one in figures.accounts}]:

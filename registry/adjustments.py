@@ -6,7 +6,7 @@ them itself and closes the year only if they are the same. What is logged later 
 closed year changes units and accounts like anything else, and the closed figures not at all: it is
 told as an event when it comes, and by the verb `adjustments` for ever after.
 
-Elsewhere: counting (`ledger.tally`), the rules of a year (`ledger.adjustments`), SQL (`tallying`).
+Elsewhere: left_out (`ledger.tally`), the rules of a year (`ledger.adjustments`), SQL (`tallying`).
 """
 
 import re
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from ledger.adjustments import (
     ClosedYear,
     annual_figures,
-    contributions_of,
+    levies_left_out,
     may_close,
     period_of,
 )
@@ -72,8 +72,8 @@ def count_entry(facts: RegistryFacts, entry: Entry, participant: Participant, ba
     for tally in facts.tallies.values():
         tally.take(entry.effects)
     for party, closed in facts.closed.items():
-        counting = contributions_of(facts.ndc_periods, party)
-        for account, more in changes(entry.effects, party, participant, counting).items():
+        left_out = levies_left_out(facts.ndc_periods, party)
+        for account, more in changes(entry.effects, party, participant, left_out).items():
             if account.year in closed:
                 batch.log(
                     events.CLOSED_YEAR_CONTRADICTED,

@@ -53,7 +53,7 @@ class RegistryDaemonSettings(DaemonSettings):
     """Cancellation for overall mitigation, in permille, rounded up; the same as the hub's."""
     ndc_periods: tuple[NdcPeriod, ...] = ()
     """NDC periods of Parties: party, first_year, last_year, method (trajectory, averaging), target
-    (single-year, multi-year), contributions; see corresponding adjustments."""
+    (single-year, multi-year), levies (true, false); see corresponding adjustments."""
     initial_reports: tuple[ApproachId, ...] = ()
     """Cooperative approaches, such as CA0007, that a Party here has an initial report on."""
     without_initial_report: WithoutReport = "tell"

@@ -12,7 +12,7 @@ commands (`desk`), inquiries (`answers`), hashing rows again (`scrubbing`), file
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ledger.adjustments import NdcPeriod, contributions_of
+from ledger.adjustments import NdcPeriod, levies_left_out
 from ledger.asking import Policy, authorizations_named
 from ledger.directory import Directory
 from ledger.holdings import Holdings
@@ -213,9 +213,9 @@ class Registry:
         closing = {str(o.arguments.get("account")) for o in orders if o.command == "close-account"}
         facts.occupied = await storage.occupied(session, closing)
         for party in adjustments.parties_closing(orders):
-            counting = contributions_of(self._settings.ndc_periods, party)
+            left_out = levies_left_out(self._settings.ndc_periods, party)
             facts.tallies[party] = await tallying.load_tally(
-                session, self.participant, party, counting
+                session, self.participant, party, left_out
             )
         if any(o.command == "open-account" for o in orders):
             facts.accounts = await storage.load_all_accounts(session)

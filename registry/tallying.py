@@ -10,6 +10,7 @@ Elsewhere: what counts (`ledger.tally`), what a year's figures are (`ledger.adju
 
 import asyncio
 from collections.abc import Container, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import select
@@ -41,10 +42,10 @@ async def load_tally(
     session: Session,
     participant: Participant,
     party: PartyCode,
-    contributions: Container[int] = (),
+    left_out: Container[int] = (),
 ) -> Tally:
     """What the entries that came here say of a Party, in the order of the log."""
-    tally = Tally(party, participant, contributions)
+    tally = Tally(party, participant, left_out)
     entries = list(dict.fromkeys(Digest(row.entry) for row in await session.execute(_ENTRIES)))
     for start in range(0, len(entries), PART):
         part = entries[start : start + PART]
@@ -60,15 +61,21 @@ async def load_closed(session: Session) -> Closings:
     """The closed years. `LocalProtocolError` where figures are not those that were closed."""
     found: Closings = {}
     for row in await session.execute(select(tables.closed_years)):
-        figures = Figures.model_validate_json(row.figures)
-        if (figures.party, figures.year, figures.digest) != (row.party, row.year, row.digest):
-            raise LocalProtocolError(
-                f"the table closed_years has other figures of {row.party} {row.year} than those "
-                f"that command {row.command} has closed: somebody has changed them"
-            )
+        figures = _figures(row)
         one = ClosedYear(figures, Instant(row.closed_at), row.operator, row.command)
         found.setdefault(figures.party, {})[figures.year] = one
     return found
+
+
+def _figures(row: Any) -> Figures:
+    with suppress(ValueError):
+        figures = Figures.model_validate_json(row.figures)
+        if (figures.party, figures.year, figures.digest) == (row.party, row.year, row.digest):
+            return figures
+    raise LocalProtocolError(
+        f"the table closed_years has other figures of {row.party} {row.year} than those that "
+        f"command {row.command} has closed: somebody has changed them; restore that row"
+    )
 
 
 async def save_closed(session: Session, closed: Sequence[ClosedYear]) -> None:

@@ -16,8 +16,8 @@ from ledger.adjustments import (
     adjustment,
     annual_figures,
     check_periods,
-    contributions_of,
     late_entries,
+    levies_left_out,
     may_close,
     period_of,
     report_due,
@@ -180,7 +180,7 @@ def test_a_year_without_a_period_is_refused_with_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"method": "averaging"}, {"last_year": 2025}, {"contributions": True}]
+    "changes", [{"method": "averaging"}, {"last_year": 2025}, {"levies": False}]
 )
 def test_a_period_keeps_its_method_once_a_year_of_it_is_closed(changes: dict[str, Any]) -> None:
     closed = closing(2021, sums={}, chosen=period())
@@ -191,13 +191,13 @@ def test_a_period_keeps_its_method_once_a_year_of_it_is_closed(changes: dict[str
     assert period_of([period(), later], GHANA, 2031, closed) == later
 
 
-def test_contributions_count_in_the_years_of_the_periods_that_say_so() -> None:
+def test_levies_are_left_out_in_the_years_of_the_periods_that_say_so() -> None:
     periods = [
-        period(last_year=2022, contributions=True),
+        period(last_year=2022, levies=False),
         period(first_year=2023),
-        period(party=PartyCode("CHE"), contributions=True),
+        period(party=PartyCode("CHE"), levies=False),
     ]
-    assert contributions_of(periods, GHANA) == {2021, 2022}
+    assert levies_left_out(periods, GHANA) == {2021, 2022}
 
 
 # --- closed years -------------------------------------------------------------------------------

@@ -139,26 +139,30 @@ def test_a_first_transfer_that_is_undone_is_taken_out_again() -> None:
     assert sums(GHANA, done, undone, restate(U, 50, 50, NEW, DONE)) == ghg(2023, 91)
 
 
-@pytest.mark.parametrize(
-    ("key", "said", "counted"),
-    [
-        (A, DONE.but(designation="MCU"), "contribution"),
-        (U.model_copy(update={"vintage": 2020}), DONE, None),
-    ],
-)
-def test_contributions_and_outcomes_before_2021_have_no_adjustment(
-    key: Key, said: Attributes, counted: Any
-) -> None:
-    tally = Tally(key.party)
-    tally.take([born(key, 1, 5, said, ADM, "SOP")])
-    assert tally.sums() == NOTHING
-    assert counted is None or tally.apart(counted, key.vintage) == 5
+def test_levies_count_though_nobody_has_authorized_them_and_other_contributions_do_not() -> None:
+    mcu = Attributes(designation="MCU")
+    levied = mcu.but(first_transferred=True)
+    issued = (
+        born(A, 1, 93, mcu, ADM, "PEN"),
+        born(A, 94, 98, levied, ADM, "SOP"),
+        born(A, 99, 100, levied, ADM, "OMG"),
+    )
+    assert sums(MYANMAR, *issued) == ghg(2024, 7)
 
 
-def test_contributions_count_where_a_party_says_so() -> None:
+def test_a_party_may_leave_levies_out_that_are_contributions_and_they_are_told_apart() -> None:
     levied = born(A, 1, 5, DONE.but(designation="MCU"), ADM, "SOP")
-    assert sums(MYANMAR, levied, contributions={2024}) == ghg(2024, 5)
-    assert sums(MYANMAR, levied, contributions={2023, 2025}) == NOTHING
+    authorized = born(A, 6, 8, DONE.but(designation="N"), ADM, "SOP")
+    tally = Tally(MYANMAR, left_out={2024})
+    tally.take([levied, authorized])
+    assert tally.sums() == ghg(2024, 3)
+    assert (tally.apart("contribution", 2024), tally.apart("contribution", 2023)) == (5, 0)
+    assert sums(MYANMAR, levied, authorized, left_out={2023, 2025}) == ghg(2024, 8)
+
+
+def test_outcomes_before_2021_have_no_adjustment() -> None:
+    old = U.model_copy(update={"vintage": 2020})
+    assert sums(GHANA, restate(old, 1, 5, NEW, DONE)) == NOTHING
 
 
 def test_a_contribution_that_is_authorized_later_counts_from_its_first_transfer_on() -> None:

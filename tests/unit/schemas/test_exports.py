@@ -22,7 +22,7 @@ PUBLIC: dict[str, str] = {
     """,
     "ledger.adjustments": """
         AccountFigures Average ClosedYear Figures Late NdcPeriod adjustment annual_figures
-        check_periods contributions_of late_entries may_close period_of report_due
+        check_periods late_entries levies_left_out may_close period_of report_due
     """,
     "ledger.actions": "companion completion consents needs_acceptance pledged release reserve",
     "ledger.blocks": "Block Range cut join normalize overlaps quantity subtract",
