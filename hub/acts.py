@@ -26,11 +26,11 @@ from schemas.directory import (
 from schemas.effects import DirectoryEffect
 from schemas.envelope import digest
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import HUB, HUB_ACTOR, REC, Instant
+from schemas.identifiers import HUB, HUB_ACTOR, REC, Actor, Instant
 from schemas.limits import CLOCK_AHEAD_SECONDS_TOLERATED
 from schemas.messages import Entry
 
-__all__ = ["COMMANDS", "decide_order", "handed_in", "rotate"]
+__all__ = ["COMMANDS", "decide_order", "handed_in", "rotate", "unfit_change"]
 
 
 COMMANDS = {"act": "administrator"}
@@ -71,6 +71,15 @@ def _is_rotation(signed: SignedAct) -> bool:
 def rotate(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
     """An actor changes its own key, with the last envelope that the old one seals."""
     signed: SignedAct = heard.message.body.act
+    return unfit_change(heard.author, heard.sequence, signed) or _record(
+        facts, signed, heard, batch
+    )
+
+
+def unfit_change(author: Actor, sequence: int, signed: SignedAct) -> Findings:
+    """Why an act, said in an envelope with this sequence, is no change of its author's key; whether
+    it counts the directory knows.
+    """
     try:
         act = parse_act(signed.act)
     except ValueError as error:
@@ -78,14 +87,14 @@ def rotate(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
     if not isinstance(act, Rotation):
         detail = f"{act.act} is handed in by the hub's administrators"
         return [finding(Reason.TYPE_NOT_ALLOWED, detail, field="body/act")]
-    if act.actor != heard.author:
-        detail = f"{heard.author} cannot change the key of {act.actor}"
+    if act.actor != author:
+        detail = f"{author} cannot change the key of {act.actor}"
         return [finding(Reason.AUTHOR_NOT_ACTING, detail, field="body/act")]
     closes = {pair.to: pair.last for pair in act.closes}
-    if closes.get(HUB) != heard.sequence:
-        detail = f"the old key closes at {closes.get(HUB)}, this is {heard.sequence}"
+    if closes.get(HUB) != sequence:
+        detail = f"the old key closes at {closes.get(HUB)}, this is {sequence}"
         return [finding(Reason.COMMAND_INVALID, detail, field="body/act")]
-    return _record(facts, signed, heard, batch)
+    return []
 
 
 def _record(facts: HubFacts, signed: SignedAct, heard: Heard | None, batch: Batch) -> Findings:

@@ -16,14 +16,16 @@ and whoever has said what the log rests on still has it, or has it again. Then t
 entry are sent it, as it was. If what came back contradicts the anchor or itself, or is not all, the
 program ends and says what is wrong: nothing is made up, nothing forks.
 
-Elsewhere: what came back (`tail`), taking an entry (`taking`), proposals (`causes`), what others
-had said (`words`) and say once more (`again`), what they lack (`owing`), the anchor (`guard`).
+Elsewhere: what came back (`tail`), acts before their turn (`ahead`), taking an entry (`taking`),
+proposals (`causes`), what others had said (`words`) and say once more (`again`), what they lack
+(`owing`), the anchor (`guard`).
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from hub import saving, storage, tail
+from hub.ahead import Ahead
 from hub.causes import Causes
 from hub.guard import NO_LOG, RUNBOOK, Guard, Head, Refusal, bring, refused, root_at
 from hub.owing import say_what_is_owed
@@ -33,16 +35,15 @@ from hub.tail import RECOVERED, RECOVERING
 from hub.taking import take_back
 from hub.words import Words
 from ledger.asking import Policy, authorizations_named
-from ledger.directory import Directory, DirectoryError
+from ledger.directory import Directory
 from runtime import books, events
 from runtime.errors import LocalProtocolError
 from runtime.journal import Journal, answers_said, get_mark, set_mark
 from runtime.program import Batch, Heard, Others
 from runtime.store import Session, Store
-from schemas.directory import SignedAct
-from schemas.effects import AuthorizationEffect, DirectoryEffect
+from schemas.effects import AuthorizationEffect
 from schemas.identifiers import HUB, HUB_ACTOR, Actor, Digest, Participant, TransactionId
-from schemas.messages import Entry, Message, Proposal, parse_message
+from schemas.messages import Message, Proposal, parse_message
 
 __all__ = ["TAKEN_MAX", "Recovery", "begin_recovery"]
 
@@ -86,10 +87,7 @@ class Recovery:
     """Brings back the tail of a log; `base` is the size that it had when that began."""
 
     def __init__(self, kept: Kept, guard: Guard, policy: Policy, base: int) -> None:
-        self.directory: Directory = kept.directory
-        """As far as acts came back, though entries before them may not have: who changed a key
-        since must be understood.
-        """
+        self._ahead = Ahead(kept.directory, kept.acts)
         self._kept = kept
         self._guard = guard
         self._policy = policy
@@ -97,13 +95,19 @@ class Recovery:
         self._causes = Causes()
         self._words = Words(base, self._causes)
         self._awaited: Awaited | None = None
-        self._seen = 0
         self._said: tuple[object, ...] = ()
 
     @property
     def lacking(self) -> frozenset[Actor]:
         """Whose messages are awaited."""
         return frozenset({self._awaited.author}) if self._awaited else self._words.awaited
+
+    @property
+    def directory(self) -> Directory:
+        """As far as acts came back or were said, though entries before them may not have: who
+        changed a key since must be understood.
+        """
+        return self._ahead.directory
 
     async def keep(self, session: Session, said: Sequence[Heard]) -> None:
         """Envelopes of the hub's have come back with these messages."""
@@ -122,11 +126,9 @@ class Recovery:
             await books.save_holdings(session, storage.BOOK, facts.holdings.changes())
         await tail.forget_entries(session, facts.log.size)
         await _take_heads(session, facts)
-        if taken:
-            self.directory = facts.directory
-        elif others.waiting:
-            await self._look_ahead(session, facts)
-        elif await self._is_all_here(session, facts, batch, others, aim):
+        await self._ahead.learn(session, facts, others.early, entries=not taken)
+        ready = not taken and not others.waiting
+        if ready and await self._is_all_here(session, facts, batch, others, aim):
             await self._end(session, facts, batch)
             return facts
         self._tell(facts, batch, aim, others.waiting)
@@ -184,29 +186,6 @@ class Recovery:
                 self._awaited = Awaited(message.body.position, id_)
                 return came[:number], {one: word.line for one, word in found.items()}
         return came, {one: word.line for one, word in found.items()}
-
-    async def _look_ahead(self, session: Session, facts: HubFacts) -> None:
-        """Learn acts that came back beyond entries that did not. Whoever changed a key since, or
-        was admitted, says hello and gives back what the others lack.
-        """
-        seen = await tail.count(session)
-        if seen == self._seen:
-            return
-        self._seen = seen
-        directory, acts = facts.directory, facts.acts
-        for message, _ in await tail.load_entries(session, facts.log.size):
-            body: Entry = message.body
-            carried = [e for e in body.effects if isinstance(e, DirectoryEffect)]
-            if not carried or body.acts != acts:
-                continue
-            try:
-                for effect in carried:
-                    signed = SignedAct(act=effect.act, signatures=effect.signatures)
-                    directory = directory.apply(signed)
-            except DirectoryError:  # told when it is that entry's turn
-                break
-            acts = body.acts_after
-        self.directory = directory
 
     # --- ending ---------------------------------------------------------------------------------
 

@@ -92,6 +92,8 @@ class _Line:
         self._last = journal.received(sender)
         self._kept = set(journal.early.get(sender, ()))
         self._fresh: dict[int, Authentic] = {}
+        self._waits = False
+        """Whether what is stored next has a key that the directory has not shown yet."""
 
     async def take(self, envelopes: Iterable[Authentic]) -> None:
         """Sort out what was there before."""
@@ -115,7 +117,7 @@ class _Line:
             if following in self._fresh:
                 opened = [self._fresh.pop(following).opened]
                 self._result.fresh += opened
-            elif following in self._kept and self._sender not in self._result.unfinished:
+            elif following in self._kept and self._may_go_on:
                 opened = await self._stored_run(following, bound)
             else:
                 break
@@ -124,6 +126,11 @@ class _Line:
         self._kept = {sequence for sequence in self._kept if sequence > self._last}
         if self._last != before:
             self._result.last[self._sender] = self._last
+
+    @property
+    def _may_go_on(self) -> bool:
+        """Whether more of what is stored may be applied in this batch."""
+        return not self._waits and self._sender not in self._result.unfinished
 
     def store(self, *, bounded: bool) -> None:
         """What is left came early. Nobody stores more than so many, except while all wait."""
@@ -151,7 +158,10 @@ class _Line:
         if good:
             await journals.mark_applied(self._session, self._sender, first, last)
         if len(good) < len(bodies):
-            await self._forget(last + 1)
+            if self._was_shown(bodies[len(good)]):
+                await self._forget(last + 1)
+            else:  # a hub that recovered has learned it ahead of the act, which comes before it
+                self._waits = True
         elif last < end:
             self._result.unfinished.add(self._sender)
         return good
@@ -165,6 +175,10 @@ class _Line:
                 break
             good.append(opened)
         return good
+
+    def _was_shown(self, body: bytes) -> bool:
+        """Whether the directory has ever shown the key of a stored envelope."""
+        return self._directory.any_key(self._sender, open_envelope(body).token.kid) is not None
 
     async def _is_good(self, sequence: int) -> bool:
         """Whether the key of a stored early envelope is still good."""

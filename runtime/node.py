@@ -344,9 +344,12 @@ class Node:
     # --- periodic -------------------------------------------------------------------------------
 
     async def _reseal(self) -> None:
-        """After the directory changed: what a withdrawn key had sealed is sealed anew."""
+        """After the directory changed: what a withdrawn key had sealed is sealed anew, and what is
+        stored under a new key may be applied.
+        """
         if self.program.directory is self._directory:
             return
+        self._resume |= self._handler.journal.next_stored()
         self.relay.replace(await self._handler.sealer.seal_anew(self.store))
         self._directory = self.program.directory
 

@@ -21,7 +21,7 @@ from runtime import events
 from runtime.anchor import MemoryAnchor
 from runtime.errors import LocalProtocolError
 from runtime.store import open_store
-from schemas.directory import Profile
+from schemas.directory import Profile, Rotation, parse_act
 from schemas.envelope import digest, open_envelope, open_manifest
 from schemas.findings import Reason
 from schemas.identifiers import REC_ACTOR, Instant, Participant
@@ -304,6 +304,44 @@ async def test_keys_that_changed_meanwhile_are_learned_from_whoever_can_tell(
     await federation.stop(HUB)
     assert await hub_rows(federation.urls[HUB]) == expected
     await federation.start(HUB)
+    assert await federation.transact(GHA, first_transfer(211, 220, 211)) == "completed"
+    await federation.settled()
+    assert not federation.logged(events.NODE_HALTED)
+    assert not federation.logged(events.ALARM_RAISED)
+
+
+@pytest.mark.parametrize("change", ["queued", "lost"])
+async def test_keys_that_change_while_the_hub_is_away_are_understood(
+    federation: Federation, keeper: Keeper, change: str
+) -> None:
+    """No entry has these changes. The service answers the hub's greeting with its new key, and it
+    alone has every entry; the change itself waits in the hub's queue, or is asked for.
+    """
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    assert await federation.transact(GHA, issuance(GHA, U, 1001, 1100)) == "completed"
+    await federation.settled()
+    await federation.stop(HUB)
+    expected = await hub_rows(federation.urls[HUB])
+
+    await set_back(federation, older)
+    for participant, actor in ((REC, REC_ACTOR), (GHANA, GHA)):
+        await federation.order(participant, "rotate-key", actor=actor)
+    transaction = await federation.propose(GHA, first_transfer(201, 210, 201))
+    if change == "lost":
+        await asyncio.sleep(5)
+        federation.exchange.mailbox(str(HUB)).waiting.clear()
+    await told_to_recover(federation)
+    await federation.start(HUB)
+    await recovered(federation)
+    assert await federation.ended(transaction) == "completed"
+    found = await hub_rows(federation.urls[HUB])
+    assert set(expected["log_entries"]) < set(found["log_entries"])
+    acts = await federation.rows(HUB, "select act from acts order by position")
+    rotated = [parse_act(row.act) for row in acts[len(expected["acts"]) :]]
+    assert {act.actor for act in rotated if isinstance(act, Rotation)} == {REC_ACTOR, GHA}
     assert await federation.transact(GHA, first_transfer(211, 220, 211)) == "completed"
     await federation.settled()
     assert not federation.logged(events.NODE_HALTED)

@@ -11,7 +11,7 @@ from runtime import journal as journals
 from runtime.arranging import Arranged, arrange
 from runtime.journal import Journal
 from runtime.store import Store, open_store
-from schemas.directory import LastSequence, Revocation
+from schemas.directory import LastSequence, Revocation, Rotation
 from schemas.envelope import open_envelope
 from schemas.findings import Reason
 from schemas.identifiers import Participant
@@ -160,6 +160,48 @@ def withdrawn(last: int) -> Directory:
         at=NOON,
     )
     return founded().apply(signed(act, "ada", "ben"))
+
+
+async def test_what_is_stored_under_a_key_that_is_not_shown_yet_waits_for_it(bench: Bench) -> None:
+    """A hub that recovered has learned of the change before it is heard: in envelope 3."""
+    await bench.received(1, 2, applied=True)
+    new = Peer(GHA, signer=signer("GHA01/GHA next"))
+    bench.envelopes |= {n: new.ask(n, sequence=n) for n in (4, 5)}
+    await bench.received(3, 4, 5, applied=False)
+    found = await bench.arrange([], resume=[GHA])
+    assert numbers(found.ready) == [3]
+    assert found.stored == {GHA: {4, 5}}
+    bench.journal.last[GHA, HUB] = 3
+    bench.journal.early[GHA] = {4, 5}
+    assert numbers((await bench.arrange([], resume=[GHA])).ready) == []
+    found = await bench.arrange([], changed(3), resume=[GHA])
+    assert numbers(found.ready) == [4, 5]
+
+
+async def test_what_waits_for_its_key_gives_way_to_what_is_authentic(bench: Bench) -> None:
+    """The change was not taken, so its owner has sealed anew."""
+    await bench.received(1, 2, applied=True)
+    new = Peer(GHA, signer=signer("GHA01/GHA next"))
+    bench.envelopes[3] = new.ask(3, sequence=3)
+    await bench.received(3, applied=False)
+    anew = bench.ghana.ask(3, sequence=3)
+    found = await bench.arrange([anew])
+    assert [one.body for one in found.ready] == [anew]
+    assert found.refused == []
+
+
+def changed(last: int) -> Directory:
+    """Ghana has another key behind envelope `last`."""
+    names = (str(GHA), "GHA01/GHA next")
+    old, new = (signer(name).public for name in names)
+    act = Rotation(
+        actor=GHA,
+        old=old.key_id,
+        new=new.to_text(),
+        closes=(LastSequence(to=HUB, last=last),),
+        at=NOON,
+    )
+    return founded().apply(signed(act, *names))
 
 
 @pytest.mark.parametrize(("last", "ready"), [(2, []), (3, [3]), (4, [3, 4]), (9, [3, 4, 5])])
