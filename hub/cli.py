@@ -15,7 +15,7 @@ from hub import tables
 from hub.genesis import begin_log
 from hub.guard import NO_LOG, Guard, Head, anchored_and_logged, lay_anew
 from hub.program import Hub, HubSettings
-from hub.recovering import begin_recovery
+from hub.recovering import begin_recovery, undo_recovery
 from ledger.asking import Policy
 from ledger.directory import Directory
 from ledger.transactions import State
@@ -148,19 +148,26 @@ def anchor(
 
 
 @app.command("recover")
-def recover(settings: Settings) -> None:
+def recover(
+    settings: Settings,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Have it start as ever, while nothing has come back yet.")
+    ] = False,
+) -> None:
     """Have a hub whose database is older than what it has sent be given back what it lacks, when it
     starts next; show log and anchor, size and root.
     """
 
-    async def work() -> tuple[Head, Head]:
+    async def work() -> dict[str, Head]:
         loaded = load_settings(HubDaemonSettings, settings)
         async with open_database(loaded) as store:
-            return await begin_recovery(store, _guard(loaded))
+            if undo:
+                return {"log": await undo_recovery(store)}
+            grown, held = await begin_recovery(store, _guard(loaded))
+            return {"anchor": held, "log": grown}
 
-    grown, held = guarded(lambda: asyncio.run(work()))
-    typer.echo(f"anchor  {held.size}  {held.root.hex()}")
-    typer.echo(f"log  {grown.size}  {grown.root.hex()}")
+    for name, head in guarded(lambda: asyncio.run(work())).items():
+        typer.echo(f"{name}  {head.size}  {head.root.hex()}")
 
 
 @app.command("transactions")

@@ -59,6 +59,8 @@ class Refusal(StrEnum):
     FORKED = "log-forked"
     KEY = "checkpoint-key-wrong"
     LACKING = "tail-lacking"
+    BEGUN = "recovery-begun"
+    NONE = "recovery-none"
 
 
 @dataclass(frozen=True, slots=True)

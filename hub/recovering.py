@@ -45,7 +45,7 @@ from schemas.effects import AuthorizationEffect
 from schemas.identifiers import HUB, HUB_ACTOR, Actor, Digest, Participant, TransactionId
 from schemas.messages import Message, Proposal, parse_message
 
-__all__ = ["TAKEN_MAX", "Recovery", "begin_recovery"]
+__all__ = ["TAKEN_MAX", "Recovery", "begin_recovery", "undo_recovery"]
 
 TAKEN_MAX = 200
 """Entries taken in one step."""
@@ -69,6 +69,26 @@ async def begin_recovery(store: Store, guard: Guard) -> tuple[Head, Head]:
         if not await get_mark(session, RECOVERING):
             await set_mark(session, RECOVERING, kept.log.size)
     return Head.of(kept.log), held
+
+
+async def undo_recovery(store: Store) -> Head:
+    """Have the hub start as ever; gives the log as it is. Only while nothing has come back: from
+    then on the database has envelopes that it had not, and the rest of them is needed.
+    """
+    await store.lock_writer()
+    async with store.transaction() as session:
+        kept = await storage.load_kept(session)
+        base = await get_mark(session, RECOVERING)
+        if kept is None or not base:
+            raise refused(Refusal.NONE, "the hub was not told to recover; there is nothing to undo")
+        if kept.log.size != base or not await tail.is_untouched(session):
+            raise refused(
+                Refusal.BEGUN,
+                "envelopes of the hub have come back since. Start it, and it goes on where it was; "
+                f"or bring another copy of the database; {RUNBOOK}",
+            )
+        await set_mark(session, RECOVERING, 0)
+    return Head.of(kept.log)
 
 
 class Awaited(NamedTuple):

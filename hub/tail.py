@@ -19,6 +19,7 @@ from runtime.journal import get_mark, set_mark
 from runtime.many import add_new
 from runtime.program import Heard
 from runtime.store import Session
+from runtime.tables import marks
 from schemas.envelope import open_manifest
 from schemas.identifiers import Instant, Participant
 from schemas.messages import Checkpoint, Entry, Message, parse_message
@@ -34,6 +35,7 @@ __all__ = [
     "forget_back",
     "forget_entries",
     "forget_heads",
+    "is_untouched",
     "keep",
     "load_entries",
     "load_heads",
@@ -47,6 +49,7 @@ RECOVERED = "recovered"
 """The mark of a hub that has recovered once: what it hears may have been heard before."""
 
 ENTRY, HEAD = "entry", "head"
+BACK = "back "
 
 
 class Head(NamedTuple):
@@ -94,12 +97,18 @@ async def keep(session: Session, said: Iterable[Heard]) -> None:
 
 
 def _back(participant: Participant) -> str:
-    return f"back {participant}"
+    return BACK + participant
 
 
 async def first_back(session: Session, participant: Participant) -> int:
     """The first sequence of the envelopes that came back from a participant; nought if none did."""
     return await get_mark(session, _back(participant))
+
+
+async def is_untouched(session: Session) -> bool:
+    """Whether nothing has come back yet."""
+    came = select(marks.c.name).where(marks.c.name.startswith(BACK), marks.c.value > 0)
+    return (await session.execute(came.limit(1))).first() is None and not await count(session)
 
 
 async def forget_back(session: Session, participants: Iterable[Participant]) -> None:

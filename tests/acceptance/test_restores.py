@@ -93,6 +93,8 @@ async def test_a_hub_with_an_older_database_does_not_start_until_it_is_told_to_r
     assert failure["error"].startswith(f"{Refusal.SHORTER}: the database has {len(older)} entries")
     assert await processes.log() == older
 
+    assert heads(processes.verb(HUB, "hub", "recover"))[1][0] == len(older)
+    assert processes.verb(HUB, "hub", "recover", "--undo").startswith(f"log  {len(older)}  ")
     anchor, log = heads(processes.verb(HUB, "hub", "recover"))
     assert (log[0], anchor[0]) == (len(older), len(entries))
     meanwhile = await processes.propose(first_transfer(301, 400))

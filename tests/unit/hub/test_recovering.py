@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import text
 
 from hub import saving
-from hub.guard import Guard, Refusal
+from hub.guard import Guard, Head, Refusal
 from hub.program import Hub
-from hub.recovering import TAKEN_MAX, begin_recovery
+from hub.recovering import TAKEN_MAX, begin_recovery, undo_recovery
 from hub.state import Wanted
 from hub.tail import RECOVERING
 from ledger import note
@@ -315,6 +315,38 @@ async def test_a_recovery_is_begun_with_an_anchor_that_fits_and_once(pair: Pair)
         await told_to_recover(pair, MemoryAnchor(signed_head(3, bytes(32))))
     with pytest.raises(LocalProtocolError, match=Refusal.MISSING):
         await told_to_recover(pair, MemoryAnchor())
+
+
+async def test_the_command_is_taken_back_while_nothing_has_come_back(pair: Pair) -> None:
+    head = await undone(pair)
+    assert head.size == pair.back.hub.kept.log.size
+    with pytest.raises(LocalProtocolError, match=Refusal.SHORTER):
+        await pair.back.restart()
+    with pytest.raises(LocalProtocolError, match=Refusal.NONE):
+        await undone(pair)
+
+
+async def test_the_command_is_not_taken_back_once_something_has_come_back(pair: Pair) -> None:
+    head = next(one for one in pair.said if isinstance(one.message.body, Checkpoint))
+    await pair.given([head])
+    with pytest.raises(LocalProtocolError, match=Refusal.BEGUN):
+        await undone(pair)
+    await pair.given(pair.said)
+    await pair.resent(pair.heard)
+    await pair.step(SWISS)
+    with pytest.raises(LocalProtocolError, match=Refusal.BEGUN):
+        await undone(pair)
+    await pair.finish()
+    with pytest.raises(LocalProtocolError, match=Refusal.NONE):
+        await undone(pair)
+
+
+async def undone(pair: Pair) -> Head:
+    store = open_store(pair.back.store.url)
+    try:
+        return await undo_recovery(store)
+    finally:
+        await store.close()
 
 
 async def told_to_recover(pair: Pair, anchor: MemoryAnchor) -> tuple[int, int]:
