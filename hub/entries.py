@@ -18,6 +18,7 @@ from ledger import log
 from ledger.asking import Approval, Authorization
 from ledger.checks import RULES_VERSION
 from ledger.effects import Dispute, Everybody, apply
+from ledger.first_transfer import counted
 from ledger.growth import Growth
 from ledger.transactions import Event, State, step
 from runtime import events
@@ -154,12 +155,9 @@ def take(facts: HubFacts, message: Message, line: bytes) -> list[Dispute]:
 
 
 def count_used(facts: HubFacts, proposal: Proposal) -> None:
-    """What a completed first transfer takes of the authorization that it relies on."""
-    if proposal.action != "first-transfer" or proposal.authorization is None:
-        return
-    for line in proposal.lines:
-        name = line.key.party, proposal.authorization.id
-        facts.authorizations[name].used += line.last - line.first + 1
+    """What a completed proposal first-transfers of the authorizations that it relies on."""
+    for name, quantity in counted(proposal).items():
+        facts.authorizations[name].used += quantity
         facts.used.add(name)
 
 

@@ -11,7 +11,8 @@ the effects name exact units, positions and attributes, and replay needs none of
 * *first-transfer* of underlying units (profile `information`) locks them beside their account and
   creates as many ITMOs; of A6.4ERs (profile `unit`) marks and moves them.
 * *transfer* moves ITMOs. *use* and *cancellation* move units to a final position with a use mark,
-  and the pledged units that they represent follow in the same entry.
+  and the pledged units that they represent follow in the same entry. One that names an
+  authorization is the first transfer of the units, too; of underlying units it makes the ITMOs.
 * *authorization* records terms and moves nothing.
 
 Elsewhere: whether the action is allowed (`checks`), the transaction's life (`transactions`).
@@ -40,6 +41,7 @@ __all__ = [
     "companion",
     "completion",
     "consents",
+    "makes_itmos",
     "needs_acceptance",
     "pledged",
     "release",
@@ -187,13 +189,21 @@ def _information(line: Line, block: Block, after: Attributes, message: Digest) -
     ]
 
 
+def makes_itmos(proposal: Proposal, key: Key) -> bool:
+    """Whether units of a key become ITMOs: underlying units do by their first transfer."""
+    ends = proposal.action in {"use", "cancellation"} and proposal.authorization is not None
+    return key.layer is Layer.UNDERLYING and (ends or proposal.action == "first-transfer")
+
+
 def _use(line: Line, proposal: Proposal, holdings: Holdings, message: Digest) -> list[Effect]:
     assert line.target is not None
     target = Position.of(line.target)
     assert target.kind in FINAL_KINDS
+    if line.itmo_first is not None:
+        return _made_and_ended(line, proposal, holdings, target)
     effects: list[Effect] = []
     for block in _rows(line, holdings):
-        after = block.attributes.but(use=proposal.use)
+        after = _ended(block.attributes, proposal)
         effects += _restated(block, after)
         effects.append(_move(block.key, block.first, block.last, after, block.position, target))
     _, kind = FOLLOWING[proposal.action]
@@ -203,6 +213,36 @@ def _use(line: Line, proposal: Proposal, holdings: Holdings, message: Digest) ->
         effects += _restated(part, after)
         effects.append(_move(part.key, part.first, part.last, after, part.position, end))
     return effects
+
+
+def _made_and_ended(
+    line: Line, proposal: Proposal, holdings: Holdings, target: Position
+) -> list[Effect]:
+    """Underlying units end beside their account, and as many ITMOs come into being as ended."""
+    assert line.itmo_first is not None
+    offset, effects = line.first - line.itmo_first, list[Effect]()
+    _, kind = FOLLOWING[proposal.action]
+    for block in _rows(line, holdings):
+        after = _ended(block.attributes, proposal)
+        end = companion(block.position, _CODES[kind], kind)
+        itmo = after.but(underlying_registry=str(line.key.registry), underlying_offset=offset)
+        first, last = block.first - offset, block.last - offset
+        effects += [
+            *_restated(block, after),
+            _move(block.key, block.first, block.last, after, block.position, end),
+            _move(line.key.on(Layer.ITMO), first, last, itmo, None, target),
+        ]
+    return effects
+
+
+def _ended(before: Attributes, proposal: Proposal) -> Attributes:
+    """What units are once they are used or cancelled; by a first transfer if that names what they
+    are authorized by.
+    """
+    after = before.but(use=proposal.use)
+    if proposal.authorization is None:
+        return after
+    return after.but(first_transferred=True, authorization=proposal.authorization)
 
 
 def pledged(line: Line, holdings: Holdings) -> list[tuple[Block, Overlay]]:

@@ -17,15 +17,15 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
-from ledger.action_checks import (
-    authorization_is_next,
-    first_transfer_is_authorized,
-    issuance_fits,
-    issuer_may_issue,
-    units_fit_the_action,
-)
-from ledger.actions import pledged
+from ledger.action_checks import issuance_fits, issuer_may_issue, units_fit_the_action
+from ledger.actions import makes_itmos, pledged
 from ledger.asking import MECHANISM_APPROACH, Ask, Check, Found
+from ledger.authorization_checks import (
+    authorization_covers,
+    authorization_is_next,
+    first_transfer_is_due,
+    metrics_agree,
+)
 from ledger.blocks import Block, overlaps, subtract
 from ledger.holdings import OverlayKind
 from ledger.moves import realm_of, sources, targets
@@ -108,14 +108,21 @@ def _profile_allows(ask: Ask) -> Found:
     if acquirer is None or acquirer.participant == ask.author.participant:
         return
     profile = ask.facts.directory.profile(ask.author, acquirer)
-    underlying = any(line.key.layer is Layer.UNDERLYING for line in ask.proposal.lines)
-    allowed = {Profile.INFORMATION} if underlying else {Profile.UNIT}
-    if ask.proposal.action == "transfer":
-        allowed = {Profile.INFORMATION, Profile.UNIT}
+    keys = [line.key for line in ask.proposal.lines]
+    allowed = {Profile.INFORMATION, Profile.UNIT}
+    if ask.proposal.action != "transfer" and any(k.layer is Layer.UNDERLYING for k in keys):
+        allowed = {Profile.INFORMATION}
+    elif ask.proposal.action != "transfer" and not all(_is_itmo_of_a_party(k) for k in keys):
+        allowed = {Profile.UNIT}
     if profile not in allowed:
         names = " or ".join(sorted(allowed))
         detail = f"{ask.author} and {acquirer} have the profile {profile}; this needs {names}"
         yield finding(Reason.PROFILE_FORBIDS, detail, field="body/acquirer")
+
+
+def _is_itmo_of_a_party(key: Key) -> bool:
+    """ITMOs that a Party registry issued: they move as any others that are there."""
+    return key.layer is Layer.ITMO and key.activity is None
 
 
 # --- data integrity -----------------------------------------------------------------------------
@@ -139,8 +146,8 @@ SHAPES: dict[str, Shape] = {
     "forwarding": _shape("lines acquirer", "", "source target"),
     "first-transfer": _shape("lines authorization", "acquirer", "source target"),
     "transfer": _shape("lines acquirer", "", "source target"),
-    "use": _shape("lines use", "", "source target"),
-    "cancellation": _shape("lines use", "", "source target"),
+    "use": _shape("lines use", "authorization", "source target"),
+    "cancellation": _shape("lines use", "authorization", "source target"),
 }
 _MEMBERS = ("lines", "acquirer", "authorization", "terms", "use", "references")
 _LINE_MEMBERS = ("source", "target", "attributes", "itmo_first")
@@ -158,7 +165,7 @@ def _members_fit(ask: Ask) -> Found:
         yield finding(Reason.ACQUIRER_WRONG, "the acquirer is the proposer", field="body/acquirer")
     for i, line in enumerate(ask.proposal.lines):
         expected = set(shape.line)
-        if ask.proposal.action == "first-transfer" and line.key.layer is Layer.UNDERLYING:
+        if makes_itmos(ask.proposal, line.key):
             expected.add("itmo_first")
         for name in _LINE_MEMBERS:
             present = getattr(line, name) is not None
@@ -216,7 +223,7 @@ def _accounts_fit(ask: Ask) -> Found:
 
 def _keys_fit(ask: Ask) -> Found:
     for i, line in enumerate(ask.proposal.lines):
-        problem = _key_problem(ask, line.key)
+        problem = _key_problem(ask, line)
         if problem:
             units = (line.key, min(line.first, line.last), max(line.first, line.last))
             yield finding(Reason.KEY_WRONG, problem, field=f"body/lines/{i}/key", units=units)
@@ -226,7 +233,8 @@ def _keys_fit(ask: Ask) -> Found:
         yield finding(Reason.KEY_WRONG, detail, field="body/terms/party")
 
 
-def _key_problem(ask: Ask, key: Key) -> str | None:
+def _key_problem(ask: Ask, line: Line) -> str | None:
+    key = line.key
     mechanism = key.registry == ask.facts.policy.mechanism
     if mechanism != (key.activity is not None) or mechanism != (key.approach == MECHANISM_APPROACH):
         return "units of the mechanism registry, and only they, are of CA0001 and name an activity"
@@ -235,11 +243,12 @@ def _key_problem(ask: Ask, key: Key) -> str | None:
     action, author = ask.proposal.action, ask.author
     if action == "issuance" and str(key.registry) != author.participant:
         return f"{author.participant} issues in its own keys only"
-    if action == "issuance" and not mechanism and key.layer is not Layer.UNDERLYING:
-        return "a Party registry issues on the layer underlying"
+    itmo, said = key.layer is Layer.ITMO, line.attributes
+    if action == "issuance" and not mechanism and itmo and said and said.authorization is None:
+        return "a Party registry issues on the layer underlying what names no authorization"
     if action in {"issuance", "first-transfer"} and author.section not in {key.party, "ADM"}:
         return f"{author.section} is not the first transferring Party {key.party}"
-    if action in {"transfer", "use"} and key.layer is not Layer.ITMO:
+    if action in {"transfer", "use"} and not itmo and not makes_itmos(ask.proposal, key):
         return f"{action} is an action on ITMOs"
     return None
 
@@ -356,8 +365,10 @@ CLASSES: tuple[tuple[CheckClass, tuple[Check, ...]], ...] = (
         (
             issuance_fits,
             authorization_is_next,
-            first_transfer_is_authorized,
+            authorization_covers,
+            first_transfer_is_due,
             units_fit_the_action,
+            metrics_agree,
         ),
     ),
 )

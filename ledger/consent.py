@@ -207,7 +207,7 @@ def _counts_against(proposal: Proposal, effect: ApprovalEffect) -> bool:
 def _follows_from_line(proposal: Proposal, line: Line, effect: Effect) -> bool:
     """Whether an effect is one that this line has when the proposal completes."""
     match effect:
-        case Move(source=None) if _locks(proposal, line):
+        case Move(source=None) if _makes(proposal, line):
             return _arrives(proposal, line, effect)
         case Move() | Restate() | Pledge() if not _within(effect, line.key, line.first, line.last):
             return False
@@ -233,20 +233,30 @@ def _moves(proposal: Proposal, line: Line, move: Move) -> bool:
         return False
     if _locks(proposal, line):
         return move.target == companion(move.source, "LCK", Kind.LOCKED)
+    if _makes(proposal, line):
+        assert line.target is not None
+        end = ENDS.get(Position.of(line.target).kind)
+        return end is not None and move.target == companion(move.source, *end)
     return move.target.account == line.target
 
 
 def _locks(proposal: Proposal, line: Line) -> bool:
     """A first transfer of underlying units locks them, and ITMOs come into being."""
+    return proposal.action == "first-transfer" and _makes(proposal, line)
+
+
+def _makes(proposal: Proposal, line: Line) -> bool:
+    """Underlying units become ITMOs: locked, or used or cancelled in the moment that they do."""
+    named = proposal.action in {"use", "cancellation"} and proposal.authorization is not None
     return (
-        proposal.action == "first-transfer"
+        (named or proposal.action == "first-transfer")
         and line.key.layer is Layer.UNDERLYING
         and line.itmo_first is not None
     )
 
 
 def _arrives(proposal: Proposal, line: Line, effect: Move) -> bool:
-    """The ITMOs that represent the locked units of a line."""
+    """The ITMOs that represent the units of a line."""
     itmos, marks = _itmos_of(line), effect.attributes
     return (
         _within(effect, itmos.key, itmos.first, itmos.last)
@@ -265,11 +275,10 @@ def _itmos_of(line: Line) -> Itmos:
 
 def _after(proposal: Proposal, before: Attributes) -> Attributes:
     """The attributes of units that the action has marked."""
-    if proposal.action in {"use", "cancellation"}:
-        return before.but(use=proposal.use)
-    if proposal.action == "first-transfer":
-        return before.but(first_transferred=True, authorization=proposal.authorization)
-    return before
+    after = before.but(use=proposal.use) if proposal.use is not None else before
+    if proposal.authorization is None:
+        return after
+    return after.but(first_transferred=True, authorization=proposal.authorization)
 
 
 def _within(effect: Move | Restate | Pledge | Reserve, key: Key, first: int, last: int) -> bool:
@@ -278,7 +287,11 @@ def _within(effect: Move | Restate | Pledge | Reserve, key: Key, first: int, las
 
 # --- what follows from a pledge -----------------------------------------------------------------
 
-ENDS = {Kind.USE: ("RET", Kind.RETIREMENT), Kind.CANCELLATION: ("CAN", Kind.CANCELLATION)}
+ENDS = {
+    Kind.USE: ("RET", Kind.RETIREMENT),
+    Kind.CANCELLATION: ("CAN", Kind.CANCELLATION),
+    Kind.OMGE: ("CAN", Kind.CANCELLATION),
+}
 """Where locked units end when the ITMOs that represent them are used or cancelled."""
 
 
@@ -372,5 +385,6 @@ def _expected(
     yield Move, line.key, line.first, line.last
     if _locks(proposal, line):
         yield Pledge, line.key, line.first, line.last
+    if _makes(proposal, line):
         itmos = _itmos_of(line)
         yield Move, itmos.key, itmos.first, itmos.last

@@ -61,10 +61,10 @@ MOVES: tuple[Row, ...] = (
     _row("use", _M, Kind.HOLDING, Kind.RETIREMENT),
     _row("use", _P, Kind.HOLDING, Kind.USE),
     _row("use", _I, Kind.HOLDING, Kind.USE),
-    _row("cancellation", _M, Kind.PENDING, Kind.CANCELLATION),
-    _row("cancellation", _M, Kind.HOLDING, Kind.CANCELLATION),
-    _row("cancellation", _P, Kind.HOLDING, Kind.CANCELLATION),
-    _row("cancellation", _I, Kind.HOLDING, Kind.CANCELLATION),
+    _row("cancellation", _M, Kind.PENDING, Kind.CANCELLATION, Kind.OMGE),
+    _row("cancellation", _M, Kind.HOLDING, Kind.CANCELLATION, Kind.OMGE),
+    _row("cancellation", _P, Kind.HOLDING, Kind.CANCELLATION, Kind.OMGE),
+    _row("cancellation", _I, Kind.HOLDING, Kind.CANCELLATION, Kind.OMGE),
 )
 """The matrix. An action that a realm has no row for is none that its registries may take."""
 

@@ -2,7 +2,8 @@
 """The desk: what operators ask of a registry, and how it answers a clearance.
 
 Proposing runs the hub's own checks on this registry's rows first, reserves the exact ranges and
-then says the proposal; the reservation ends by the hub's word alone. A clearance is accepted at
+then says the proposal; an issuance is made to say what is first-transferred with it. The
+reservation ends by the hub's word alone. A clearance is accepted at
 once or waits for an operator, as the registry is set; either way the acquirer's own accounts are
 checked.
 
@@ -20,6 +21,7 @@ from ledger import actions
 from ledger.asking import Ask
 from ledger.checks import examine
 from ledger.effects import apply
+from ledger.first_transfer import stated
 from ledger.transactions import FINAL, Event, State, step
 from registry import accounts, adjustments
 from registry.accounts import not_open, own
@@ -77,6 +79,7 @@ def _propose(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: B
     )
     arguments["expires_at"] = str(Instant.of(batch.now.moment() + lifetime))
     proposal = Proposal.model_validate_json(json.dumps(arguments))
+    proposal = stated(proposal, facts.authorizations)
     number = facts.numbers.get(actor, 0) + 1
     transaction = TransactionId(f"{actor.replace('/', '-')}-{number}")
     found = examine(Ask(transaction, actor, proposal, facts))

@@ -9,6 +9,7 @@ proposal may be completed at all: that is `refusals`.
 from collections.abc import Iterator
 from typing import Any
 
+from harness.simulation.authorized import newly
 from harness.simulation.model import (
     Approval,
     Model,
@@ -83,28 +84,35 @@ def _first_transfer(
     known = unit.but(authorization=reference, first_transferred=True)
     if line.get("itmo_first") is None:
         return {place: known.but(line["target"])}
-    offset = line["first"] - line["itmo_first"]
     locked = Unit(
         unit.key, account_beside(unit.account, "LCK"), known.attributes, transaction.digest
     )
-    itmo = Unit(
-        key_on(unit.key, "itmo"),
-        line["target"],
-        known.but(underlying_registry=line["key"]["registry"], underlying_offset=offset).attributes,
-    )
-    return {place: locked, (key_on(place[0], "itmo"), place[1] - offset): itmo}
+    return {place: locked, **_itmo(known, line, place)}
+
+
+def _itmo(known: Unit, line: dict[str, Any], place: Place) -> Changes:
+    """The ITMO that an underlying unit becomes."""
+    offset = line["first"] - line["itmo_first"]
+    below = {"underlying_registry": line["key"]["registry"], "underlying_offset": offset}
+    itmo = Unit(key_on(known.key, "itmo"), line["target"], known.but(**below).attributes)
+    return {(key_on(place[0], "itmo"), place[1] - offset): itmo}
 
 
 def _mark(model: Model, proposal: dict[str, Any], line: dict[str, Any], place: Place) -> Changes:
     """A use or cancellation, and the locked unit that follows."""
-    unit = model.unit(place)
+    unit, code = model.unit(place), "RET" if proposal["action"] == "use" else "CAN"
     if unit is None:
         return {}
-    after = {place: unit.but(line["target"], use=proposal["use"])}
+    marks = {"use": proposal["use"]}
+    if proposal.get("authorization"):  # its first transfer, too
+        marks |= {"authorization": proposal["authorization"], "first_transferred": True}
+    if line.get("itmo_first") is not None:
+        ended = unit.but(account_beside(unit.account, code), **marks)
+        return {place: ended, **_itmo(unit.but(**marks), line, place)}
+    after = {place: unit.but(line["target"], **marks)}
     below = represented(model, place, unit)
     if below is not None:
         locked = model.series[below[0]][below[1]]
-        code = "RET" if proposal["action"] == "use" else "CAN"
         account = account_beside(locked.account, code)
         followed = locked.but(account, use=proposal["use"])
         after[below] = Unit(followed.key, followed.account, followed.attributes)
@@ -119,10 +127,8 @@ def carry_out(model: Model, transaction: Transaction) -> None:
     if proposal["action"] == "authorization":
         terms = proposal["terms"]
         model.authorizations.setdefault((terms["party"], terms["id"]), []).append(terms)
-    if proposal["action"] == "first-transfer":
-        for line, _ in places(proposal):
-            name = (line["key"]["party"], proposal["authorization"]["id"])
-            model.used[name] = model.used.get(name, 0) + 1
+    for name, quantity in newly(proposal).items():
+        model.used[name] = model.used.get(name, 0) + quantity
     if proposal["action"] == "issuance":
         references = proposal["references"]
         name = (transaction.proposer, references["approval"])

@@ -50,13 +50,13 @@ async def established(folder: Path, cast: Cast) -> tuple[datetime, str]:
         signed = cast.profile((a, b), name, (0, 0), world.right.now())
         await _act(world, signed.model_dump_json())
     for actor in cast.parties:
-        for kind in ("holding", "holding", "use", "cancellation"):
+        for kind in ("holding", "holding", "use", "cancellation", "omge"):
             await world.command(actor.participant, "open-account", actor=actor, kind=kind)
     for actor, kinds in (
         (ADM, ("pending", "share-of-proceeds", "omge", "cancellation")),
         (MMR, ("holding", "use", "cancellation")),
-        (KOR, ("holding", "use", "cancellation")),
-        (VUT, ("holding", "use", "cancellation")),
+        (KOR, ("holding", "use", "cancellation", "omge")),
+        (VUT, ("holding", "use", "cancellation", "omge")),
     ):
         for kind in kinds:
             await world.command(actor.participant, "open-account", actor=actor, kind=kind)

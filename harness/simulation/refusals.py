@@ -43,8 +43,8 @@ ACTIONS: dict[str, tuple[str, str, str]] = {
     "forwarding": ("acquirer lines", "", "source target"),
     "first-transfer": ("authorization lines", "acquirer", "source target"),
     "transfer": ("acquirer lines", "", "source target"),
-    "use": ("lines use", "", "source target"),
-    "cancellation": ("lines use", "", "source target"),
+    "use": ("lines use", "authorization", "source target"),
+    "cancellation": ("lines use", "authorization", "source target"),
 }
 
 # action: kinds of account left and entered, in the mechanism's registry and in all others (5.19)
@@ -54,7 +54,10 @@ MOVES: dict[str, tuple[str, str]] = {
     "first-transfer": ("pending>holding holding>holding", "holding>holding"),
     "transfer": ("holding>holding share-of-proceeds>holding", "holding>holding"),
     "use": ("holding>retirement", "holding>use"),
-    "cancellation": ("pending>cancellation holding>cancellation", "holding>cancellation"),
+    "cancellation": (
+        "pending>cancellation holding>cancellation pending>omge holding>omge",
+        "holding>cancellation holding>omge",
+    ),
 }
 
 OF_PROPOSALS = ("acquirer", "lines", "authorization", "terms", "use", "references")
@@ -103,8 +106,11 @@ def _profiles(q: Question) -> set[str]:
     """The table of 4.7; an action that is not in it is judged by what its lines name."""
     if q.action == "transfer":
         return {"information", "unit"}
-    underlying = any(line["key"]["layer"] == "underlying" for line in q.lines)
-    return {"information"} if underlying else {"unit"}
+    keys = [line["key"] for line in q.lines]
+    if any(key["layer"] == "underlying" for key in keys):
+        return {"information"}
+    itmos_of_parties = all(key["layer"] == "itmo" and not key.get("activity") for key in keys)
+    return {"information", "unit"} if itmos_of_parties else {"unit"}
 
 
 def _is_overdue(q: Question) -> bool:
@@ -130,8 +136,7 @@ def members(q: Question) -> Iterator[str]:
         yield "acquirer-wrong"
     for line in q.lines:
         given = {name for name in OF_LINES if line.get(name) is not None}
-        underlying = q.action == "first-transfer" and line["key"]["layer"] == "underlying"
-        wanted = of_lines | {"itmo_first"} if underlying else of_lines
+        wanted = of_lines | {"itmo_first"} if _becomes_itmos(q, line["key"]) else of_lines
         if wanted - given:
             yield "member-missing"
         if given - wanted:
@@ -143,6 +148,14 @@ def members(q: Question) -> Iterator[str]:
         yield "ranges-overlap"
     if q.proposal["quantity"] != sum(x["last"] - x["first"] + 1 for x in q.lines):
         yield "quantity-differs"
+
+
+def _becomes_itmos(q: Question, key: dict[str, Any]) -> bool:
+    """Underlying units do by their first transfer: by that action, or by an end that names what
+    authorizes it (5.13).
+    """
+    ends = q.action in {"use", "cancellation"} and bool(q.proposal.get("authorization"))
+    return key["layer"] == "underlying" and (ends or q.action == "first-transfer")
 
 
 def _spans(line: dict[str, Any]) -> Iterator[tuple[str, int, int]]:
@@ -167,7 +180,7 @@ def accounts(q: Question) -> Iterator[str]:
         owners = {source: q.proposer, target: q.acquirer or q.proposer}
         if legal and any(one and actor_of(one) != owner for one, owner in owners.items()):
             yield "account-wrong"
-        if not _key_fits(q, line["key"]):
+        if not _key_fits(q, line):
             yield "key-wrong"
     terms = q.proposal.get("terms")
     if terms and terms["party"] != q.section:
@@ -179,18 +192,21 @@ def _move(source: str | None, target: str | None) -> str:
     return f"{left}>{entered}"
 
 
-def _key_fits(q: Question, key: dict[str, Any]) -> bool:
+def _key_fits(q: Question, line: dict[str, Any]) -> bool:
+    key = line["key"]
     mechanism = key["registry"] == q.model.mechanism
     marks = {mechanism, key.get("activity") is not None, key["approach"] == MECHANISM_APPROACH}
     if len(marks) == 2 or (mechanism and key["layer"] != "itmo"):
         return False
     if q.action == "issuance" and key["registry"] != q.participant:
         return False
-    if q.action == "issuance" and key["layer"] != ("itmo" if mechanism else "underlying"):
+    named = (line.get("attributes") or {}).get("authorization")
+    if q.action == "issuance" and not mechanism and key["layer"] == "itmo" and not named:
         return False
     if q.action in {"issuance", "first-transfer"} and q.section not in {key["party"], "ADM"}:
         return False
-    return q.action not in {"transfer", "use"} or key["layer"] == "itmo"
+    itmos = key["layer"] == "itmo" or _becomes_itmos(q, key)
+    return itmos or q.action not in {"transfer", "use"}
 
 
 # --- sequence, and who may issue ------------------------------------------------------------------

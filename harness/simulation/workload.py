@@ -33,6 +33,9 @@ FIRST_UNITS = 300
 
 SERIALS_APART = 1000
 
+ITMOS_FROM = 50_001
+"""Serials of ITMOs that are issued as such; those that underlying units become lie below."""
+
 
 class Held(NamedTuple):
     """A range of units in an account."""
@@ -70,12 +73,15 @@ class Workload:
     next_serial: dict[str, int] = field(default_factory=dict)
     versions: dict[tuple[str, str], int] = field(default_factory=dict)
     """Newest version of each authorization by Party and id, as far as was asked for."""
+    definitions: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    """And its definition of first transfer."""
     approvals: int = 0
 
     def __post_init__(self) -> None:
         for actor in self.cast.parties:
             self.next_serial[own_key(actor, VINTAGE).series] = FIRST_UNITS + 1
             self.versions[actor.section, f"{actor.section}-1"] = 1
+            self.definitions[actor.section, f"{actor.section}-1"] = "use-or-cancellation"
         self.next_serial[f"itmo:CA0001-UN01-MMR-{VINTAGE}"] = FIRST_UNITS + 1
         self.versions["MMR", "MMR-1"] = 1
 
@@ -117,6 +123,26 @@ class Workload:
         arguments = {"action": "issuance", "lines": [line], "references": references}
         return _propose(actor, arguments)
 
+    def _issue_itmos(self) -> Operation | None:
+        """A Party's ITMOs, under an authorization: first-transferred with it, if that says so."""
+        actor, vintage = self._party(), self.randomness.randint(2021, 2024)
+        ref = self._authorization(actor.section)
+        if ref is None:
+            return None
+        definition = self.definitions.get((actor.section, ref["id"]))
+        operation = self._issuance(actor, vintage)
+        (line,) = operation.arguments["lines"]
+        key = own_key(actor, vintage).on(Layer.ITMO)
+        quantity = line["last"] - line["first"] + 1
+        first = self.next_serial.get(key.series, ITMOS_FROM)
+        self.next_serial[key.series] = first + quantity
+        line |= {"key": key.model_dump(mode="json"), "first": first, "last": first + quantity - 1}
+        line["attributes"] = {"authorization": ref}
+        due = definition in {"authorization", "issuance"}
+        if due != (self.randomness.random() < 0.1):
+            line["attributes"]["first_transferred"] = True
+        return operation
+
     def _issue_a6_4ers(self) -> Operation:
         quantity = self.randomness.randint(20, 150)
         authorized = self.randomness.choice((0, quantity // 2))
@@ -151,7 +177,7 @@ class Workload:
         number = self.randomness.randint(1, 3)
         version = self.versions.get((party, f"{party}-{number}"), 0) + 1
         self.versions[party, f"{party}-{number}"] = version
-        terms = {
+        terms: dict[str, Any] = {
             "id": f"{party}-{number}",
             "version": version,
             "approach": "CA0001" if actor == MMR else APPROACH,
@@ -161,6 +187,12 @@ class Workload:
         if terms["purposes"] != ["NDC"]:
             definitions = ("authorization", "issuance", "use-or-cancellation")
             terms["first_transfer"] = self.randomness.choice(definitions)
+            terms["oimp"] = self.randomness.choice((None, None, "CORSIA"))
+        self.definitions[party, f"{party}-{number}"] = terms.get("first_transfer")
+        if self.randomness.random() < 0.2:
+            terms["binds_first_transferred"] = True
+        if self.randomness.random() < 0.1:
+            terms["use_to"] = 2025
         if self.randomness.random() < 0.4:
             terms["quantity"] = self.randomness.randint(50, 400)
         if self.randomness.random() < 0.2:
@@ -187,15 +219,33 @@ class Workload:
         if held is None or ref is None:
             return None
         to = self._other(actor, (*self.cast.parties, ROG))
+        at_home = self.randomness.random() < 0.15
         first, last = self._part(held)
-        # Where ITMOs are numbered by another offset, it is one for a whole thousand of serials.
-        offset = SERIALS_APART if (first // SERIALS_APART) % 2 else 0
-        line = _line(held, first, last, to) | {"itmo_first": first + offset}
+        line = _line(held, first, last, actor if at_home else to)
+        line["itmo_first"] = _itmo_first(first)
+        arguments = {"action": "first-transfer", "lines": [line], "authorization": ref}
+        return _propose(actor, arguments if at_home else arguments | {"acquirer": to})
+
+    def _first_transfer_of_itmos(self) -> Operation | None:
+        """ITMOs that were issued as such leave the Party, or are first-transferred at home."""
+        actor = self._party()
+        held = self._held(
+            actor,
+            lambda h: (
+                h.key.layer is Layer.ITMO
+                and h.kind == "HLD"
+                and not h.attributes["first_transferred"]
+            ),
+        )
+        if held is None:
+            return None
+        to = self._other(actor, (*self.cast.parties, ROG))
+        first, last = self._part(held)
         arguments = {
             "action": "first-transfer",
-            "lines": [line],
+            "lines": [_line(held, first, last, to)],
             "acquirer": to,
-            "authorization": ref,
+            "authorization": held.attributes["authorization"],
         }
         return _propose(actor, arguments)
 
@@ -249,13 +299,34 @@ class Workload:
         if held is None:
             return None
         first, last = self._part(held)
+        mark = self._mark(actor, action)
+        if str(mark.get("cancellation")).startswith("omge"):
+            code = "OMG"
         line = _line(held, first, last, actor) | {"target": account_number(actor, code, 1)}
-        towards = ("NDC", "NDC", "IMP", "OP") if action == "use" else ("IMP", "OP")
-        purpose = self.randomness.choice(towards)
-        mark: dict[str, Any] = {"purpose": purpose, "user": "Airline"}
-        if purpose == "NDC":
-            mark = {"purpose": purpose, "user": actor.section, "year": 2025}
-        return _propose(actor, {"action": action, "lines": [line], "use": mark})
+        arguments: dict[str, Any] = {"action": action, "lines": [line], "use": mark}
+        fresh = not held.attributes["first_transferred"]
+        ref = held.attributes["authorization"] or self._authorization(held.key.party)
+        if fresh and ref is not None and self.randomness.random() < 0.6:
+            arguments["authorization"] = ref
+            if held.key.layer is Layer.UNDERLYING:
+                line["itmo_first"] = _itmo_first(first)
+        return _propose(actor, arguments)
+
+    def _mark(self, actor: Actor, action: str) -> dict[str, Any]:
+        """What units are used or cancelled for."""
+        if action == "use" and self.randomness.random() < 0.5:
+            return {"purpose": "NDC", "user": actor.section, "year": 2025}
+        mark = {"purpose": self.randomness.choice(("IMP", "OP")), "user": "Airline"}
+        if self.randomness.random() < 0.2:
+            mark["oimp"] = self.randomness.choice(("CORSIA", "a shop"))
+        if action == "cancellation" and self.randomness.random() < 0.4:
+            kind = self.randomness.choice(
+                ("voluntary", "omge-voluntary", "omge-mandatory", "other")
+            )
+            if kind == "voluntary":
+                return mark | {"cancellation": kind}
+            return {"user": actor.section, "cancellation": kind}
+        return mark
 
     # --- answering ------------------------------------------------------------------------------
 
@@ -319,6 +390,7 @@ class Workload:
             ]
         if "use" in arguments:
             ways.append(lambda: arguments["use"].__setitem__("user", "Somebody"))
+            ways.append(lambda: arguments.pop("authorization", None))
         if "terms" in arguments:
             ways.append(lambda: arguments["terms"].__setitem__("version", 7))
         if "references" in arguments:
@@ -370,6 +442,11 @@ class Workload:
         return first, self.randomness.randint(first, min(held.last, first + 60))
 
 
+def _itmo_first(first: int) -> int:
+    """Where ITMOs are numbered by another offset, it is one for a whole thousand of serials."""
+    return first + (SERIALS_APART if (first // SERIALS_APART) % 2 else 0)
+
+
 def own_key(actor: Actor, vintage: int) -> Key:
     """The key in which a Party issues."""
     return Key.parse(f"underlying:{APPROACH}-{actor.participant}-{actor.section}-{vintage}")
@@ -391,9 +468,11 @@ def _line(held: Held, first: int, last: int, to: Actor) -> dict[str, Any]:
 
 _WEIGHTS = {
     "issue": 10,
+    "issue_itmos": 6,
     "issue_a6_4ers": 4,
     "authorize": 5,
     "first_transfer": 18,
+    "first_transfer_of_itmos": 5,
     "forward": 5,
     "bring_to_section": 7,
     "transfer": 18,

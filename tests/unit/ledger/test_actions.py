@@ -25,6 +25,7 @@ from schemas.messages import Consent, Proposal
 from schemas.units import Attributes, Kind, Position
 from tests.unit.ledger.world import (
     ADM,
+    AT_ISSUANCE,
     AUTHORIZED,
     AUTHORIZED64,
     CHE,
@@ -35,6 +36,8 @@ from tests.unit.ledger.world import (
     MMR,
     NDC,
     NDC_KOREA,
+    OMGE,
+    VOLUNTARY,
     A,
     B,
     I,
@@ -109,6 +112,34 @@ EFFECTS = {
         "move U 1201-1210 from GHA01/GHA HLD 1 to GHA01/GHA LCK 1",
         "pledge U 1201-1210 of GHA01/GHA",
         "move I 501-510 from nothing to GHA01/GHA HLD 2",
+    ],
+    "issuance of ITMOs": [
+        "move I 5001-5100 from nothing to GHA01/GHA HLD 1",
+        "approval SB-5001 of 100: 100",
+    ],
+    "first transfer of a Party's ITMOs": [
+        "restate I 4001-4010 in GHA01/GHA HLD 1",
+        "move I 4001-4010 from GHA01/GHA HLD 1 to CHE01/CHE HLD 1",
+    ],
+    "first transfer by use": [
+        "restate U 1401-1410 in GHA01/GHA HLD 1",
+        "move U 1401-1410 from GHA01/GHA HLD 1 to GHA01/GHA RET 1",
+        "move I 601-610 from nothing to GHA01/GHA USE 1",
+    ],
+    "first transfer by cancellation": [
+        "restate I 4011-4020 in GHA01/GHA HLD 1",
+        "move I 4011-4020 from GHA01/GHA HLD 1 to GHA01/GHA CAN 1",
+    ],
+    "first transfer for overall mitigation": [
+        "restate U 1411-1412 in GHA01/GHA HLD 1",
+        "move U 1411-1412 from GHA01/GHA HLD 1 to GHA01/GHA CAN 1",
+        "move I 611-612 from nothing to GHA01/GHA OMG 1",
+    ],
+    "cancellation for overall mitigation": [
+        "restate I 41-42 in CHE01/CHE HLD 1",
+        "move I 41-42 from CHE01/CHE HLD 1 to CHE01/CHE OMG 1",
+        "restate U 1041-1042 in GHA01/GHA LCK 1",
+        "move U 1041-1042 from GHA01/GHA LCK 1 to GHA01/GHA CAN 1",
     ],
     "transfer": ["move I 1-10 from CHE01/CHE HLD 1 to GHA01/GHA HLD 1"],
     "use": [
@@ -193,7 +224,25 @@ LOCKED_ATTRIBUTES = Attributes(first_transferred=True, authorization=AUTHORIZED)
             "first transfer of A6.4ERs",
             [Attributes(designation="NI", first_transferred=True, authorization=AUTHORIZED64)],
         ),
-        ("first transfer at home", [LOCKED_ATTRIBUTES, ITMO_ATTRIBUTES.but(underlying_offset=700)]),
+        (
+            "first transfer at home",
+            [
+                LOCKED_ATTRIBUTES.but(authorization=AT_ISSUANCE),
+                ITMO_ATTRIBUTES.but(authorization=AT_ISSUANCE, underlying_offset=700),
+            ],
+        ),
+        (
+            "first transfer by use",
+            [
+                LOCKED_ATTRIBUTES.but(use=FLIGHT),
+                ITMO_ATTRIBUTES.but(use=FLIGHT, underlying_offset=800),
+            ],
+        ),
+        ("first transfer by cancellation", [LOCKED_ATTRIBUTES.but(use=VOLUNTARY)]),
+        (
+            "first transfer for overall mitigation",
+            [LOCKED_ATTRIBUTES.but(use=OMGE), ITMO_ATTRIBUTES.but(use=OMGE, underlying_offset=800)],
+        ),
         ("transfer", [ITMO_ATTRIBUTES]),
         ("use", [ITMO_ATTRIBUTES.but(use=NDC), LOCKED_ATTRIBUTES.but(use=NDC)]),
         ("cancellation", [ITMO_ATTRIBUTES.but(use=FLIGHT), LOCKED_ATTRIBUTES.but(use=FLIGHT)]),
@@ -246,6 +295,9 @@ PLEDGED = pledged_by(first_transfer(1001, 1100, 1))
         ("first transfer", {(GHA, MESSAGE), (CHE, ACCEPTANCE)}),
         ("first transfer of A6.4ERs", {(MMR, MESSAGE), (KOR, ACCEPTANCE)}),
         ("first transfer at home", {(GHA, MESSAGE)}),
+        ("first transfer by use", {(GHA, MESSAGE)}),
+        ("first transfer by cancellation", {(GHA, MESSAGE)}),
+        ("cancellation for overall mitigation", {(CHE, MESSAGE), (GHA, PLEDGED)}),
         ("transfer", {(CHE, MESSAGE), (GHA, ACCEPTANCE)}),
         ("use", {(CHE, MESSAGE), (GHA, PLEDGED)}),
         ("cancellation", {(CHE, MESSAGE), (GHA, PLEDGED)}),

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ledger import action_checks, checks
+from ledger import action_checks, authorization_checks, checks
 from ledger.actions import completion
 from ledger.asking import Approval, Authorization, levy
 from ledger.checks import CLASSES, examine
@@ -49,6 +49,7 @@ from schemas.units import (
 )
 from tests.unit.ledger.world import (
     ADM,
+    AT_ISSUANCE,
     AUTHORIZED,
     AUTHORIZED64,
     CHE,
@@ -61,6 +62,8 @@ from tests.unit.ledger.world import (
     NDC,
     NDC_KOREA,
     NOON,
+    OMGE,
+    VOLUNTARY,
     A,
     B,
     I,
@@ -185,6 +188,16 @@ def amended(actor: Actor, **changes: Any) -> Spoil:
     def spoil(world: World) -> None:
         new = terms(actor, **changes)
         world.authorizations[new.party, new.id].versions[1] = new
+
+    return spoil
+
+
+def amended_2(**changes: Any) -> Spoil:
+    """As if Ghana's authorization by issuance had said this all along."""
+
+    def spoil(world: World) -> None:
+        known = world.authorizations[U.party, AT_ISSUANCE.id]
+        known.versions[1] = known.current.model_copy(update=changes)
 
     return spoil
 
@@ -385,8 +398,22 @@ CASES: dict[str, Case] = {
         *good("first transfer at home", acquirer=GHA),
         [at(R.ACQUIRER_WRONG, "body/acquirer")],
     ),
+    "a first transfer for NDCs goes to the same Party": Case(
+        ADM,
+        move(
+            "first-transfer",
+            A,
+            61,
+            70,
+            account(ADM, "PEN"),
+            HLD[MMR],
+            authorization=AUTHORIZED64,
+        ),
+        [at(R.ACQUIRER_WRONG, "body/acquirer")],
+        amended(MMR, purposes=(Purpose.NDC,), first_transfer=None, oimp=None),
+    ),
     "a first transfer for NDCs stays at home": Case(
-        *good("first transfer at home"),
+        *good("first transfer at home", authorization=AUTHORIZED),
         [at(R.ACQUIRER_WRONG, "body/acquirer")],
         amended(GHA, purposes=(Purpose.NDC,), first_transfer=None, oimp=None),
     ),
@@ -882,6 +909,154 @@ CASES: dict[str, Case] = {
             at(R.NOT_AUTHORIZED_UNITS, "body/lines/0", A, 41, 42),
         ],
     ),
+    # --- first transfers and what is authorized
+    "at home, of what is first-transferred by its use": Case(
+        *good("first transfer at home", authorization=AUTHORIZED),
+        [at(R.FIRST_TRANSFER_WRONG, "body/action")],
+    ),
+    "abroad, of what is first-transferred by its use": Case(
+        *good("first transfer"),
+        [at(R.FIRST_TRANSFER_WRONG, "body/action")],
+        amended(GHA, purposes=(Purpose.IMP,)),
+    ),
+    "an issuance that is a first transfer and does not say so": Case(
+        *line("issuance of ITMOs", attributes=Attributes(authorization=AT_ISSUANCE)),
+        [at(R.FIRST_TRANSFER_WRONG, "body/lines/0/attributes/first_transferred")],
+    ),
+    "an issuance that says it is a first transfer and is none": Case(
+        *line(
+            "issuance of ITMOs",
+            attributes=Attributes(authorization=AUTHORIZED, first_transferred=True),
+        ),
+        [at(R.FIRST_TRANSFER_WRONG, "body/lines/0/attributes/first_transferred")],
+    ),
+    "ITMOs are issued that nobody authorized": Case(
+        *line("issuance of ITMOs", attributes=Attributes()),
+        [at(R.KEY_WRONG, "body/lines/0/key", I, 5001, 5100)],
+    ),
+    "ITMOs are issued of another approach than is authorized": Case(
+        *line("issuance of ITMOs", key=I.model_copy(update={"approach": "CA0008"})),
+        [at(R.KEY_WRONG, "body/lines/0/attributes/authorization")],
+    ),
+    "ITMOs are issued of an earlier vintage than is authorized": Case(
+        *line("issuance of ITMOs", key=I.model_copy(update={"vintage": 2021})),
+        [at(R.AUTHORIZATION_OUT_OF_TIME, "body/lines/0/attributes/authorization")],
+    ),
+    "one unit more is issued as first-transferred than is authorized": Case(
+        *good("issuance of ITMOs"),
+        [at(R.AUTHORIZATION_EXCEEDED, "body/quantity")],
+        amended_2(quantity=99),
+    ),
+    "one unit more is first-transferred by its use than is authorized": Case(
+        *good("first transfer by use"),
+        [at(R.AUTHORIZATION_EXCEEDED, "body/quantity")],
+        amended(GHA, quantity=109),
+    ),
+    "a cancellation that is the first transfer and names no authorization": Case(
+        *good("first transfer by cancellation", authorization=None),
+        [at(R.FIRST_TRANSFER_WRONG, "body/authorization", I, 4011, 4020)],
+    ),
+    "a cancellation for overall mitigation of authorized units names no authorization": Case(
+        GHA,
+        move("cancellation", I, 4011, 4020, HLD[GHA], account(GHA, "OMG"), use=OMGE),
+        [at(R.FIRST_TRANSFER_WRONG, "body/authorization", I, 4011, 4020)],
+    ),
+    "designated units are cancelled for what they are designated for, unnamed": Case(
+        MMR,
+        move("cancellation", A, 41, 42, HLD[MMR], account(MMR, "CAN"), use=FLIGHT),
+        [at(R.FIRST_TRANSFER_WRONG, "body/authorization", A, 41, 42)],
+    ),
+    "a use towards an NDC is no first transfer": Case(
+        GHA,
+        move(
+            "use",
+            I,
+            4011,
+            4020,
+            HLD[GHA],
+            account(GHA, "USE"),
+            authorization=AUTHORIZED,
+            use=NDC_GHANA,
+        ),
+        [
+            at(R.FIRST_TRANSFER_WRONG, "body/authorization"),
+            at(R.AUTHORIZATION_PARTY, "body/use/user", I, 4011, 4020),
+        ],
+    ),
+    "underlying units are used without becoming ITMOs": Case(
+        *line("first transfer by use", itmo_first=None),
+        [at(R.MEMBER_MISSING, "body/lines/0/itmo_first")],
+    ),
+    "what was first-transferred is so again by its cancellation": Case(
+        *good("cancellation", authorization=AUTHORIZED),
+        [at(R.ALREADY_FIRST_TRANSFERRED, "body/lines/0", I, 31, 40)],
+    ),
+    "a contribution is first-transferred by its cancellation": Case(
+        *good("cancellation of a contribution", authorization=AUTHORIZED64),
+        [at(R.NOT_AUTHORIZED_UNITS, "body/lines/0", B, 101, 110)],
+    ),
+    "a use says that it is a cancellation": Case(
+        *good("use by an entity", use=VOLUNTARY),
+        [at(R.MEMBER_SUPERFLUOUS, "body/use/cancellation")],
+    ),
+    "what delivers overall mitigation goes elsewhere": Case(
+        *line("cancellation for overall mitigation", target=account(CHE, "CAN")),
+        [at(R.ACCOUNT_WRONG, "body/lines/0/target")],
+    ),
+    "what delivers no overall mitigation goes where that is": Case(
+        *line("cancellation", target=account(CHE, "OMG")),
+        [at(R.ACCOUNT_WRONG, "body/lines/0/target")],
+    ),
+    "another international mitigation purpose than is authorized": Case(
+        *good("cancellation", use=VOLUNTARY.model_copy(update={"oimp": "a shop"})),
+        [at(R.AUTHORIZATION_PURPOSE, "body/use/oimp", I, 31, 40)],
+    ),
+    "an airline uses what is authorized for NDCs alone": Case(
+        *good("use by an entity"),
+        [at(R.AUTHORIZATION_PURPOSE, "body/use/purpose", I, 21, 30)],
+        amended(GHA, purposes=(Purpose.NDC,), first_transfer=None, oimp=None),
+    ),
+    "an airline uses after the time": Case(
+        *good("use by an entity"),
+        [at(R.AUTHORIZATION_OUT_OF_TIME, "body/use", I, 21, 30)],
+        amended(GHA, use_to=2026),
+    ),
+    "a use under an authorization whose revocation binds": Case(
+        *good("use"),
+        [at(R.AUTHORIZATION_REVOKED, "body/lines/0", I, 11, 20)],
+        then(amended(GHA, binds_first_transferred=True), authorized(GHA, revoked=True)),
+    ),
+    "a transfer under an authorization whose revocation binds": Case(
+        *good("transfer"),
+        [at(R.AUTHORIZATION_REVOKED, "body/lines/0", I, 1, 10)],
+        then(amended(GHA, binds_first_transferred=True), authorized(GHA, revoked=True)),
+    ),
+    "a use that a later version which binds does not allow": Case(
+        *good("use by an entity"),
+        [at(R.AUTHORIZATION_PARTY, "body/use/user", I, 21, 30)],
+        then(
+            amended(GHA, binds_first_transferred=True),
+            authorized(GHA, entities=("Other Airline",)),
+        ),
+    ),
+    # --- metrics
+    "the quantity is in another metric than the units": Case(
+        *good("use", unit="MWh"),
+        [at(R.METRIC_DIFFERS, "body/unit", I, 11, 20)],
+    ),
+    "units of another metric are issued in tonnes": Case(
+        *line("issuance", attributes=Attributes(metric="non-GHG", unit="MWh")),
+        [at(R.METRIC_DIFFERS, "body/unit", U, 2001, 2100)],
+    ),
+    "another metric is authorized": Case(
+        *good("first transfer"),
+        [at(R.METRIC_DIFFERS, "body/authorization")],
+        amended(GHA, metric="non-GHG", unit="MWh"),
+    ),
+    "an authorization has no quantity in any metric": Case(
+        *good("authorization", unit="MWh"),
+        [at(R.MEMBER_SUPERFLUOUS, "body/unit")],
+    ),
 }
 
 
@@ -940,7 +1115,7 @@ def test_a_fault_is_found_and_nothing_else(name: str) -> None:
 def test_every_reason_that_a_check_can_give_has_a_case() -> None:
     given = {
         Reason[node.attr]
-        for module in (checks, action_checks)
+        for module in (checks, action_checks, authorization_checks)
         for node in ast.walk(ast.parse(inspect.getsource(module)))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
@@ -1176,10 +1351,12 @@ def test_nothing_is_done_with_what_was_cancelled_for_overall_mitigation(
 
 
 def test_pending_units_may_be_cancelled_as_they_are() -> None:
-    cancelled = move(
-        "cancellation", A, 71, 80, account(ADM, "PEN"), account(ADM, "CAN"), use=FLIGHT
-    )
-    assert settled().examine(ADM, cancelled) == []
+    pending, gone = account(ADM, "PEN"), account(ADM, "CAN")
+    cancelled = move("cancellation", A, 71, 80, pending, gone, use=FLIGHT)
+    named = cancelled.model_copy(update={"authorization": AUTHORIZED64})
+    assert settled().examine(ADM, named) == []
+    contribution = move("cancellation", B, 161, 170, pending, gone, use=FLIGHT)
+    assert settled().examine(ADM, contribution) == []
 
 
 LINE_OF_KEY = "lines/0/key"

@@ -22,6 +22,7 @@ from tests.unit.ledger.world import (
     GHA,
     KOR,
     MMR,
+    OMGE,
     A,
     I,
     U,
@@ -44,9 +45,9 @@ LEGAL = {
     ("use", "mechanism"): "HLD>RET",
     ("use", "Party"): "HLD>USE",
     ("use", "international"): "HLD>USE",
-    ("cancellation", "mechanism"): "PEN>CAN HLD>CAN",
-    ("cancellation", "Party"): "HLD>CAN",
-    ("cancellation", "international"): "HLD>CAN",
+    ("cancellation", "mechanism"): "PEN>CAN HLD>CAN PEN>OMG HLD>OMG",
+    ("cancellation", "Party"): "HLD>CAN HLD>OMG",
+    ("cancellation", "international"): "HLD>CAN HLD>OMG",
 }
 """By action and realm, every move that may be."""
 
@@ -76,7 +77,7 @@ def asked(
     if action == "first-transfer":
         members["authorization"] = AUTHORIZED
     if action in {"use", "cancellation"}:
-        members["use"] = FLIGHT
+        members["use"] = OMGE if target == "OMG" else FLIGHT
     if action == "issuance":
         members["references"] = issuance(GHA, U, 1, 10).references
     one = Line(

@@ -17,6 +17,7 @@ from ledger.asking import Approval, Ask, Authorization, Facts, Policy
 from ledger.checks import examine
 from ledger.directory import Directory, sign_act
 from ledger.effects import Everybody, apply
+from ledger.first_transfer import counted
 from ledger.holdings import Holdings
 from schemas.directory import (
     ActorKey,
@@ -50,6 +51,7 @@ from schemas.messages import Consent, IssuanceReferences, Line, Proposal
 from schemas.units import (
     Attributes,
     AuthorizationRef,
+    Cancellation,
     FirstTransferDefinition,
     Key,
     Layer,
@@ -83,9 +85,13 @@ A = Key(
 B = A.model_copy(update={"activity": "B0007"})
 AUTHORIZED = AuthorizationRef(id=AuthorizationId("GHA-1"), version=1)
 AUTHORIZED64 = AuthorizationRef(id=AuthorizationId("MMR-1"), version=1)
+AT_ISSUANCE = AuthorizationRef(id=AuthorizationId("GHA-2"), version=1)
+"""Ghana's authorization by which units are first-transferred with their issuance."""
 NDC = UseMark(purpose=Purpose.NDC, user="CHE", year=2026)
 NDC_KOREA = UseMark(purpose=Purpose.NDC, user="KOR", year=2026)
 FLIGHT = UseMark(purpose=Purpose.IMP, user="Airline of the Alps")
+VOLUNTARY = FLIGHT.model_copy(update={"cancellation": Cancellation.VOLUNTARY, "oimp": "CORSIA"})
+OMGE = UseMark(user="GHA", cancellation=Cancellation.OMGE_VOLUNTARY)
 
 
 @cache
@@ -332,10 +338,8 @@ class World:
             if isinstance(effect, ApprovalEffect):
                 name, approved = (effect.actor, effect.approval), effect.approved_quantity
                 self.approvals.setdefault(name, Approval(approved)).issued += effect.quantity
-        if wanted.action == "first-transfer" and wanted.authorization is not None:
-            for x in wanted.lines:
-                used = self.authorizations[x.key.party, wanted.authorization.id]
-                used.used += x.last - x.first + 1
+        for authorized, quantity in counted(wanted).items():
+            self.authorizations[authorized].used += quantity
         self.number += 1
         return effects
 
@@ -345,6 +349,9 @@ def settled() -> World:
     world = World()
     world.act(GHA, issuance(GHA, U, 1001, 2000))
     world.act(GHA, authorization(GHA))
+    by_issuance = {"first_transfer": FirstTransferDefinition.ISSUANCE, "quantity": None}
+    world.act(GHA, authorization(GHA, id=AT_ISSUANCE.id, **by_issuance))
+    world.act(GHA, issuance(GHA, I, 4001, 4100, Attributes(authorization=AUTHORIZED)))
     world.act(GHA, first_transfer(1001, 1100, 1))
     world.act(CHE, move("use", I, 91, 100, account(CHE, "HLD"), account(CHE, "USE"), use=NDC))
     for key, first, last, designation in (
@@ -382,8 +389,69 @@ GOOD: dict[str, tuple[Actor, Proposal]] = {
             account(GHA, "HLD"),
             account(GHA, "HLD", 2),
             501,
+            authorization=AT_ISSUANCE,
+        ),
+    ),
+    "issuance of ITMOs": (
+        GHA,
+        issuance(GHA, I, 5001, 5100, Attributes(authorization=AT_ISSUANCE, first_transferred=True)),
+    ),
+    "first transfer of a Party's ITMOs": (
+        GHA,
+        move(
+            "first-transfer",
+            I,
+            4001,
+            4010,
+            account(GHA, "HLD"),
+            account(CHE, "HLD"),
             authorization=AUTHORIZED,
         ),
+    ),
+    "first transfer by use": (
+        GHA,
+        move(
+            "use",
+            U,
+            1401,
+            1410,
+            account(GHA, "HLD"),
+            account(GHA, "USE"),
+            601,
+            authorization=AUTHORIZED,
+            use=FLIGHT,
+        ),
+    ),
+    "first transfer by cancellation": (
+        GHA,
+        move(
+            "cancellation",
+            I,
+            4011,
+            4020,
+            account(GHA, "HLD"),
+            account(GHA, "CAN"),
+            authorization=AUTHORIZED,
+            use=VOLUNTARY,
+        ),
+    ),
+    "first transfer for overall mitigation": (
+        GHA,
+        move(
+            "cancellation",
+            U,
+            1411,
+            1412,
+            account(GHA, "HLD"),
+            account(GHA, "OMG"),
+            611,
+            authorization=AUTHORIZED,
+            use=OMGE,
+        ),
+    ),
+    "cancellation for overall mitigation": (
+        CHE,
+        move("cancellation", I, 41, 42, account(CHE, "HLD"), account(CHE, "OMG"), use=OMGE),
     ),
     "transfer": (CHE, move("transfer", I, 1, 10, account(CHE, "HLD"), account(GHA, "HLD"))),
     "use": (CHE, move("use", I, 11, 20, account(CHE, "HLD"), account(CHE, "USE"), use=NDC)),

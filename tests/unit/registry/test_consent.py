@@ -193,7 +193,7 @@ def other_position(position: Position) -> list[Position]:
     ]
 
 
-def other_marks(action: str, marks: Attributes) -> Iterator[Attributes]:
+def other_marks(action: str, marks: Attributes, *, fresh: bool) -> Iterator[Attributes]:
     """Without the marks that an action gives, or with others. Those that it leaves as they are only
     the rows can say.
     """
@@ -203,7 +203,7 @@ def other_marks(action: str, marks: Attributes) -> Iterator[Attributes]:
     if action in {"first-transfer", "issuance"}:
         yield marks.but(first_transferred=not marks.first_transferred)
         yield marks.but(authorization=REF)
-    if marks.underlying_offset is not None and action == "first-transfer":
+    if marks.underlying_offset is not None and fresh:
         yield marks.but(underlying_offset=marks.underlying_offset + 1)
         yield marks.but(underlying_registry="XXX01")
 
@@ -228,7 +228,8 @@ def changed(effect: Effect, action: str) -> Iterator[Effect]:
         if effect.source is not None:
             yield but(source=None)
             yield from (but(source=position) for position in other_position(effect.source))
-        yield from (but(attributes=marks) for marks in other_marks(action, effect.attributes))
+        marks = other_marks(action, effect.attributes, fresh=effect.source is None)
+        yield from (but(attributes=other) for other in marks)
     if isinstance(effect, Restate):
         yield from (but(position=position) for position in other_position(effect.position)[:2])
         yield but(after=effect.after.but(use=MARK))

@@ -16,15 +16,22 @@ ROOT = Path(__file__).parents[3]
 PACKAGES = ("schemas", "ledger")
 
 PUBLIC: dict[str, str] = {
-    "ledger.action_checks": """
-        authorization_is_next first_transfer_is_authorized issuance_fits issuer_may_issue
-        units_fit_the_action
-    """,
+    "ledger.action_checks": "issuance_fits issuer_may_issue units_fit_the_action",
     "ledger.adjustments": """
         AccountFigures Average ClosedYear Figures Late NdcPeriod adjustment annual_figures
         check_periods late_entries levies_left_out may_close period_of report_due
     """,
-    "ledger.actions": "companion completion consents needs_acceptance pledged release reserve",
+    "ledger.actions": """
+        companion completion consents makes_itmos needs_acceptance pledged release reserve
+    """,
+    "ledger.authorization_checks": """
+        authorization_covers authorization_is_next first_transfer_is_due metrics_agree
+        transfer_is_not_withdrawn use_is_authorized
+    """,
+    "ledger.first_transfer": """
+        FirstTransfer OIMP Recorded Subtype Version counted first_transfers is_due_at_once
+        is_international served stated
+    """,
     "ledger.blocks": "Block Range cut join normalize overlaps quantity subtract",
     "ledger.asking": """
         Approval Ask Authorization Check Facts Found MECHANISM_APPROACH Policy

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The checks on what is authorized: versions, what they cover, when units are first-transferred by
+them, and for what units may be used.
+
+Elsewhere: which event is a first transfer (`first_transfer`), the other checks that depend on the
+action (`action_checks`), the order in which they are asked (`checks`).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ledger.asking import Ask, Authorization, Found
+from ledger.blocks import Block
+from ledger.first_transfer import OIMP, counted, is_due_at_once, is_international, served
+from schemas.effects import AuthorizationTerms
+from schemas.findings import Reason, finding
+from schemas.messages import Line
+from schemas.units import (
+    KIND_CODES,
+    Attributes,
+    AuthorizationRef,
+    Kind,
+    Layer,
+    Purpose,
+    UseMark,
+)
+
+__all__ = [
+    "authorization_covers",
+    "authorization_is_next",
+    "first_transfer_is_due",
+    "metrics_agree",
+    "transfer_is_not_withdrawn",
+    "use_is_authorized",
+]
+
+
+class Reliance(NamedTuple):
+    """An authorization that a line relies on, and the member that says so."""
+
+    ref: AuthorizationRef
+    line: Line
+    number: int
+    where: str
+
+
+def authorization_is_next(ask: Ask) -> Found:
+    terms = ask.proposal.terms
+    if terms is None:
+        return
+    known = ask.facts.authorizations.get((terms.party, terms.id))
+    next_version = max(known.versions) + 1 if known else 1
+    if terms.version != next_version:
+        detail = f"version {terms.version}; the next is {next_version}"
+        yield finding(Reason.AUTHORIZATION_EXISTS, detail, field="body/terms/version")
+
+
+def authorization_covers(ask: Ask) -> Found:
+    """What is relied on is recorded, current, and covers the units; the quantity is counted over
+    all versions.
+    """
+    asked: set[tuple[str, str, int, str]] = set()
+    for relied in _relied_on(ask):
+        party, ref = relied.line.key.party, relied.ref
+        known = _known(ask, relied)
+        name = (str(party), str(ref.id), ref.version, relied.where)
+        if name not in asked:
+            asked.add(name)
+            if known is not None:
+                yield from _is_current(known, ref, relied.where)
+            elif ask.facts.whole or party == ask.author.section:
+                yield finding(Reason.AUTHORIZATION_MISSING, f"{party} {ref.id}", field=relied.where)
+        if known is not None:
+            yield from _terms_cover(ask, known.current, relied)
+    for (party, id_), quantity in sorted(counted(ask.proposal).items()):
+        whole = ask.facts.authorizations.get((party, id_))
+        most = whole.current.quantity if whole else None
+        if whole and most is not None and whole.used + quantity > most:
+            detail = f"{whole.used} of {most} used, {quantity} asked for"
+            yield finding(Reason.AUTHORIZATION_EXCEEDED, detail, field="body/quantity")
+
+
+def _relied_on(ask: Ask) -> Iterator[Reliance]:
+    for i, line in enumerate(ask.proposal.lines):
+        if line.attributes is not None:
+            ref, where = line.attributes.authorization, f"body/lines/{i}/attributes/authorization"
+        else:
+            ref, where = ask.proposal.authorization, "body/authorization"
+        if ref is not None:
+            yield Reliance(ref, line, i, where)
+
+
+def _known(ask: Ask, relied: Reliance) -> Authorization | None:
+    known = ask.facts.authorizations.get((relied.line.key.party, relied.ref.id))
+    return known if known is not None and relied.ref.version in known.versions else None
+
+
+def _is_current(known: Authorization, ref: AuthorizationRef, where: str) -> Found:
+    terms = known.current
+    if terms.revoked or terms.version != ref.version:
+        detail = f"version {terms.version} is current" + (", revoked" if terms.revoked else "")
+        yield finding(Reason.AUTHORIZATION_REVOKED, detail, field=where)
+
+
+def _terms_cover(ask: Ask, terms: AuthorizationTerms, relied: Reliance) -> Found:
+    acquirer, key, where = ask.proposal.acquirer, relied.line.key, relied.where
+    to = acquirer.section if acquirer and is_international(key.party, acquirer) else None
+    if to is not None and terms.parties and to not in terms.parties:
+        detail = f"{to} is not among {', '.join(terms.parties)}"
+        yield finding(Reason.AUTHORIZATION_PARTY, detail, field="body/acquirer")
+    if key.approach != terms.approach:
+        yield finding(Reason.KEY_WRONG, f"{terms.id} is for {terms.approach}", field=where)
+    if not terms.vintage_from <= key.vintage <= terms.vintage_to:
+        detail = f"vintage {key.vintage} not in {terms.vintage_from}-{terms.vintage_to}"
+        yield finding(Reason.AUTHORIZATION_OUT_OF_TIME, detail, field=where)
+    if terms.metric is not None and terms.unit != ask.proposal.unit:
+        detail = f"{terms.id} is for {_metric(terms.unit)}, this is {_metric(ask.proposal.unit)}"
+        yield finding(Reason.METRIC_DIFFERS, detail, field=where)
+
+
+# --- first transfer -----------------------------------------------------------------------------
+
+
+def first_transfer_is_due(ask: Ask) -> Found:
+    """What is proposed as first transfer is one by the definition of the authorization, and what is
+    one is proposed as such (2/CMA.3 annex para 2).
+    """
+    for relied in _relied_on(ask):
+        known = _known(ask, relied)
+        if known is None:
+            continue
+        terms, line = known.current, relied.line
+        if ask.proposal.action == "issuance":
+            assert line.attributes is not None
+            assert line.target is not None
+            if KIND_CODES[line.target.kind_code] not in {Kind.SHARE_OF_PROCEEDS, Kind.OMGE}:
+                yield from _is_issued_so(terms, line.attributes, relied.where)
+            continue
+        rows = ask.facts.holdings.find(line.key.series, line.first, line.last)
+        for designation in {row.attributes.designation for row in rows}:
+            if ask.proposal.action == "first-transfer":
+                yield from _is_moved_so(ask, terms, designation, line)
+            else:
+                yield from _is_ended_so(ask, terms, designation)
+
+
+def _is_issued_so(terms: AuthorizationTerms, said: Attributes, where: str) -> Found:
+    due = is_due_at_once(terms, said.designation)
+    if due != said.first_transferred:
+        what = "with their issuance" if due else "later"
+        detail = f"by {terms.id} units are first-transferred {what} ({_definition(terms)})"
+        field = where.replace("/authorization", "/first_transferred")
+        yield finding(Reason.FIRST_TRANSFER_WRONG, detail, field=field)
+
+
+def _is_moved_so(ask: Ask, terms: AuthorizationTerms, designation: str | None, line: Line) -> Found:
+    purposes, acquirer = served(terms, designation), ask.proposal.acquirer
+    if is_due_at_once(terms, designation) or not purposes:
+        return
+    abroad = is_international(line.key.party, acquirer)
+    if Purpose.NDC in purposes and abroad:
+        return
+    if not OIMP & purposes:
+        detail = "for use towards an NDC the first transfer is an international one"
+        yield finding(Reason.ACQUIRER_WRONG, detail, field="body/acquirer")
+    else:
+        detail = f"by {terms.id} it is the use or cancellation, which names the authorization"
+        yield finding(Reason.FIRST_TRANSFER_WRONG, detail, field="body/action")
+
+
+def _is_ended_so(ask: Ask, terms: AuthorizationTerms, designation: str | None) -> Found:
+    use = ask.proposal.use
+    if use is None or _delivers_omge(use) or (use.purpose in OIMP and terms.first_transfer):
+        return
+    detail = f"by {terms.id} this is not the first transfer ({_definition(terms)})"
+    yield finding(Reason.FIRST_TRANSFER_WRONG, detail, field="body/authorization")
+
+
+def _definition(terms: AuthorizationTerms) -> str:
+    return str(terms.first_transfer or "first international transfer")
+
+
+def _delivers_omge(use: UseMark) -> bool:
+    return use.cancellation is not None and use.cancellation.delivers_omge
+
+
+# --- use and cancellation -----------------------------------------------------------------------
+
+
+def use_is_authorized(ask: Ask, row: Block, where: str) -> Found:
+    """Units are used for what the version that they are under allows, by whom and when."""
+    use, units = ask.proposal.use, (row.key, row.first, row.last)
+    if use is None:
+        return
+    if use.purpose is Purpose.NDC and use.user != ask.author.section:
+        detail = f"{ask.author} uses for {ask.author.section}, not for {use.user}"
+        yield finding(Reason.AUTHOR_NOT_ACTING, detail, field="body/use/user")
+    yield from _is_named(ask, row, use, where)
+    ref = ask.proposal.authorization or row.attributes.authorization
+    if ref is None:
+        if ask.proposal.action == "use":
+            yield finding(Reason.NOT_AUTHORIZED_UNITS, field=where, units=units)
+        return
+    known = ask.facts.authorizations.get((row.key.party, ref.id))
+    terms = known.versions.get(ref.version) if known else None
+    if known is None or terms is None:
+        if ask.facts.whole:
+            yield finding(Reason.AUTHORIZATION_MISSING, f"{ref.id}", field=where, units=units)
+        return
+    if use.purpose is None:
+        return
+    if terms.binds_first_transferred:
+        terms = known.current
+        yield from _is_not_withdrawn(terms, row, where)
+    yield from _terms_allow(ask, terms, use, row)
+
+
+def _is_named(ask: Ask, row: Block, use: UseMark, where: str) -> Found:
+    """A cancellation that is the first transfer of authorized units names what authorizes them."""
+    said, units = row.attributes, (row.key, row.first, row.last)
+    letters = "" if said.designation == "MCU" else said.designation or ""
+    authorized = bool(letters) if row.key.activity else said.authorization is not None
+    if ask.proposal.authorization is not None:
+        if said.first_transferred:
+            yield finding(Reason.ALREADY_FIRST_TRANSFERRED, field=where, units=units)
+        if not authorized and row.key.layer is Layer.ITMO:
+            yield finding(Reason.NOT_AUTHORIZED_UNITS, field=where, units=units)
+        return
+    serves = not letters or (use.purpose is not None and use.purpose.value[0] in letters)
+    counts = (use.purpose in OIMP and serves) or _delivers_omge(use)
+    if counts and authorized and not said.first_transferred and ask.proposal.action != "use":
+        detail = "this is the first transfer of the units; name the authorization"
+        where = "body/authorization"
+        yield finding(Reason.FIRST_TRANSFER_WRONG, detail, field=where, units=units)
+
+
+def _is_not_withdrawn(terms: AuthorizationTerms, row: Block, where: str) -> Found:
+    if terms.revoked:
+        detail = f"{terms.id} is revoked, and its terms bind units that were first-transferred"
+        units = (row.key, row.first, row.last)
+        yield finding(Reason.AUTHORIZATION_REVOKED, detail, field=where, units=units)
+
+
+def _terms_allow(ask: Ask, terms: AuthorizationTerms, use: UseMark, row: Block) -> Found:
+    units = (row.key, row.first, row.last)
+    if use.purpose not in terms.purposes:
+        detail = f"{use.purpose} is not among {', '.join(terms.purposes)}"
+        yield finding(Reason.AUTHORIZATION_PURPOSE, detail, field="body/use/purpose", units=units)
+    if use.oimp is not None and terms.oimp is not None and use.oimp != terms.oimp:
+        detail = f"{use.oimp}; authorized is {terms.oimp}"
+        yield finding(Reason.AUTHORIZATION_PURPOSE, detail, field="body/use/oimp", units=units)
+    if use.purpose is Purpose.NDC:
+        if terms.parties and use.user not in terms.parties:
+            detail = f"{use.user} is not among {', '.join(terms.parties)}"
+            yield finding(Reason.AUTHORIZATION_PARTY, detail, field="body/use/user", units=units)
+    elif terms.entities and use.user not in terms.entities:
+        detail = f"{use.user} is not among the authorized entities"
+        yield finding(Reason.AUTHORIZATION_PARTY, detail, field="body/use/user", units=units)
+    year = use.year or ask.facts.now.moment().year
+    if not terms.use_from <= year <= terms.use_to:
+        where = "body/use/year" if use.year else "body/use"
+        detail = f"{year} not in {terms.use_from}-{terms.use_to}"
+        yield finding(Reason.AUTHORIZATION_OUT_OF_TIME, detail, field=where, units=units)
+
+
+def transfer_is_not_withdrawn(ask: Ask, row: Block, where: str) -> Found:
+    """Units whose authorization was revoked, by terms that bind them, stay where they are."""
+    ref = row.attributes.authorization
+    known = ref and ask.facts.authorizations.get((row.key.party, ref.id))
+    if not known or ref is None:
+        return
+    terms = known.versions.get(ref.version)
+    if terms is not None and terms.binds_first_transferred:
+        yield from _is_not_withdrawn(known.current, row, where)
+
+
+# --- metrics ------------------------------------------------------------------------------------
+
+
+def metrics_agree(ask: Ask) -> Found:
+    """The quantity is in the metric of the units: sums of different metrics mean nothing."""
+    unit, lines = ask.proposal.unit, ask.proposal.lines
+    if unit is not None and not lines:
+        yield finding(Reason.MEMBER_SUPERFLUOUS, field="body/unit")
+    for line in lines:
+        if line.attributes is not None:
+            said = {line.attributes.unit}
+        else:
+            rows = ask.facts.holdings.find(line.key.series, line.first, line.last)
+            said = {row.attributes.unit for row in rows}
+        for other in sorted(said - {unit}, key=str):
+            detail = f"the units are {_metric(other)}, the quantity is {_metric(unit)}"
+            where = "body/unit"
+            units = (line.key, line.first, line.last)
+            yield finding(Reason.METRIC_DIFFERS, detail, field=where, units=units)
+
+
+def _metric(unit: str | None) -> str:
+    return unit or "t CO2 eq"
