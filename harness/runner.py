@@ -128,7 +128,13 @@ async def admit(run: Run) -> None:
         done, result = await run.remote.command(
             number.actor.participant,
             "open-account",
-            {"actor": actor, "kind": kind, "number": int(ordinal), "name": account.name},
+            {
+                "actor": actor,
+                "kind": kind,
+                "number": int(ordinal),
+                "name": account.name,
+                "unit": account.unit,
+            },
             COMMAND_SECONDS,
         )
         if not done:

@@ -60,6 +60,7 @@ class AccountModel(_Model):
 
     account: str
     name: str = ""
+    unit: str | None = None
 
 
 class Units(_Model):
@@ -108,6 +109,9 @@ class Step(_Model):
     action: str
     acquirer: Actor | None = None
     units: list[Units] = []
+    unit: str | None = None
+    entity: str | None = None
+    adjustment: str | None = None
     authorization: dict[str, Any] | None = None
     terms: dict[str, Any] | None = None
     use: dict[str, Any] | None = None
@@ -130,7 +134,16 @@ class Step(_Model):
             "lines": [units.line() for units in self.units],
             "lifetime_seconds": self.lifetime_seconds,
         }
-        for name in ("acquirer", "authorization", "terms", "use", "references"):
+        for name in (
+            "acquirer",
+            "authorization",
+            "terms",
+            "use",
+            "references",
+            "unit",
+            "entity",
+            "adjustment",
+        ):
             value = getattr(self, name)
             if value is not None:
                 members[name] = value

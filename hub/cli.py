@@ -52,6 +52,9 @@ class HubDaemonSettings(DaemonSettings):
     """Share of proceeds of an issuance, in permille, rounded up."""
     omge_permille: Annotated[int, Field(ge=0, le=1000)] = 20
     """Cancellation for overall mitigation, in permille, rounded up."""
+    transfer_data: bool = False
+    """Whether a first transfer or transfer to another Party must name the acquiring entity and the
+    method of corresponding adjustment (as the agreements of some Parties ask)."""
     suspend_overdue: bool = True
     """Whether units leave no account of an actor while a case `statement-overdue` is open."""
 
@@ -69,6 +72,7 @@ class HubDaemonSettings(DaemonSettings):
             international=frozenset(self.international),
             share_of_proceeds_permille=self.share_of_proceeds_permille,
             omge_permille=self.omge_permille,
+            transfer_data=self.transfer_data,
             suspend_overdue=self.suspend_overdue,
         )
 

@@ -49,6 +49,8 @@ class Policy:
     share_of_proceeds_permille: int = 50
     omge_permille: int = 20
     vintage_from: int = 2021
+    transfer_data: bool = False
+    """Whether what goes to another Party must name its entity and the method of adjustment."""
     suspend_overdue: bool = True
     """Whether units leave no account of an actor that differs and has not answered in time."""
 

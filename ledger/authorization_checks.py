@@ -29,6 +29,7 @@ __all__ = [
     "authorization_covers",
     "authorization_is_next",
     "first_transfer_is_due",
+    "metric_words",
     "metrics_agree",
     "transfer_is_not_withdrawn",
     "use_is_authorized",
@@ -108,13 +109,18 @@ def _terms_cover(ask: Ask, terms: AuthorizationTerms, relied: Reliance) -> Found
     if to is not None and terms.parties and to not in terms.parties:
         detail = f"{to} is not among {', '.join(terms.parties)}"
         yield finding(Reason.AUTHORIZATION_PARTY, detail, field="body/acquirer")
+    entity = ask.proposal.entity
+    if entity is not None and terms.entities and entity not in terms.entities:
+        detail = f"{entity} is not among the authorized entities"
+        yield finding(Reason.AUTHORIZATION_PARTY, detail, field="body/entity")
     if key.approach != terms.approach:
         yield finding(Reason.KEY_WRONG, f"{terms.id} is for {terms.approach}", field=where)
     if not terms.vintage_from <= key.vintage <= terms.vintage_to:
         detail = f"vintage {key.vintage} not in {terms.vintage_from}-{terms.vintage_to}"
         yield finding(Reason.AUTHORIZATION_OUT_OF_TIME, detail, field=where)
     if terms.metric is not None and terms.unit != ask.proposal.unit:
-        detail = f"{terms.id} is for {_metric(terms.unit)}, this is {_metric(ask.proposal.unit)}"
+        words = metric_words(terms.unit), metric_words(ask.proposal.unit)
+        detail = "{} is for {}, this is {}".format(terms.id, *words)
         yield finding(Reason.METRIC_DIFFERS, detail, field=where)
 
 
@@ -289,11 +295,12 @@ def metrics_agree(ask: Ask) -> Found:
             rows = ask.facts.holdings.find(line.key.series, line.first, line.last)
             said = {row.attributes.unit for row in rows}
         for other in sorted(said - {unit}, key=str):
-            detail = f"the units are {_metric(other)}, the quantity is {_metric(unit)}"
+            detail = f"the units are {metric_words(other)}, the quantity is {metric_words(unit)}"
             where = "body/unit"
             units = (line.key, line.first, line.last)
             yield finding(Reason.METRIC_DIFFERS, detail, field=where, units=units)
 
 
-def _metric(unit: str | None) -> str:
+def metric_words(unit: str | None) -> str:
+    """A metric as people call it."""
     return unit or "t CO2 eq"

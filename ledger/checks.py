@@ -27,6 +27,7 @@ from ledger.authorization_checks import (
     metrics_agree,
 )
 from ledger.blocks import Block, overlaps, subtract
+from ledger.first_transfer import is_international
 from ledger.holdings import OverlayKind
 from ledger.moves import realm_of, sources, targets
 from schemas.directory import Profile, Status
@@ -144,12 +145,13 @@ SHAPES: dict[str, Shape] = {
     "authorization": _shape("terms", "", ""),
     "issuance": _shape("lines references", "", "target attributes"),
     "forwarding": _shape("lines acquirer", "", "source target"),
-    "first-transfer": _shape("lines authorization", "acquirer", "source target"),
-    "transfer": _shape("lines acquirer", "", "source target"),
+    "first-transfer": _shape("lines authorization", "acquirer entity adjustment", "source target"),
+    "transfer": _shape("lines acquirer", "entity adjustment", "source target"),
     "use": _shape("lines use", "authorization", "source target"),
     "cancellation": _shape("lines use", "authorization", "source target"),
 }
-_MEMBERS = ("lines", "acquirer", "authorization", "terms", "use", "references")
+_TRANSFER_DATA = ("entity", "adjustment")
+_MEMBERS = ("lines", "acquirer", "authorization", "terms", "use", "references", *_TRANSFER_DATA)
 _LINE_MEMBERS = ("source", "target", "attributes", "itmo_first")
 
 
@@ -158,6 +160,8 @@ def _members_fit(ask: Ask) -> Found:
     for name in _MEMBERS:
         present = bool(getattr(ask.proposal, name))
         if name in shape.must and not present:
+            yield finding(Reason.MEMBER_MISSING, field=f"body/{name}")
+        if name in _TRANSFER_DATA and not present and _asks_for_transfer_data(ask):
             yield finding(Reason.MEMBER_MISSING, field=f"body/{name}")
         if present and name not in shape.must | shape.may:
             yield finding(Reason.MEMBER_SUPERFLUOUS, field=f"body/{name}")
@@ -172,6 +176,14 @@ def _members_fit(ask: Ask) -> Found:
             if present != (name in expected):
                 reason = Reason.MEMBER_SUPERFLUOUS if present else Reason.MEMBER_MISSING
                 yield finding(reason, field=f"body/lines/{i}/{name}")
+
+
+def _asks_for_transfer_data(ask: Ask) -> bool:
+    """Whether units go to another Party, and the rules want to know to whom and how it counts."""
+    if ask.proposal.action not in {"first-transfer", "transfer"}:
+        return False
+    abroad = any(is_international(x.key.party, ask.proposal.acquirer) for x in ask.proposal.lines)
+    return ask.facts.policy.transfer_data and abroad
 
 
 def _ranges_fit(ask: Ask) -> Found:

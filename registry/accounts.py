@@ -2,7 +2,8 @@
 """Accounts: opened and closed by command; whatever enters or leaves one must find it open.
 
 An account is closed only while it is empty. Units can still arrive in it, when a transfer that was
-accepted before completes after; then it is opened again. An account's number is never another's.
+accepted before completes after; then it is opened again. An account's number is never another's,
+and its metric stays: an account of MWh takes no tonnes, and one of tonnes no MWh.
 
 Elsewhere: the accounts beside one where units are locked or retired, which nobody opens
 (`ledger.actions`).
@@ -11,6 +12,7 @@ Elsewhere: the accounts beside one where units are locked or retired, which nobo
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ledger.authorization_checks import metric_words
 from registry.state import Account, RegistryFacts
 from runtime.program import Batch, Order
 from schemas.findings import Finding, Reason, finding
@@ -22,6 +24,9 @@ __all__ = ["COMMANDS", "close_account", "not_open", "open_account", "own"]
 
 COMMANDS = {"open-account": "operator", "close-account": "operator"}
 """Commands about accounts and the role that each needs."""
+
+UNIT_CHARACTERS_MAX = 40
+"""As in a proposal."""
 
 Findings = list[Finding]
 
@@ -52,13 +57,22 @@ def open_account(
     known = facts.accounts.get(number)
     if known is not None and known.open:
         return [finding(Reason.COMMAND_INVALID, f"{number} is open", field="number")]
-    name = str(arguments.get("name", ""))[:80]
-    facts.accounts[number] = Account(
-        number, actor, name or (known.name if known else ""), open=True, opened_at=batch.now
-    )
+    unit = _unit(arguments.get("unit"), known)
+    name = str(arguments.get("name", ""))[:80] or (known.name if known else "")
+    facts.accounts[number] = Account(number, actor, name, True, batch.now, unit)
     facts.changed_accounts.add(number)
     batch.results[order.id] = str(number)
     return []
+
+
+def _unit(given: object, known: Account | None) -> str | None:
+    """The metric of an account that is opened; `ValueError` if it was another one before."""
+    unit = known.unit if known is not None and given is None else given
+    if unit is not None and not (isinstance(unit, str) and 1 <= len(unit) <= UNIT_CHARACTERS_MAX):
+        raise ValueError(f"unit: a text of 1 to {UNIT_CHARACTERS_MAX} characters, or none")
+    if known is not None and unit != known.unit:
+        raise ValueError(f"{known.number} is an account of {metric_words(known.unit)}")
+    return unit
 
 
 def close_account(
@@ -78,14 +92,19 @@ def close_account(
 
 
 def not_open(facts: RegistryFacts, proposal: Proposal, mine: Sequence[Actor]) -> Findings:
-    """This registry's own accounts in a proposal that do not exist or are closed."""
+    """This registry's own accounts in a proposal that do not exist, are closed, or take units of
+    another metric.
+    """
     found = []
     for i, line in enumerate(proposal.lines):
         for name, number in (("source", line.source), ("target", line.target)):
             if number is None or number.actor not in mine:
                 continue
-            account = facts.accounts.get(number)
+            account, where = facts.accounts.get(number), f"body/lines/{i}/{name}"
+            if account is not None and account.open and account.unit != proposal.unit:
+                words = metric_words(account.unit), metric_words(proposal.unit)
+                detail = "{} takes {}, this is {}".format(number, *words)
+                found.append(finding(Reason.METRIC_DIFFERS, detail, field=where))
             if account is None or not account.open:
-                where = f"body/lines/{i}/{name}"
                 found.append(finding(Reason.ACCOUNT_UNKNOWN, str(number), field=where))
     return found

@@ -51,6 +51,9 @@ class RegistryDaemonSettings(DaemonSettings):
     """Share of proceeds of an issuance, in permille, rounded up; the same as the hub's."""
     omge_permille: Annotated[int, Field(ge=0, le=1000)] = 20
     """Cancellation for overall mitigation, in permille, rounded up; the same as the hub's."""
+    transfer_data: bool = False
+    """Whether a first transfer or transfer to another Party must name the acquiring entity and the
+    method of corresponding adjustment; the same as the hub's."""
     ndc_periods: tuple[NdcPeriod, ...] = ()
     """NDC periods of Parties: party, first_year, last_year, method (trajectory, averaging), target
     (single-year, multi-year), levies (true, false); see corresponding adjustments."""
@@ -80,6 +83,7 @@ def build_registry(settings: RegistryDaemonSettings, keyring: Keyring) -> Regist
         international=frozenset(settings.international),
         share_of_proceeds_permille=settings.share_of_proceeds_permille,
         omge_permille=settings.omge_permille,
+        transfer_data=settings.transfer_data,
     )
     return settings.program(
         settings.participant,

@@ -105,6 +105,7 @@ def _account(account: Account) -> dict[str, Any]:
         "name": account.name,
         "state": "open" if account.open else "closed",
         "opened_at": account.opened_at,
+        "unit": account.unit,
     }
 
 

@@ -67,13 +67,16 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account of one of the registry's sections."""
+    """An account of one of the registry's sections. `unit` is that of its non-GHG metric; without
+    one it takes tonnes of CO2 equivalent.
+    """
 
     number: AccountNumber
     actor: Actor
     name: str
     open: bool
     opened_at: Instant
+    unit: str | None = None
 
 
 class Delivery(NamedTuple):

@@ -198,7 +198,12 @@ async def load_all_accounts(session: Session) -> dict[AccountNumber, Account]:
 def _accounts(rows: Iterable[Any]) -> dict[AccountNumber, Account]:
     return {
         AccountNumber(r.number): Account(
-            AccountNumber(r.number), Actor(r.actor), r.name, r.state == "open", Instant(r.opened_at)
+            AccountNumber(r.number),
+            Actor(r.actor),
+            r.name,
+            r.state == "open",
+            Instant(r.opened_at),
+            r.unit,
         )
         for r in rows
     }

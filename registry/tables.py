@@ -38,6 +38,7 @@ accounts = Table(
     Column("name", Text, nullable=False),
     Column("state", Text, CheckConstraint("state in ('open', 'closed')"), nullable=False),
     Column("opened_at", Text, nullable=False),
+    Column("unit", Text),
 )
 """Accounts of the registry's sections."""
 

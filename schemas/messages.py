@@ -44,6 +44,7 @@ from schemas.units import (
     MetricUnit,
     Serial,
     UseMark,
+    User,
     Whole,
 )
 
@@ -160,7 +161,9 @@ class Proposal(Frozen):
 
     `quantity` is the sum of the lines, in tonnes of CO2 equivalent or, where `unit` is given, in
     that unit of a non-GHG metric. `authorization` names the authorization relied on: in a use or
-    cancellation if it is the first transfer by the definition of this authorization. `terms` stands
+    cancellation if it is the first transfer by the definition of this authorization. What goes to
+    another Party may name the acquiring `entity` and the method of corresponding `adjustment`, as
+    some agreements of Parties ask. `terms` stands
     in a proposal to record one, `use` in a use or cancellation, `references` in an issuance.
     """
 
@@ -169,6 +172,8 @@ class Proposal(Frozen):
     lines: Annotated[tuple[Line, ...], Field(max_length=limits.LINES_MAX)] = ()
     quantity: Whole
     unit: MetricUnit | None = None
+    entity: User | None = None
+    adjustment: Literal["trajectory", "averaging"] | None = None
     authorization: AuthorizationRef | None = None
     terms: AuthorizationTerms | None = None
     use: UseMark | None = None

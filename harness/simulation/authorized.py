@@ -56,6 +56,9 @@ def leaned_on(q: Question) -> Iterator[str]:
         to = (q.acquirer or "").partition("/")[2]
         if to not in {"", "ADM", party} and terms.get("parties") and to not in terms["parties"]:
             yield "authorization-party"
+        entity = q.proposal.get("entity")
+        if entity and terms.get("entities") and entity not in terms["entities"]:
+            yield "authorization-party"
         if key["approach"] != terms["approach"]:
             yield "key-wrong"
         if not _within(key["vintage"], terms, "vintage"):

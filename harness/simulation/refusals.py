@@ -41,8 +41,8 @@ ACTIONS: dict[str, tuple[str, str, str]] = {
     "issuance": ("lines references", "", "attributes target"),
     "authorization": ("terms", "", ""),
     "forwarding": ("acquirer lines", "", "source target"),
-    "first-transfer": ("authorization lines", "acquirer", "source target"),
-    "transfer": ("acquirer lines", "", "source target"),
+    "first-transfer": ("authorization lines", "acquirer entity adjustment", "source target"),
+    "transfer": ("acquirer lines", "entity adjustment", "source target"),
     "use": ("lines use", "authorization", "source target"),
     "cancellation": ("lines use", "authorization", "source target"),
 }
@@ -60,7 +60,16 @@ MOVES: dict[str, tuple[str, str]] = {
     ),
 }
 
-OF_PROPOSALS = ("acquirer", "lines", "authorization", "terms", "use", "references")
+OF_PROPOSALS = (
+    "acquirer",
+    "lines",
+    "authorization",
+    "terms",
+    "use",
+    "references",
+    "entity",
+    "adjustment",
+)
 OF_LINES = ("source", "target", "attributes", "itmo_first")
 
 

@@ -126,6 +126,11 @@ def forget(world: World) -> None:
     world.authorizations.clear()
 
 
+def asking_for_transfer_data(world: World) -> None:
+    """The rules want to know to which entity units go, and how they are adjusted for."""
+    world.policy = replace(world.policy, transfer_data=True)
+
+
 class Case(NamedTuple):
     """Who proposes what in a world spoiled so, and every finding: reason, member, units."""
 
@@ -1039,6 +1044,19 @@ CASES: dict[str, Case] = {
             authorized(GHA, entities=("Other Airline",)),
         ),
     ),
+    "it is not said to whom units go, nor how they are adjusted for": Case(
+        *good("first transfer"),
+        [at(R.MEMBER_MISSING, "body/entity"), at(R.MEMBER_MISSING, "body/adjustment")],
+        asking_for_transfer_data,
+    ),
+    "an entity acquires that is not authorized": Case(
+        *good("first transfer", entity="Other Airline"),
+        [at(R.AUTHORIZATION_PARTY, "body/entity")],
+    ),
+    "a use names an acquiring entity": Case(
+        *good("use", entity="Airline of the Alps", adjustment="averaging"),
+        [at(R.MEMBER_SUPERFLUOUS, "body/entity"), at(R.MEMBER_SUPERFLUOUS, "body/adjustment")],
+    ),
     # --- metrics
     "the quantity is in another metric than the units": Case(
         *good("use", unit="MWh"),
@@ -1141,6 +1159,36 @@ def test_who_owes_an_answer_is_told_the_oldest_case_and_may_do_what_moves_nothin
     assert world.examine(*GOOD["authorization"]) == []
     world.policy = replace(world.policy, suspend_overdue=False)
     assert world.examine(*GOOD["use"]) == []
+
+
+@pytest.mark.requirement(114)
+def test_what_goes_to_another_party_says_to_whom_and_how_it_is_adjusted_for() -> None:
+    world = settled()
+    asking_for_transfer_data(world)
+    said = {"entity": FLIGHT.user, "adjustment": "averaging"}
+    for name in ("first transfer", "first transfer of A6.4ERs"):
+        assert world.examine(*good(name, **said)) == []
+        for member in said:
+            (found,) = world.examine(*good(name, **said | {member: None}))
+            assert (found.reason, found.field) == (R.MEMBER_MISSING, f"body/{member}")
+    for name in ("first transfer at home", "transfer", "use", "forwarding"):
+        assert world.examine(*GOOD[name]) == [], "it does not leave the Party in its key"
+
+
+@pytest.mark.requirement(114)
+@pytest.mark.parametrize("member", ["acquirer", "quantity", "authorization", "lines"])
+def test_a_proposal_says_who_how_much_what_and_by_which_authorization(member: str) -> None:
+    author, wanted = GOOD["first transfer"]
+    said = wanted.model_dump(mode="json")
+    without = {name: value for name, value in said.items() if name != member}
+    if member == "quantity":
+        with pytest.raises(ValidationError, match="quantity"):
+            Proposal.model_validate_json(json.dumps(without))
+        return
+    less = Proposal.model_validate_json(json.dumps(without))
+    found = {f.reason for f in settled().examine(author, less)}
+    wrong = {"acquirer": R.ACCOUNT_WRONG}
+    assert wrong.get(member, R.MEMBER_MISSING) in found
 
 
 def test_issuances_under_one_approval_are_summed_and_another_s_is_another() -> None:
@@ -1288,7 +1336,7 @@ def test_rules_that_change_leave_what_was_recorded_under_the_old_ones() -> None:
         world.policy, vintage_from=2030, share_of_proceeds_permille=200, omge_permille=500
     )
     assert [f.reason for f in world.examine(*GOOD["issuance"])] == [R.VINTAGE_TOO_EARLY]
-    for name in sorted(GOOD.keys() - {"issuance", "issuance of A6.4ERs"}):
+    for name in sorted(name for name in GOOD if not name.startswith("issuance")):
         assert world.examine(*GOOD[name]) == [], name
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from harness.simulation.virtual_time import START
 from registry.program import Registry
@@ -25,6 +26,7 @@ from schemas.envelope import digest
 from schemas.findings import Finding, Reason
 from schemas.identifiers import Instant
 from schemas.messages import Enclosure, Proposal, new_message, parse_message
+from schemas.units import Attributes
 from tests.cast import (
     CHE,
     GH1,
@@ -37,6 +39,7 @@ from tests.cast import (
     genesis,
     issuance,
     keyring,
+    line,
     terms,
     transfer,
 )
@@ -117,6 +120,64 @@ async def test_an_account_that_the_same_batch_opens_or_closes_is_found_so(bench:
     await bench.run(order(1, "open-account", kind="holding", number=1))
     (found,) = await bench.run(proposing(1, propose))
     assert Reason.ACCOUNT_UNKNOWN not in of(found)
+
+
+@pytest.mark.requirement(28)
+async def test_an_account_takes_units_of_its_metric_alone(bench: Bench) -> None:
+    mwh = Attributes(metric="non-GHG", unit="MWh")
+    await bench.run(opening(1), order(2, "open-account", kind="holding", unit="MWh"))
+    tonnes = issuance(GHA, U, 1, 10)
+    hours = issuance(GHA, U, 11, 20, attributes=mwh) | {"unit": "MWh"}
+    hours["lines"] = (line(U, 11, 20, target=account(GHA, "HLD", 2), attributes=mwh),)
+    assert await bench.run(proposing(3, tonnes), proposing(4, hours)) == [[], []]
+    into_tonnes = hours | {"lines": (line(U, 21, 30, target=account(GHA), attributes=mwh),)}
+    (found,) = await bench.run(proposing(5, into_tonnes))
+    assert [(f.reason, f.field) for f in found] == [(Reason.METRIC_DIFFERS, "body/lines/0/target")]
+    assert found[0].detail == "GHA01-GHA-HLD-1-51 takes t CO2 eq, this is MWh"
+
+
+@pytest.mark.requirement(28)
+async def test_an_account_keeps_its_metric_when_it_is_opened_again(bench: Bench) -> None:
+    opened, closed = await bench.run(
+        order(1, "open-account", kind="holding", unit="MWh"),
+        order(2, "close-account", account=account(GHA)),
+    )
+    assert (opened, closed) == ([], [])
+    again = {"kind": "holding", "number": 1}
+    for wrong in ("GJ", "", 7, "x" * 41):
+        (found,) = await bench.run(order(3, "open-account", **again, unit=wrong))
+        assert of(found) == {Reason.COMMAND_INVALID}
+    (found,) = await bench.run(order(4, "open-account", **again))
+    assert not found
+    facts = await bench.load(order(5, "close-account", account=account(GHA)))
+    assert facts.accounts[account(GHA)].unit == "MWh"
+
+
+async def test_accounts_of_an_earlier_build_are_of_tonnes(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    registry = Registry(HERE, [GHA], genesis(), keyring(HERE))
+    await migrate(url, registry.packages)
+    store = open_store(url)
+    async with store.transaction() as session:
+        await session.execute(text("alter table accounts drop column unit"))
+        await session.execute(
+            text("update alembic_version set version_num = 'g0004' where version_num like 'g%'")
+        )
+        await session.execute(
+            text(
+                "insert into accounts (number, actor, kind, name, state, opened_at) values "
+                "('GHA01-GHA-HLD-1-51', 'GHA01/GHA', 'holding', '', 'open', :at)"
+            ),
+            {"at": NOON},
+        )
+    await store.close()
+    await migrate(url, registry.packages)
+    old = Bench(open_store(url), registry)
+    async with old.store.transaction() as session:
+        await registry.start(session)
+    facts = await old.load(order(1, "close-account", account=account(GHA)))
+    assert facts.accounts[account(GHA)].unit is None
+    await old.store.close()
 
 
 async def test_the_accounts_of_an_enclosed_proposal_are_loaded(bench: Bench) -> None:
