@@ -175,6 +175,8 @@ EFFECTS = {
 }
 
 
+@pytest.mark.requirement(10, case="cancellation for overall mitigation")
+@pytest.mark.requirement(29)
 @pytest.mark.requirement(5, case="transfer")
 @pytest.mark.requirement(7, case="use")
 @pytest.mark.requirement(9, case="cancellation")

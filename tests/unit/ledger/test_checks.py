@@ -1109,6 +1109,14 @@ def test_a_good_proposal_passes(name: str) -> None:
 @pytest.mark.requirement(73, case="locked units are cancelled")
 @pytest.mark.requirement(74, case="the profile is view, which lets nothing move")
 @pytest.mark.requirement(80, case="a first transfer for NDCs stays at home")
+@pytest.mark.requirement(10, case="what delivers overall mitigation goes elsewhere")
+@pytest.mark.requirement(80, case="a first transfer for NDCs goes to the same Party")
+@pytest.mark.requirement(81, case="an issuance that is a first transfer and does not say so")
+@pytest.mark.requirement(81, case="abroad, of what is first-transferred by its use")
+@pytest.mark.requirement(84, case="an airline uses what is authorized for NDCs alone")
+@pytest.mark.requirement(86, case="one unit more is issued as first-transferred than is authorized")
+@pytest.mark.requirement(87, case="a use under an authorization whose revocation binds")
+@pytest.mark.requirement(87, case="a transfer under an authorization whose revocation binds")
 @pytest.mark.requirement(83, case="the vintage is before 2021")
 @pytest.mark.requirement(84, case="the purpose is not authorized")
 @pytest.mark.requirement(84, case="the purpose of a cancellation is not authorized")
@@ -1338,6 +1346,62 @@ def test_rules_that_change_leave_what_was_recorded_under_the_old_ones() -> None:
     assert [f.reason for f in world.examine(*GOOD["issuance"])] == [R.VINTAGE_TOO_EARLY]
     for name in sorted(name for name in GOOD if not name.startswith("issuance")):
         assert world.examine(*GOOD[name]) == [], name
+
+
+@pytest.mark.requirement(87)
+@pytest.mark.parametrize("name", ["use", "use by an entity", "transfer", "cancellation"])
+def test_a_revocation_is_nothing_to_units_that_were_first_transferred(name: str) -> None:
+    world = settled()
+    world.act(GHA, authorization(GHA, version=2, revoked=True))
+    assert world.examine(*GOOD[name]) == []
+    revoked = AuthorizationRef(id=AUTHORIZED.id, version=2)
+    for fresh in ("first transfer", "first transfer by use", "first transfer by cancellation"):
+        (found,) = world.examine(*good(fresh, authorization=revoked))
+        assert found.reason is R.AUTHORIZATION_REVOKED
+
+
+@pytest.mark.requirement(86)
+def test_a_quantity_is_counted_over_all_versions_and_ways_of_first_transfer() -> None:
+    world = settled()  # 100 of Ghana's are first-transferred
+    for name, used in (
+        ("first transfer", 150),
+        ("first transfer by use", 160),
+        ("first transfer by cancellation", 170),
+        ("first transfer for overall mitigation", 172),
+    ):
+        world.act(*GOOD[name])
+        assert world.authorizations[U.party, AUTHORIZED.id].used == used
+    world.act(GHA, authorization(GHA, version=2, quantity=181))
+    second = AuthorizationRef(id=AUTHORIZED.id, version=2)
+    (found,) = world.examine(*good("first transfer of a Party's ITMOs", authorization=second))
+    assert (found.reason, found.detail) == (
+        R.AUTHORIZATION_EXCEEDED,
+        "172 of 181 used, 10 asked for",
+    )
+
+
+@pytest.mark.requirement(7)
+@pytest.mark.requirement(9)
+@pytest.mark.parametrize("second", [NDC, FLIGHT, VOLUNTARY, OMGE])
+@pytest.mark.parametrize("first", [NDC, FLIGHT, VOLUNTARY, OMGE])
+def test_a_second_use_under_any_scheme_is_refused_and_shows_the_first(
+    first: UseMark, second: UseMark
+) -> None:
+    """Units that one scheme had retired were once sold again into another."""
+
+    def ended(mark: UseMark, source: str) -> Proposal:
+        code = "USE" if mark.cancellation is None else "CAN"
+        code = "OMG" if mark is OMGE else code
+        action = "use" if code == "USE" else "cancellation"
+        return move(action, I, 51, 60, account(CHE, source), account(CHE, code), use=mark)
+
+    world = settled()
+    world.act(CHE, ended(first, "HLD"))
+    (found,) = world.examine(CHE, ended(second, "HLD"))
+    assert found.reason is R.UNITS_FINAL
+    assert found.detail.endswith(first.words)
+    moved = move("transfer", I, 51, 60, HLD[CHE], HLD[GHA])
+    assert [f.reason for f in world.examine(CHE, moved)] == [R.UNITS_FINAL]
 
 
 def test_what_is_authorized_to_the_last_unit_passes() -> None:

@@ -129,6 +129,7 @@ def cancelled(first: int, last: int, *, named: bool) -> Proposal:
     return move("cancellation", I, first, last, hld, can, use=VOLUNTARY, **members)
 
 
+@pytest.mark.requirement(81)
 @pytest.mark.parametrize(
     ("definition", "events"),
     [
@@ -147,6 +148,7 @@ def test_the_same_life_has_its_first_transfer_on_three_days_under_three_definiti
     assert life.told() == events
 
 
+@pytest.mark.requirement(4, 82)
 @pytest.mark.parametrize("definition", DEFINITIONS)
 def test_a_transfer_abroad_of_what_was_first_transferred_is_no_event(
     definition: FirstTransferDefinition,
@@ -167,6 +169,7 @@ def test_a_transfer_abroad_of_what_was_first_transferred_is_no_event(
     assert life.told() == expected
 
 
+@pytest.mark.requirement(82)
 def test_a_use_before_any_international_transfer_is_the_earliest_event() -> None:
     life = Life()
     definition = FirstTransferDefinition.USE_OR_CANCELLATION
@@ -181,6 +184,7 @@ def test_a_use_before_any_international_transfer_is_the_earliest_event() -> None
     ]
 
 
+@pytest.mark.requirement(4)
 def test_children_of_a_split_are_first_transferred_each_in_their_turn() -> None:
     """4,000 of 10,000, then the other 6,000 (a registry once lost the second event)."""
     life = Life()
@@ -199,6 +203,7 @@ def test_children_of_a_split_are_first_transferred_each_in_their_turn() -> None:
     assert life.world.authorizations[U.party, AUTHORIZED.id].used == 10_000
 
 
+@pytest.mark.requirement(80)
 def test_what_moves_inside_the_host_is_no_first_transfer_and_what_then_leaves_is() -> None:
     life = Life()
     life.act(MMR, authorization(MMR))
@@ -227,6 +232,7 @@ def test_an_authorization_that_comes_after_the_issuance_is_the_event_when_it_is_
     assert life.told() == [("I", 501, 560, "issuance", "03", "03")]
 
 
+@pytest.mark.requirement(10)
 def test_units_cancelled_for_overall_mitigation_are_first_transferred_by_it() -> None:
     """Two per cent of what is authorized, as Singapore's agreements have it (A5)."""
     life = Life()
@@ -252,6 +258,7 @@ def marked(world: World) -> set[tuple[Key, int]]:
     }
 
 
+@pytest.mark.requirement(4)
 def test_each_unit_that_is_first_transferred_has_one_event_in_everything_that_is_done() -> None:
     life = Life(world=settled())
     for known in life.world.authorizations.values():

@@ -25,7 +25,8 @@ PUBLIC: dict[str, str] = {
         companion completion consents makes_itmos needs_acceptance pledged release reserve
     """,
     "ledger.authorization_checks": """
-        authorization_covers authorization_is_next first_transfer_is_due metrics_agree
+        authorization_covers authorization_is_next first_transfer_is_due metric_words
+        metrics_agree
         transfer_is_not_withdrawn use_is_authorized
     """,
     "ledger.first_transfer": """
