@@ -21,6 +21,7 @@ from tests.federation import Federation, Settings
 QUICK = pytest.mark.parametrize("settings", [Settings(heartbeat_seconds=5.0)])
 
 
+@pytest.mark.requirement(122, case="a row of another actor's units is added")
 @pytest.mark.requirement(27, 39)
 @pytest.mark.requirement(41, case="one unit too many")
 @QUICK

@@ -29,6 +29,7 @@ def reasons(message: Message) -> list[Reason]:
     return [found.reason for found in message.body.findings]
 
 
+@pytest.mark.requirement(33)
 async def test_a_message_has_one_effect_however_often_it_comes(engine: Engine) -> None:
     await engine.start()
     ghana = await engine.hand(GHA)

@@ -1091,6 +1091,8 @@ def test_a_good_proposal_passes(name: str) -> None:
     assert world.examine(*GOOD[name], first=False) == []
 
 
+@pytest.mark.requirement(17, case="A6.4ERs leave that nobody authorized")
+@pytest.mark.requirement(40, case="issued units with no attributes")
 @pytest.mark.requirement(2, case="a transfer of nothing")
 @pytest.mark.requirement(3, case="no such authorization")
 @pytest.mark.requirement(3, case="the authorization is revoked")

@@ -99,6 +99,7 @@ def test_an_actor_has_a_participant_and_a_section(
     assert Actor(actor).section == section
 
 
+@pytest.mark.requirement(2)
 def test_a_transaction_names_its_proposer() -> None:
     assert TransactionId("UN02-VUT-17").proposer == Actor("UN02/VUT")
 
