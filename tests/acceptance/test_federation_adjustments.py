@@ -117,6 +117,7 @@ async def test_a_transfer_adds_by_vintage_and_a_use_takes_off_in_its_year(
     }
 
 
+@pytest.mark.requirement(4, 90)
 async def test_the_parts_of_a_block_are_first_transfers_of_all_its_units(
     federation: Federation,
 ) -> None:

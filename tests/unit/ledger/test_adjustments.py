@@ -58,6 +58,7 @@ def closing(*years: int, sums: Sums, chosen: NdcPeriod) -> dict[int, ClosedYear]
 # --- one year -----------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement(90)
 def test_ten_thousand_units_transferred_in_two_parts_add_ten_thousand_to_their_vintage() -> None:
     """A10, the figures; the parts are counted in the tests of the tally."""
     (one,) = figures(2023, ghg(y2023=(10_000, 0)), period()).accounts
@@ -203,6 +204,7 @@ def test_levies_are_left_out_in_the_years_of_the_periods_that_say_so() -> None:
 # --- closed years -------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement(93)
 def test_a_closed_year_keeps_its_figures_and_what_came_late_is_told_as_a_difference() -> None:
     then = ghg(y2021=(100, 0), y2022=(10, 4))
     closed = closing(2021, 2022, sums=then, chosen=period("averaging"))

@@ -93,6 +93,7 @@ def asked(
     return left, entered, [(f.reason, f.field) for f in found]
 
 
+@pytest.mark.requirement(16, 20, 23)
 @pytest.mark.parametrize("realm", Realm)
 @pytest.mark.parametrize("action", MOVING)
 def test_each_move_is_refused_unless_it_is_a_legal_one(action: str, realm: Realm) -> None:

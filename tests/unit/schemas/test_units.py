@@ -203,6 +203,7 @@ def test_a_position_agrees_with_its_account() -> None:
         Position.of(account_number(GHANA, "ZZZ", 1))
 
 
+@pytest.mark.requirement(23)
 def test_every_kind_has_a_code_and_final_kinds_are_kinds() -> None:
     assert sorted(KIND_CODES.values()) == sorted(Kind)
     assert frozenset(Kind) > FINAL_KINDS
