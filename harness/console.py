@@ -27,8 +27,8 @@ from rich.progress import Progress as Bar
 from rich.table import Column, Table
 from rich.text import Text
 
-from harness.outcome import DiscrepancyLine, ExampleLine, Outcome, TransactionLine
-from harness.pictures import LAYER_WORDS, printable
+from harness.outcome import TONNES, DiscrepancyLine, ExampleLine, Outcome, TransactionLine
+from harness.pictures import printable, units_words
 from harness.report import STATES, duration
 
 __all__ = ["Progress", "logging_from", "open_console", "show"]
@@ -174,11 +174,17 @@ def _transactions(lines: Sequence[TransactionLine]) -> Table:
             line.action,
             line.proposer,
             line.acquirer or "-",
-            f"{line.quantity:,}" if line.quantity else "-",
+            _quantity(line),
             state,
             "-" if took is None else f"{took:.2f}",
         )
     return table
+
+
+def _quantity(line: TransactionLine) -> str:
+    if not line.quantity:
+        return "-"
+    return f"{line.quantity:,}" if line.unit == TONNES else f"{line.quantity:,} {line.unit}"
 
 
 def _examples(lines: Sequence[ExampleLine]) -> Table:
@@ -235,8 +241,7 @@ def _totals(outcome: Outcome) -> list[str]:
     took = duration(outcome.started_at, outcome.finished_at)
     states = ", ".join(f"{count:,} {name}" for name, count in summary.transactions.items())
     issued = ", ".join(
-        f"{units:,} {LAYER_WORDS.get(layer, layer)}"
-        for layer, units in summary.units_issued.items()
+        f"{units:,} {units_words(layer)}" for layer, units in summary.units_issued.items()
     )
     log = f"{summary.log_size:,} entries, root {printable(summary.log_root[:16])}…"
     seconds = "" if took is None else f", in {took:.1f} seconds"

@@ -79,7 +79,6 @@ async def _gather(run: Run) -> _Came:
     logged = {}
     for row in await run.remote.rows(HUB, "select line from log_entries order by position"):
         message = parse_message(bytes(row.line))
-        assert isinstance(message.body, Entry)
         entries[message.conversation].append(message.body)
         logged[message.body.position] = message.body.at
     sql = "select id, proposal from transactions"

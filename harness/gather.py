@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.adjusted import adjusted
 from harness.outcome import (
+    TONNES,
     DiscrepancyLine,
     ExampleLine,
     FlowLine,
@@ -21,12 +22,14 @@ from harness.outcome import (
     Summary,
     TimelineLine,
     TransactionLine,
+    units_name,
 )
 from harness.remote import Remote
 from harness.runner import Record, Run
+from harness.tally import Pile, held_by, issued_in, unit_of
 from schemas.effects import Move
 from schemas.envelope import Opened, open_envelope
-from schemas.identifiers import HUB, REC, Participant
+from schemas.identifiers import HUB, REC
 from schemas.messages import Entry, Message, Proposal, parse_message
 from schemas.units import ItmoIdentifier, Key
 
@@ -47,7 +50,7 @@ async def gather(
     proven = {verdict["transaction"]: verdict for verdict in verdicts if verdict["valid"]}
     met = {line.id: line.agrees for line in examples}
     summary = await _summary(run, entries, envelopes, len(proven), met)
-    transactions = await _transactions(run)
+    transactions = await _transactions(run, entries)
     subject = _subject(run.records)
     return Outcome(
         title=run.scenario.title,
@@ -104,26 +107,17 @@ async def _summary(
 ) -> Summary:
     remote = run.remote
     states = await remote.rows(HUB, "select state, count(*) as n from transactions group by state")
-    issued: Counter[str] = Counter()
-    for message in entries:
-        body: Entry = message.body
-        for effect in body.effects:
-            if isinstance(effect, Move) and effect.source is None:
-                issued[effect.key.layer] += effect.quantity
     held: dict[str, dict[str, int]] = defaultdict(dict)
     layers: Counter[str] = Counter()
-    for row in await remote.rows(HUB, "select actor, kind, series, first, last from blocks"):
-        quantity = row.last - row.first + 1
-        layer = row.series.partition(":")[0]
-        layers[layer] += quantity
-        name = f"{layer} {row.kind}"
-        held[row.actor][name] = held[row.actor].get(name, 0) + quantity
+    for pile, units in (await held_by(remote, HUB)).items():
+        layers[pile.name] += units
+        held[pile.actor][units_name(f"{pile.layer} {pile.kind}", pile.unit)] = units
     head = (await remote.rows(HUB, "select size, root from checkpoints order by size desc"))[0]
     return Summary(
         title=run.scenario.title,
         examples=examples,
         transactions={row.state: row.n for row in sorted(states, key=lambda r: r.state)},
-        units_issued=dict(issued),
+        units_issued=dict(issued_in(message.body for message in entries)),
         units_by_position={a: dict(sorted(k.items())) for a, k in sorted(held.items())},
         units_by_layer=dict(layers),
         discrepancies=await _discrepancies(remote),
@@ -162,17 +156,21 @@ async def _discrepancies(remote: Remote) -> list[DiscrepancyLine]:
     ]
 
 
-async def _transactions(run: Run) -> list[TransactionLine]:
+async def _transactions(run: Run, entries: list[Message]) -> list[TransactionLine]:
     known = {r.id: r for r in await run.remote.rows(HUB, "select * from transactions")}
+    moved: defaultdict[str, list[Entry]] = defaultdict(list)
+    for message in entries:
+        moved[message.conversation].append(message.body)
     lines = []
     for record in run.records:
         row = known.get(record.transaction)
         proposal = parse_message(bytes(row.proposal)).body if row is not None else None
-        lines.append(_line(record, row, proposal))
+        unit = unit_of(moved.get(record.transaction or "", []))
+        lines.append(_line(record, row, proposal, unit))
     return lines
 
 
-def _line(record: Record, row: object, proposal: Proposal | None) -> TransactionLine:
+def _line(record: Record, row: object, proposal: Proposal | None, unit: str) -> TransactionLine:
     step = record.step
     quantity = (
         proposal.quantity if proposal else sum(u.span()[2] - u.span()[1] + 1 for u in step.units)
@@ -185,6 +183,7 @@ def _line(record: Record, row: object, proposal: Proposal | None) -> Transaction
         proposer=str(step.by),
         acquirer=str(step.acquirer) if step.acquirer else None,
         quantity=quantity,
+        unit=unit,
         identifiers=_identifiers(proposal, step.units[0].first if step.units else ""),
         state=record.state,
         expected=step.expect,
@@ -213,50 +212,37 @@ def _flows(transactions: list[TransactionLine]) -> list[FlowLine]:
     numbers: Counter[tuple[str, str, str]] = Counter()
     for line in transactions:
         if line.state == "completed" and line.acquirer is not None:
-            way = (line.proposer, line.acquirer, "itmo")
+            way = (line.proposer, line.acquirer, line.unit)
             sums[way] += line.quantity
             numbers[way] += 1
     return [
-        FlowLine(source=a, target=b, layer=layer, quantity=q, transactions=numbers[a, b, layer])
-        for (a, b, layer), q in sorted(sums.items())
+        FlowLine(
+            source=a, target=b, layer="itmo", unit=u, quantity=q, transactions=numbers[a, b, u]
+        )
+        for (a, b, u), q in sorted(sums.items())
     ]
 
 
 async def _holdings(run: Run, entries: list[Message]) -> list[HoldingLine]:
     """Per actor, kind and layer: at issuance, by the log at the end, by the actor's own rows."""
-    before: Counter[tuple[str, str, str]] = Counter()
+    before: Counter[Pile] = Counter()
     for message in entries:
         body: Entry = message.body
         if body.action == "issuance":
             for effect in body.effects:
                 if isinstance(effect, Move):
-                    before[effect.target.actor, effect.target.kind, effect.key.layer] += (
+                    target, unit = effect.target, effect.attributes.unit or TONNES
+                    before[Pile(target.actor, target.kind, effect.key.layer, unit)] += (
                         effect.quantity
                     )
-    after = await _counts(run.remote, HUB)
-    rows: Counter[tuple[str, str, str]] = Counter()
+    after = await held_by(run.remote, HUB)
+    rows: Counter[Pile] = Counter()
     for registry in run.scenario.registries:
-        rows.update(await _counts(run.remote, registry.id))
+        rows.update(await held_by(run.remote, registry.id))
     return [
-        HoldingLine(
-            actor=actor,
-            kind=kind,
-            layer=layer,
-            before=before[actor, kind, layer],
-            after=after[actor, kind, layer],
-            rows=rows[actor, kind, layer],
-        )
-        for actor, kind, layer in sorted({*before, *after, *rows})
+        HoldingLine(**pile._asdict(), before=before[pile], after=after[pile], rows=rows[pile])
+        for pile in sorted({*before, *after, *rows})
     ]
-
-
-async def _counts(remote: Remote, participant: Participant) -> Counter[tuple[str, str, str]]:
-    found: Counter[tuple[str, str, str]] = Counter()
-    for row in await remote.rows(
-        participant, "select actor, kind, series, first, last from blocks"
-    ):
-        found[row.actor, row.kind, row.series.partition(":")[0]] += row.last - row.first + 1
-    return found
 
 
 def _subject(records: list[Record]) -> str | None:

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "TONNES",
     "AdjustmentLine",
     "DiscrepancyLine",
     "ExampleLine",
@@ -19,7 +20,16 @@ __all__ = [
     "Summary",
     "TimelineLine",
     "TransactionLine",
+    "units_name",
 ]
+
+TONNES = "t CO2 eq"
+"""The unit of measure of units that name no other."""
+
+
+def units_name(layer: str, unit: str) -> str:
+    """What a sum of units is called: by its layer, and its unit of measure if that is no tonne."""
+    return layer if unit == TONNES else f"{layer} {unit}"
 
 
 class _Model(BaseModel):
@@ -36,7 +46,7 @@ class TransactionLine(_Model):
     proposer: str
     acquirer: str | None
     quantity: int
-    unit: str = "t CO2 eq"
+    unit: str = TONNES
     identifiers: str
     state: str
     expected: str
@@ -53,6 +63,7 @@ class FlowLine(_Model):
     source: str
     target: str
     layer: str
+    unit: str = TONNES
     quantity: int
     transactions: int
 
@@ -65,6 +76,7 @@ class HoldingLine(_Model):
     actor: str
     kind: str
     layer: str
+    unit: str = TONNES
     before: int
     after: int
     rows: int

@@ -18,10 +18,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from harness.outcome import FlowLine, HoldingLine, TimelineLine
+from harness.outcome import TONNES, FlowLine, HoldingLine, TimelineLine, units_name
 from schemas.units import Kind, Layer
 
-__all__ = ["LAYER_WORDS", "draw_flows", "draw_holdings", "draw_timeline", "kind_words", "printable"]
+__all__ = [
+    "LAYER_WORDS",
+    "draw_flows",
+    "draw_holdings",
+    "draw_timeline",
+    "kind_words",
+    "printable",
+    "units_words",
+]
 
 LAYER_WORDS: dict[str, str] = {
     Layer.ITMO: "ITMOs and A6.4ERs",
@@ -112,7 +120,8 @@ def draw_flows(flows: Sequence[FlowLine], names: Mapping[str, str]) -> str:
     parts += [_node(0, *box, names) for box in sources]
     parts += [_node(_FLOWS_WIDTH - _NODE, *box, names) for box in targets]
     about = "; ".join(
-        f"{f.source} to {f.target}: {f.quantity:,} {LAYER_WORDS[f.layer]}" for f in flows
+        f"{f.source} to {f.target}: {f.quantity:,} {units_words(units_name(f.layer, f.unit))}"
+        for f in flows
     )
     return _picture(parts, _FLOWS_WIDTH, height, "Flows between registries", about)
 
@@ -172,7 +181,8 @@ def _flow(flow: FlowLine, start: float, end: float, most: int) -> str:
         f"M{left} {start:.1f} H{straight} "
         f"C{straight + 110} {start:.1f} {right - 110} {end:.1f} {right} {end:.1f}"
     )
-    label = f"{flow.quantity:,} {'unit' if flow.quantity == 1 else 'units'}"
+    units = "unit" if flow.quantity == 1 else "units"
+    label = f"{flow.quantity:,} {units if flow.unit == TONNES else flow.unit}"
     times = "transfer" if flow.transactions == 1 else "transfers"
     more = f"{_SHORT_LAYERS[layer]}, {flow.transactions:,} {times}"
     return (
@@ -213,6 +223,13 @@ def draw_holdings(
     return _picture(parts, _PANEL, y + 2, f"{title} of {actor}", about)
 
 
+def units_words(name: str) -> str:
+    """What the units of a sum are called."""
+    layer, _, unit = name.partition(" ")
+    words = LAYER_WORDS.get(layer, layer)
+    return f"{words} in {unit}" if unit else words
+
+
 def kind_words(kind: str) -> str:
     """A kind of position as people write it."""
     return "OMGE" if kind == Kind.OMGE else kind.replace("-", " ")
@@ -237,10 +254,12 @@ def _scale(decades: int, bottom: float) -> str:
 def _holding(line: HoldingLine, y: float, decades: int) -> str:
     layer = Layer(line.layer)
     kind = _cut(kind_words(line.kind), _LABELS - 8, 11.5)
-    aside, middle = _LABELS - 8, y + (11 if layer is Layer.UNDERLYING else 15)
+    note = ["underlying"] * (layer is Layer.UNDERLYING) + [line.unit] * (line.unit != TONNES)
+    aside, middle = _LABELS - 8, y + (11 if note else 15)
     parts = [_text(aside, middle, kind, text_anchor="end")]
-    if layer is Layer.UNDERLYING:
-        parts.append(_text(aside, y + 24, "underlying", "count soft", text_anchor="end"))
+    if note:
+        words = _cut(", ".join(note), _LABELS - 8, 10.5)
+        parts.append(_text(aside, y + 24, words, "count soft", text_anchor="end"))
     for units, top, class_ in ((line.before, y, "before"), (line.after, y + 13, "after")):
         end = _bar_end(units, decades) if units else _LABELS
         if units:

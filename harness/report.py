@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.outcome import HoldingLine, Outcome, TransactionLine
+from harness.outcome import TONNES, HoldingLine, Outcome, TransactionLine
 from harness.pictures import (
     LAYER_WORDS,
     draw_flows,
@@ -25,6 +25,7 @@ from harness.pictures import (
     draw_timeline,
     kind_words,
     printable,
+    units_words,
 )
 from schemas.units import Attributes, Kind
 
@@ -121,6 +122,7 @@ def render_report(outcome: Outcome) -> str:
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["signed"] = lambda value: f"{value:+,}"
     environment.filters["kind"] = kind_words
+    environment.filters["units"] = units_words
     environment.filters["moment"] = moment
     environment.filters["held"] = held_words
     environment.filters["seconds"] = lambda value: NOTHING if value is None else f"{value:,.2f} s"
@@ -139,6 +141,7 @@ def render_report(outcome: Outcome) -> str:
         layers=LAYER_WORDS,
         positions=[h for h in _in_order(outcome) if h.after or h.rows],
         duration=duration,
+        tonnes=TONNES,
         as_wanted=sum(line.state == line.expected for line in outcome.transactions),
     )
 
@@ -196,10 +199,10 @@ def _in_order(outcome: Outcome) -> list[HoldingLine]:
     """Holdings by registry as the scenario lists them, actor, layer and kind."""
     registries, kinds = list(outcome.registries), [str(kind) for kind in Kind]
 
-    def place(line: HoldingLine) -> tuple[int, str, str, int]:
+    def place(line: HoldingLine) -> tuple[int, str, bool, str, int]:
         registry = line.actor.partition("/")[0]
         where = registries.index(registry) if registry in registries else len(registries)
-        return where, line.actor, line.layer, kinds.index(line.kind)
+        return where, line.actor, line.unit != TONNES, line.layer, kinds.index(line.kind)
 
     return sorted(outcome.holdings, key=place)
 

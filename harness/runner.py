@@ -20,8 +20,8 @@ from harness.fleet import Fleet
 from harness.prepare import Estate
 from harness.remote import Overdue, Remote, wait_for
 from harness.scenario import Plant, Scenario, Step
+from harness.tally import held_by, issued_in
 from runtime.clock import SystemClock
-from schemas.effects import Move
 from schemas.identifiers import HUB, REC
 from schemas.messages import Entry, parse_message
 
@@ -200,6 +200,13 @@ async def _conclude(run: Run, record: Record) -> None:
         record.state, record.detail = "overdue", str(error)
 
 
+def entry_of(line: bytes) -> Entry:
+    """The entry in a line of the log."""
+    body = parse_message(line).body
+    assert isinstance(body, Entry)
+    return body
+
+
 async def _findings(run: Run, transaction: str) -> str:
     """The findings of the entry that ended a transaction."""
     rows = await run.remote.rows(
@@ -209,9 +216,7 @@ async def _findings(run: Run, transaction: str) -> str:
     )
     found: list[str] = []
     for row in rows:
-        body = parse_message(bytes(row.line)).body
-        assert isinstance(body, Entry)
-        found += [str(one) for one in body.findings]
+        found += [str(one) for one in entry_of(bytes(row.line)).findings]
     return "; ".join(found)
 
 
@@ -307,16 +312,11 @@ async def compare(run: Run) -> None:
 
 async def _conserved(run: Run) -> None:
     """Units issued are what is expected, and the log's rows hold exactly these."""
-    issued: Counter[str] = Counter()
-    for row in await run.remote.rows(HUB, "select line from log_entries"):
-        body = parse_message(bytes(row.line)).body
-        assert isinstance(body, Entry)
-        for effect in body.effects:
-            if isinstance(effect, Move) and effect.source is None:
-                issued[effect.key.layer] += effect.quantity
+    rows = await run.remote.rows(HUB, "select line from log_entries")
+    issued = issued_in(entry_of(bytes(row.line)) for row in rows)
     held: Counter[str] = Counter()
-    for row in await run.remote.rows(HUB, "select series, first, last from blocks"):
-        held[row.series.partition(":")[0]] += row.last - row.first + 1
+    for pile, units in (await held_by(run.remote, HUB)).items():
+        held[pile.name] += units
     expected = run.scenario.expect.units_issued
     if dict(issued) != expected:
         run.failed.append(f"units issued {dict(issued)}, expected {expected}")

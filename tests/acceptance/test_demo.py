@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ROOT / "scenarios" / "small.toml"
-EXAMPLES = ("A1", "A2", "A3", "A4", "A8", "A10", "A12")
+EXAMPLES = ("A1", "A2", "A3", "A4", "A6", "A8", "A9", "A10", "A11", "A12")
 """The acceptance scenarios that the demonstration plays."""
 
 
@@ -41,6 +41,7 @@ def test_the_demo_of_all_cases_holds_every_expectation(tmp_path: Path) -> None:
     held = sum(n for kinds in summary["units_by_position"].values() for n in kinds.values())
     assert held == sum(summary["units_issued"].values())
     assert summary["units_by_layer"] == summary["units_issued"]
+    assert summary["units_issued"]["itmo MWh"] == 3000
     named = {
         (d["participant"], d["first"], d["last"], d["cause"]) for d in summary["discrepancies"]
     }

@@ -89,7 +89,8 @@ def is_shown_as(step: Step, row: list[str]) -> bool:
     units = sum(u.span()[2] - u.span()[1] + 1 for u in step.units)
     if step.issue is not None:
         units = step.issue["quantity"]
-    return (example, action, proposer, acquirer, quantity, state) == (
+    counted = quantity.partition(" ")[0]
+    return (example, action, proposer, acquirer, counted, state) == (
         step.case,
         step.action,
         str(step.by),

@@ -12,7 +12,7 @@ from typing import get_args
 
 import pytest
 
-from harness.outcome import FlowLine, HoldingLine, Outcome, TimelineLine
+from harness.outcome import TONNES, FlowLine, HoldingLine, Outcome, TimelineLine
 from harness.pictures import draw_flows, draw_holdings, draw_timeline
 from harness.report import CAUSES, KINDS, STATES, render_report, write_report
 from harness.scenario import Step
@@ -64,7 +64,7 @@ def svgs(page: str) -> list[ET.Element]:
 def spoiled(value: object) -> object:
     """The same outcome with every free text replaced by something nasty."""
     fixed = {"state", "expected", "kind", "layer", "cause", "type", "at", "recipient", "author"}
-    fixed |= {"actor", "source", "target", "timeline_of", "id", "opened_at", "changed_at"}
+    fixed |= {"actor", "source", "target", "timeline_of", "id", "opened_at", "changed_at", "unit"}
     if isinstance(value, dict):
         return {k: v if k in fixed else spoiled(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -98,6 +98,25 @@ def test_each_example_is_shown_with_what_was_expected_and_what_came(outcome: Out
     title, shown = "Thailand to Switzerland, buses", "That both recognise it."
     assert ["A1", title, ", 3 steps. ", shown, "✗ differs"] in told
     assert ["A2", "Ghana, stoves", ", 0 steps. ", "A cap.", "✓ as expected"] in told
+
+
+def counted_in(unit: str, outcome: Outcome) -> str:
+    """The report of an outcome of which everything is counted in another unit of measure."""
+    summary = outcome.summary.model_copy(update={"units_issued": {f"itmo {unit}": 3000}})
+    lines = {
+        name: [line.model_copy(update={"unit": unit}) for line in getattr(outcome, name)]
+        for name in ("transactions", "flows", "holdings")
+    }
+    return render_report(outcome.model_copy(update=lines | {"summary": summary}))
+
+
+def test_what_is_not_counted_in_tonnes_says_so_everywhere(outcome: Outcome) -> None:
+    page = counted_in("MWh", outcome)
+    for words in ("7,140,001 MWh", ">1,916 MWh<", "<td>itmo, MWh</td>", ">underlying, MWh<"):
+        assert words in page, words
+    assert page.count("ITMOs and A6.4ERs in MWh") == 3  # at the top, in the summary, of the flows
+    assert "7,140,001 MWh" not in render_report(outcome)
+    assert "script" not in structure(counted_in(NASTY, outcome)).tags
 
 
 def test_a_passed_run_says_so(outcome: Outcome) -> None:
@@ -212,6 +231,7 @@ def test_labels_of_any_figures_are_apart(seed: int) -> None:
             source=chance.choice(actors),
             target=chance.choice(actors),
             layer=chance.choice(["itmo", "underlying"]),
+            unit=chance.choice([TONNES, "MWh", "a unit of measure with a long name"]),
             quantity=max(1, quantity()),
             transactions=chance.randint(1, 12_000),
         )
@@ -220,7 +240,13 @@ def test_labels_of_any_figures_are_apart(seed: int) -> None:
     assert_legible(draw_flows(flows, names))
     lines = [
         HoldingLine(
-            actor=actors[0], kind=kind, layer=layer, before=quantity(), after=after, rows=rows
+            actor=actors[0],
+            kind=kind,
+            layer=layer,
+            unit=chance.choice([TONNES, "MWh", "a unit of measure with a long name"]),
+            before=quantity(),
+            after=after,
+            rows=rows,
         )
         for kind in Kind
         for layer in ("itmo", "underlying")
