@@ -13,9 +13,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from harness.adjusted import adjusted
 from harness.bookings import Booking, wrongly_dated
 from harness.expected import Held
-from harness.outcome import ExampleLine, ExamplePoint
+from harness.outcome import TONNES, ExampleLine, ExamplePoint
 from harness.runner import Named, Record, Run, expected_case, named
 from harness.scenario import Example
 from schemas.effects import Move, Restate
@@ -53,6 +54,7 @@ async def judge(run: Run) -> list[ExampleLine]:
         points = [
             *_ends(records),
             _first_transfers(example, records, came),
+            *_adjustments(example, records, came),
             _holdings(example, came),
             *_discrepancies(example, came, foreseen),
             *_dates(example, records, came),
@@ -163,6 +165,29 @@ def _first_transferred(entry: Entry) -> int:
     return units
 
 
+def _adjustments(example: Example, records: Sequence[Record], came: _Came) -> list[ExamplePoint]:
+    """What these units do to each Party's emissions of a year."""
+    wanted = example.expect.adjusted()
+    entries = [e for record in records for e in came.entries.get(record.transaction or "", [])]
+    entries.sort(key=lambda entry: entry.position)
+    effects = (effect for entry in entries for effect in entry.effects)
+    found = {
+        f"{line.party} {line.year}"
+        + (f" {line.unit}" if line.unit != TONNES else ""): line.adjustment
+        for line in adjusted(effects)
+    }
+    if not wanted and not found:
+        return []
+    return [
+        ExamplePoint(
+            about="Corresponding adjustments",
+            expected=_adjusted(wanted),
+            got=_adjusted(found),
+            agrees=wanted == found,
+        )
+    ]
+
+
 def _holdings(example: Example, came: _Came) -> ExamplePoint:
     """Where each unit is at the end: compared to the serial, told by account."""
     wanted = example.expect.held()
@@ -255,6 +280,10 @@ def _events(units: dict[str, int]) -> str:
     return (
         f"{total}: " + ", ".join(f"{n:,} by {name}" for name, n in units.items()) if units else NONE
     )
+
+
+def _adjusted(units: dict[str, int]) -> str:
+    return "; ".join(f"{name} {n:+,}" for name, n in sorted(units.items())) or NONE
 
 
 def _places(held: Sequence[Held]) -> str:

@@ -82,12 +82,14 @@ class Expect(_Model):
 class ExpectExample(_Model):
     """What must come of an example; the ends of its steps stand with them.
 
-    `first_transfers` maps steps to the units that they first-transferred. `holdings` maps series to
-    ranges of serials (`5001-71733`) and the accounts that hold them. `alike` are steps that propose
-    the very same and both count.
+    `first_transfers` maps steps to the units that they first-transferred. `adjustments` maps a
+    Party and year (`GHA 2024`, and the unit of measure if it is no tonne) to the corresponding
+    adjustment that these units make. `holdings` maps series to ranges of serials (`5001-71733`) and
+    the accounts that hold them. `alike` are steps that propose the very same and both count.
     """
 
     first_transfers: dict[str, int]
+    adjustments: dict[str, int]
     holdings: Annotated[dict[str, dict[str, str]], Field(min_length=1)]
     alike: list[str] = []
     discrepancies: list[Planted] = []
@@ -100,6 +102,13 @@ class ExpectExample(_Model):
             for text, units in self.first_transfers.items()
             for name, _ in years_of(text)
         }
+
+    def adjusted(self) -> dict[str, int]:
+        """Each Party and year with its adjustment, in order."""
+        named = {
+            name: units for text, units in self.adjustments.items() for name, _ in years_of(text)
+        }
+        return dict(sorted(named.items()))
 
     def held(self) -> list[Held]:
         """Where every unit of the example is at the end, in order; or `ValueError`."""

@@ -26,7 +26,7 @@ from harness.outcome import (
 )
 from harness.remote import Remote
 from harness.runner import Record, Run
-from harness.tally import Pile, held_by, issued_in, unit_of
+from harness.sums import Pile, held_by, issued_in, unit_of
 from schemas.effects import Move
 from schemas.envelope import Opened, open_envelope
 from schemas.identifiers import HUB, REC

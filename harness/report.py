@@ -96,7 +96,10 @@ KINDS: dict[str, str] = {
     "cancellation": "cancelled voluntarily; final",
     "omge": "cancelled for overall mitigation in global emissions; final",
     "share-of-proceeds": "for the Adaptation Fund",
-    "retirement": "retired, because the ITMO that represents it was used; final",
+    "retirement": "used in the mechanism registry, or represented by an ITMO that was used; final",
+    "administrative": "cancelled by the mechanism registry's administrator; final",
+    "buffer": "kept by the mechanism registry against reversals",
+    "cer": "of the clean development mechanism, from before 2021",
 }
 """What each kind of position means; `schemas.units.Kind` names them."""
 

@@ -20,7 +20,7 @@ from harness.fleet import Fleet
 from harness.prepare import Estate
 from harness.remote import Overdue, Remote, wait_for
 from harness.scenario import Plant, Scenario, Step
-from harness.tally import held_by, issued_in
+from harness.sums import held_by, issued_in
 from runtime.clock import SystemClock
 from schemas.identifiers import HUB, REC
 from schemas.messages import Entry, parse_message

@@ -205,6 +205,7 @@ days_later = 5
 
 [expect]
 first_transfers = { "transfer-2021..2022" = 9 }
+adjustments = { "THA 2021..2022" = 9, "CHE 2025" = -4 }
 alike = ["again", "and-again"]
 
 [expect.holdings."itmo:CA0005-THA01-THA-2021..2022"]
@@ -260,6 +261,7 @@ def test_a_scenario_has_all_that_its_examples_say(tmp_path: Path) -> None:
     (example,) = scenario.examples
     assert isinstance(example, Example)
     assert example.expect.first_transferred() == {"transfer-2021": 9, "transfer-2022": 9}
+    assert example.expect.adjusted() == {"CHE 2025": -4, "THA 2021": 9, "THA 2022": 9}
     assert [(one.series[-4:], one.first, one.last) for one in example.expect.held()] == [
         ("2021", 1, 4),
         ("2021", 5, 9),
