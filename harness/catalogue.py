@@ -5,13 +5,13 @@
     python -m harness.catalogue --check    say which files differ, and fail if one does
 
 `docs/findings.md` is made whole, from `schemas.findings.RULES`; so are the picture of performance,
-from `docs/performance.json`, and `docs/requirements.md`, see `requirements`. In five pages the text
+from `docs/performance.json`, and `docs/requirements.md`, see `requirements`. In six pages the text
 between `<!-- generated: name -->` and `<!-- end -->` is replaced. `docs/protocol.md`: limits, who
 says what, the states of a transaction, what each action has, between which accounts it moves units.
-`docs/operating.md`: see `manual`. `docs/reliability.md`: faults. `docs/performance.md` and
-`docs/scaling.md`: figures of the runs in `docs/performance.json`, `docs/growth.json` and
-`docs/proofs.json`. The tables stay where the program reads them, and the pages cannot drift from
-them: a test runs the check.
+`docs/operating.md`: see `manual`. `docs/aef.md`: see `aef_page`. `docs/reliability.md`: faults.
+`docs/performance.md` and `docs/scaling.md`: figures of the runs in `docs/performance.json`,
+`docs/growth.json` and `docs/proofs.json`. The tables stay where the program reads them, and the
+pages cannot drift from them: a test runs the check.
 
 Elsewhere: the blocks of the operators' page (`manual`). All else there is written by hand.
 """
@@ -27,6 +27,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
+from harness.aef_page import aef_blocks
 from harness.bench.growth_page import growth_blocks
 from harness.bench.page import draw, performance_blocks, scaling_blocks
 from harness.bench.proofs_page import proofs_blocks
@@ -50,6 +51,7 @@ REQUIRED = Path("docs/requirements.toml")
 PROTOCOL = Path("docs/protocol.md")
 OPERATING = Path("docs/operating.md")
 RELIABILITY = Path("docs/reliability.md")
+REPORTING = Path("docs/aef.md")
 PERFORMANCE = Path("docs/performance.md")
 SCALING = Path("docs/scaling.md")
 MEASURED = Path("docs/performance.json")
@@ -126,6 +128,7 @@ def _pages() -> dict[Path, str]:
         PROTOCOL: blocks(),
         OPERATING: operating_blocks(),
         RELIABILITY: {"faults": _faults()},
+        REPORTING: aef_blocks(),
         PERFORMANCE: {
             **performance_blocks(measured),
             **growth_blocks(grown),

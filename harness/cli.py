@@ -14,6 +14,7 @@ COMMANDS = {
     "reconcile": ("reconciliation.cli", "The reconciliation service: statements, discrepancies."),
     "evidence": ("harness.evidence", "Write the evidence of a transaction into one file."),
     "verify": ("harness.verify", "Verify evidence offline, against a trust root."),
+    "aef": ("harness.aef", "Write and check workbooks of the agreed electronic format."),
     "demo": ("harness.demo", "Run a fleet of registries and show what it does."),
     "simulate": ("harness.simulation.cli", "Run the federation from one seed, under faults."),
     "bench": ("harness.bench.cli", "Measure speed against a floor taken in the same run."),

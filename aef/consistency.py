@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows about the same units held against one another, within a workbook and across several: the
+checks II01 to II07 of the Article 6 database (2/CMA.3 annex para 33(a)).
+
+Rows are compared by the units that they are about, not by how they print them: a block may have
+been split, and identifiers may be whole or serials alone. Where a check needs an authorization that
+none of the workbooks has, it says that it could not be made; a check that was not made is no pass.
+
+II07, and that a row agrees with its own identifiers, is `checking`'s matter.
+
+Elsewhere: blocks and underlying units (`blocks`), which submissions count (`versions`).
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from aef.authorized import Authorized
+from aef.blocks import Span, alignment_of, span_of
+from aef.findings import AefFinding, Code, Unchecked
+from aef.nomenclature import Nomenclature
+from aef.reading import Reading
+from aef.tables import ActionRow, HoldingRow
+
+__all__ = ["check_together"]
+
+ENDED = frozenset({"Use", "Cancellation", "Voluntary Cancellation"})
+
+
+class Line(NamedTuple):
+    """A row with its block, and where it stands."""
+
+    span: Span
+    row: Any
+    table: type[Any]
+    number: int
+    reading: Reading
+
+    def found(self, code: Code, name: str, detail: str) -> AefFinding:
+        """A finding at a field of it."""
+        return self.reading.at(code, self.table, self.number, name, detail)
+
+    def named(self) -> str:
+        """The row, for people."""
+        place = self.reading.places[self.table]
+        return f"{self.reading.file} {place.sheet} row {place.rows[self.number]}"
+
+
+def check_together(
+    readings: Sequence[Reading], nomenclature: Nomenclature
+) -> tuple[list[AefFinding], list[Unchecked]]:
+    """What is wrong with these submissions as one body of reports."""
+    lines = list(_lines(readings))
+    authorized = Authorized(readings)
+    found: list[AefFinding] = [
+        *authorized.not_taking_part(readings),
+        *_actions_twice(lines),
+        *_same(lines, Code.METRIC_DIFFERS, "metric", lambda line: line.row.metric),
+        *_same(lines, Code.MITIGATION_DIFFERS, "mitigation", lambda line: line.row.mitigation),
+        *_same(lines, Code.SECTORS_DIFFER, "authorization", authorized.sectors),
+        *_underlying(lines, nomenclature),
+        *_held_twice(lines),
+        *_ended_and_held(lines),
+    ]
+    wrong, unchecked = authorized.references(readings)
+    return [*found, *wrong], unchecked
+
+
+def _lines(readings: Sequence[Reading]) -> Iterator[Line]:
+    for reading in readings:
+        for table in (ActionRow, HoldingRow):
+            for index, row in enumerate(reading.aef.rows(table)):
+                span = span_of(row)
+                if span is not None:
+                    yield Line(span, row, table, index, reading)
+
+
+def _by_series(lines: Sequence[Line]) -> Iterator[list[Line]]:
+    """Lines that may share units, by their first serial."""
+    groups: dict[tuple[str, str, int], list[Line]] = defaultdict(list)
+    for line in lines:
+        groups[line.span[:3]].append(line)
+    for group in groups.values():
+        yield sorted(group, key=lambda line: line.span.first)
+
+
+def _same(
+    lines: Sequence[Line], code: Code, name: str, of: Callable[[Line], Hashable | None]
+) -> Iterator[AefFinding]:
+    """What must be the same for all rows about one unit: each row that differs is told once."""
+    for group in _by_series(lines):
+        open_: dict[tuple[Hashable, str], Line] = {}  # of each, the row that reaches furthest
+        for line in group:
+            value = of(line)
+            if value is None:
+                continue
+            open_ = {k: one for k, one in open_.items() if one.span.last >= line.span.first}
+            for (other, _), one in open_.items():
+                if other != value and one.span.meets(line.span):
+                    said = f"{_words(value)}, and {_words(other)} in {one.named()}"
+                    yield line.found(code, name, said)
+                    break
+            key = (value, line.span.registry)
+            if key not in open_ or open_[key].span.last < line.span.last:
+                open_[key] = line
+
+
+def _words(value: Hashable) -> str:
+    if isinstance(value, tuple):
+        return " / ".join(str(part) for part in value if part) or "nothing"
+    return str(value)
+
+
+def _underlying(lines: Sequence[Line], nomenclature: Nomenclature) -> Iterator[AefFinding]:
+    """II05: both units or neither, as many as ITMOs, and the same ones for the same ITMOs."""
+    aligned: dict[int, Hashable] = {}
+    for line in lines:
+        found = alignment_of(line.row, line.span, nomenclature)
+        if isinstance(found, str):
+            yield line.found(Code.UNDERLYING_DIFFERS, "unit_first", found)
+        else:
+            aligned[id(line)] = tuple(found)
+    yield from _same(
+        lines, Code.UNDERLYING_DIFFERS, "unit_first", lambda line: aligned.get(id(line))
+    )
+
+
+def _actions_twice(lines: Sequence[Line]) -> Iterator[AefFinding]:
+    """II02: the same action is reported once. Times tell two actions of one day apart; where one is
+    not known, a person has to.
+    """
+    seen: dict[Hashable, list[Line]] = defaultdict(list)
+    for line in lines:
+        row = line.row
+        if line.table is not ActionRow or row.at is None:
+            continue
+        key = (row.at[:10], row.type, row.subtype, row.registry, line.span)
+        for other in seen[key]:
+            if len(row.at) > 10 and row.at == other.row.at:
+                yield line.found(Code.ACTION_TWICE, "at", f"as in {other.named()}")
+                break
+            if len(row.at) == 10 or len(other.row.at) == 10:
+                yield line.found(Code.LIKELY_TWICE, "at", f"as in {other.named()}")
+                break
+        if len(seen[key]) < 100:
+            seen[key].append(line)
+
+
+def _held_twice(lines: Sequence[Line]) -> Iterator[AefFinding]:
+    """At the end of a year a unit is held once, whoever holds it."""
+    held = [line for line in lines if line.table is HoldingRow]
+    for year in sorted({_year(line) for line in held}):
+        for group in _by_series([line for line in held if _year(line) == year]):
+            furthest: dict[str, Line] = {}
+            for line in group:
+                for one in furthest.values():
+                    if one.span.meets(line.span):
+                        yield line.found(Code.HELD_TWICE, "first", f"as in {one.named()}")
+                        break
+                known = furthest.get(line.span.registry)
+                if known is None or known.span.last < line.span.last:
+                    furthest[line.span.registry] = line
+
+
+def _ended_and_held(lines: Sequence[Line]) -> Iterator[AefFinding]:
+    """What was used or cancelled up to the end of a year is not held then, nor after."""
+    ended = [
+        line
+        for line in lines
+        if line.table is ActionRow and line.row.type in ENDED and line.row.at is not None
+    ]
+    held = [line for line in lines if line.table is HoldingRow]
+    for group in _by_series([*ended, *held]):
+        gone: list[Line] = []
+        kept: list[Line] = []
+        for line in group:
+            gone = [one for one in gone if one.span.last >= line.span.first][-100:]
+            kept = [one for one in kept if one.span.last >= line.span.first][-100:]
+            others = gone if line.table is HoldingRow else kept
+            for one in others:
+                holding, end = (line, one) if line.table is HoldingRow else (one, line)
+                year = _year(holding)
+                if holding.span.meets(end.span) and year and int(end.row.at[:4]) <= year:
+                    yield holding.found(Code.ENDED_AND_HELD, "first", f"ended in {end.named()}")
+                    break
+            (kept if line.table is HoldingRow else gone).append(line)
+
+
+def _year(line: Line) -> int:
+    return line.reading.aef.submission.year or 0
