@@ -1,24 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`a6hub aef`: check workbooks of the agreed electronic format.
+"""`a6hub aef`: write a Party's workbook of the agreed electronic format, and check workbooks.
 
-Checking needs the files and nothing else. The exit status is 0 when nothing has to be mended, 1
-when something has, 2 when a file cannot be read.
+Writing reads a registry's database, by its settings. Checking needs the files and nothing else. The
+exit status of a check is 0 when nothing has to be mended, 1 when something has, 2 when a file
+cannot be read.
 
-Elsewhere: what is found (`aef.report`).
+Elsewhere: the tables of a year (`registry.aef`), what is found (`aef.report`).
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
 
+from aef.columns import columns_of
 from aef.findings import AefFinding, Code, Level
 from aef.nomenclature import NEWEST, Nomenclature, load, parse
 from aef.report import Report, check
-from runtime.verbs import guarded
+from aef.tables import SHEETS, Aef, SubmissionRow
+from aef.versions import Version
+from aef.writing import CONFIDENTIAL, Style, in_style, public, write_workbook
+from ledger.adjustments import NdcPeriod
+from registry.aef import load_aef
+from registry.cli import RegistryDaemonSettings
+from runtime.clock import SystemClock
+from runtime.errors import LocalProtocolError
+from runtime.schema import open_database
+from runtime.settings import load_settings
+from runtime.verbs import Settings, guarded
 
 __all__ = ["app"]
 
@@ -35,9 +49,97 @@ Lists = Annotated[
 ]
 
 
-@app.callback()
-def main() -> None:
-    """Verbs follow."""
+@app.command("export")
+def export(
+    settings: Settings,
+    party: Annotated[str, typer.Option(help="Whose, such as GHA.")],
+    year: Annotated[int, typer.Option(min=2021, max=2200, help="The reported year.")],
+    out: Annotated[Path, typer.Option(help="The workbook to write.")],
+    version: Annotated[str, typer.Option(help="The version of the submission.")] = "1.0",
+    submitted: Annotated[
+        str, typer.Option(help="The date of submission, yyyy-mm-dd; today if not given.")
+    ] = "",
+    ndc_period: Annotated[
+        str, typer.Option(help="The NDC's years, as 2021-2030; else by the settings.")
+    ] = "",
+    identifiers: Annotated[
+        Style, typer.Option(help="ITMO identifiers whole, or their serials alone.")
+    ] = Style.WHOLE,
+    for_public: Annotated[
+        bool, typer.Option("--public", help="Without confidential columns.")
+    ] = False,
+    confidential: Annotated[
+        list[str] | None,
+        typer.Option(help="A confidential column by technical name, in place of the default ones."),
+    ] = None,
+    nomenclature: Lists = NEWEST,
+) -> None:
+    """Write a Party's workbook of a year, as the entries that came to its registry tell it."""
+
+    def work() -> None:
+        lists = read_nomenclature(nomenclature)
+        loaded = load_settings(RegistryDaemonSettings, settings)
+        first, last = _period(ndc_period, loaded.ndc_periods, party, year)
+        row = SubmissionRow(
+            party=party,
+            version=_version(version),
+            year=year,
+            submitted=_day(submitted),
+            ndc_first_year=first,
+            ndc_last_year=last,
+        )
+        aef = in_style(asyncio.run(_read(loaded, row)), identifiers)
+        if for_public:
+            aef = public(aef, _columns(confidential))
+        with out.open("wb") as file:
+            write_workbook(aef, file, lists)
+
+    guarded(work)
+
+
+async def _read(loaded: RegistryDaemonSettings, row: SubmissionRow) -> Aef:
+    async with open_database(loaded) as store, store.snapshot() as session:
+        return await load_aef(session, loaded.participant, loaded.actors, row)
+
+
+def _period(given: str, known: Sequence[NdcPeriod], party: str, year: int) -> tuple[int, int]:
+    """The NDC period in which a year lies: as told, or by the settings."""
+    if given:
+        years = re.fullmatch(r"([0-9]{4})-([0-9]{4})", given)
+        if years is None or not int(years[1]) <= year <= int(years[2]):
+            raise LocalProtocolError(f"--ndc-period {given:.20}: give years as 2021-2030")
+        return int(years[1]), int(years[2])
+    for one in known:
+        if one.party == party and one.first_year <= year <= one.last_year:
+            return one.first_year, one.last_year
+    raise LocalProtocolError(
+        f"no NDC period of {party} has {year}; give --ndc-period, or ndc_periods in the settings"
+    )
+
+
+def _version(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,3}\.(?:0|[1-9][0-9]{0,3})", text):
+        raise LocalProtocolError(f"--version {text:.20}: give it as 1.0")
+    return str(Version.parse(text))
+
+
+def _day(text: str) -> str:
+    if not text:
+        return str(SystemClock().now())[:10]
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise LocalProtocolError(f"--submitted {text:.20}: give it as yyyy-mm-dd") from None
+
+
+def _columns(named: Sequence[str] | None) -> frozenset[str]:
+    if not named:
+        return CONFIDENTIAL
+    known = {column.technical for table in SHEETS for column in columns_of(table)}
+    for one in named:
+        if one not in known:
+            raise LocalProtocolError(f"--confidential {one:.60}: there is no such column")
+    return frozenset(named)
 
 
 @app.command("check")

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A year of a Party out of the entries that came to its registry: the rows of its workbook.
+
+Every row follows from effects of entries, so that what was done is reported, not what was asked
+for, and the position at the end of 31 December is what the entries up to that instant make of it:
+nothing that comes later changes it, and rows that somebody edited do not either.
+
+* Units are reported if an authorization covers them: others are no ITMOs, and no row could name
+  what it asks for. Authorized A6.4ERs are reported as held before their first transfer, too.
+* A first transfer is reported by the first transferring Party, an acquisition by whoever acquires.
+  A use that is a first transfer is both. What moves within a Party's own accounts is no action.
+* The time of an action is that of its entry; a year is one of UTC.
+
+Elsewhere: reading the entries (`aef`), the tables (`aef.tables`), events (`ledger.first_transfer`).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aef.tables import ActionRow, Aef, HoldingRow, SubmissionRow
+from ledger.blocks import Block, join
+from ledger.effects import apply
+from ledger.first_transfer import FirstTransfer, Recorded, Subtype, Version, first_transfers
+from ledger.holdings import Holdings
+from registry.aef_terms import authorization_row, entity_name, entity_rows
+from schemas.effects import AuthorizationEffect, Effect, Move, Units
+from schemas.identifiers import Actor, Instant, Participant, PartyCode, TransactionId
+from schemas.messages import Entry
+from schemas.units import (
+    FINAL_KINDS,
+    Attributes,
+    Cancellation,
+    ItmoIdentifier,
+    Kind,
+    Layer,
+    Position,
+    UseMark,
+)
+
+__all__ = ["Year"]
+
+HELD = frozenset({Kind.HOLDING, Kind.PENDING})
+ADMINISTRATOR = "ADM"
+SUBTYPES = {
+    Subtype.INTERNATIONAL: "First transfer to another Party",
+    Subtype.AUTHORIZATION: "Authorization",
+    Subtype.ISSUANCE: "Issuance",
+    Subtype.USE_OR_CANCELLATION: "Use or cancellation",
+    Subtype.SHARE_OF_PROCEEDS: "Mandatory transfer to the Adaptation Fund (A6.4 ERs)",
+    Subtype.OMGE_MANDATORY: "Mandatory cancellation to deliver OMGE",
+    Subtype.OMGE_VOLUNTARY: "Voluntary cancellation to deliver OMGE",
+}
+CANCELLATIONS: dict[Cancellation | None, tuple[str, str | None]] = {
+    None: ("Cancellation", None),
+    Cancellation.VOLUNTARY: ("Voluntary Cancellation", "Other cancellations"),
+    Cancellation.OMGE_VOLUNTARY: (
+        "Voluntary Cancellation",
+        "Voluntary cancellation to deliver OMGE",
+    ),
+    Cancellation.OMGE_MANDATORY: ("Cancellation", "Mandatory cancellation to deliver OMGE"),
+    Cancellation.OTHER: ("Cancellation", "Other cancellations"),
+}
+"""Type and subtype of a cancellation of each kind."""
+
+
+@dataclass
+class Year:
+    """A Party's year in one registry, as entries tell it, one after the other."""
+
+    participant: Participant
+    party: PartyCode
+    year: int
+    recorded: dict[Version, Recorded] = field(default_factory=dict)
+    actions: list[ActionRow] = field(default_factory=list)
+    holdings: Holdings = field(default_factory=Holdings)
+
+    @property
+    def actor(self) -> Actor:
+        """The Party's section here."""
+        return Actor(f"{self.participant}/{self.party}")
+
+    @property
+    def end(self) -> Instant:
+        """The first instant of the year after."""
+        return Instant(f"{self.year + 1}-01-01T00:00:00.000000Z")
+
+    def take(self, entry: Entry, conversation: str) -> None:
+        """One entry, in the order of the log; what comes after the year changes nothing."""
+        if entry.at >= self.end:
+            return
+        for effect in entry.effects:
+            if isinstance(effect, AuthorizationEffect):
+                terms = effect.terms
+                recorded = Recorded(terms, entry.at)
+                self.recorded.setdefault((terms.party, terms.id, terms.version), recorded)
+            apply(self.holdings, effect, {self.actor})
+        if entry.state == "completed" and entry.at[:4] == str(self.year):
+            self.actions += self._actions(entry, TransactionId(conversation).proposer)
+
+    def report(self, submission: SubmissionRow) -> Aef:
+        """The tables of the year."""
+        held = tuple(self._held())
+        named = {row.authorization for row in self.actions}
+        named |= {row.authorization for row in held}
+        own = [
+            one
+            for one in self.recorded.values()
+            if one.terms.party == self.party
+            and (one.at[:4] == str(self.year) or str(one.terms.id) in named)
+        ]
+        return Aef(
+            submission=submission,
+            authorizations=tuple(authorization_row(one) for one in own),
+            actions=tuple(self.actions),
+            holdings=held,
+            entities=tuple(dict.fromkeys(row for one in own for row in entity_rows(one))),
+        )
+
+    # --- table 3 ----------------------------------------------------------------------------------
+
+    def _actions(self, entry: Entry, proposer: Actor) -> Iterator[ActionRow]:
+        """What an entry did, as the Party reports it."""
+        if proposer.participant == self.participant:
+            for event in first_transfers(entry, self.recorded):
+                if event.units.key.party == self.party:
+                    yield from self._first_transfer(entry, event)
+        for effect in entry.effects:
+            if isinstance(effect, Move) and effect.key.layer is Layer.ITMO:
+                yield from self._moved(entry, effect, proposer)
+
+    def _first_transfer(self, entry: Entry, event: FirstTransfer) -> Iterator[ActionRow]:
+        move = _move_of(entry.effects, event.units)
+        if move is None or event.authorization is None:
+            return
+        to = move.target.actor.section
+        row = self._row(entry, move, SUBTYPES[event.subtype])
+        mark = move.attributes.use
+        if mark is not None:
+            row = replace(row, **self._user(mark, move), ndc_year=None)
+        acquirer = to if to not in {str(self.party), ADMINISTRATOR} else None
+        yield replace(row, type="First transfer", acquiring=acquirer)
+
+    def _moved(self, entry: Entry, move: Move, proposer: Actor) -> Iterator[ActionRow]:
+        if move.attributes.authorization is None:
+            return
+        source, target = move.source, move.target
+        if target.actor == self.actor and target.kind in FINAL_KINDS:
+            if (mark := move.attributes.use) is not None:
+                type_, subtype = "Use", None
+                if entry.action == "cancellation":
+                    type_, subtype = CANCELLATIONS[mark.cancellation]
+                row = self._row(entry, move, subtype)
+                yield replace(row, type=type_, **self._user(mark, move))
+            return
+        giver = source.actor if source is not None else proposer
+        if giver.section == target.actor.section or entry.action in {"issuance", "forwarding"}:
+            return
+        if target.actor == self.actor:
+            by = str(move.key.party) if giver.section == ADMINISTRATOR else giver.section
+            yield replace(self._row(entry, move, None), type="Acquisition", transferring=by)
+        elif source is not None and source.actor == self.actor and entry.action == "transfer":
+            to = target.actor.section
+            row = self._row(entry, move, None)
+            yield replace(row, type="Transfer", acquiring=None if to == ADMINISTRATOR else to)
+
+    def _row(self, entry: Entry, move: Move, subtype: str | None) -> ActionRow:
+        block = self._block(move, move.attributes)
+        return ActionRow(at=_milliseconds(entry.at), subtype=subtype, **block)
+
+    def _user(self, mark: UseMark, move: Move) -> dict[str, Any]:
+        """Who used units for what: a Party by its code, or an entity of one."""
+        international = mark.purpose is not None and mark.year is None
+        purpose = mark.oimp or (str(mark.purpose) if international else None)
+        if mark.user == str(self.party) or _is_party(mark.user):
+            return {"purpose": purpose, "user_party": mark.user, "ndc_year": mark.year}
+        return {
+            "purpose": purpose,
+            "user_party": str(self.party),
+            "user_entity": entity_name(self.recorded.values(), mark.user),
+            "ndc_year": mark.year,
+        }
+
+    # --- table 4 ----------------------------------------------------------------------------------
+
+    def _held(self) -> Iterator[HoldingRow]:
+        """What the section held; in which of its accounts, no column asks."""
+        there = [
+            block
+            for block in self.holdings.blocks()
+            if block.key.layer is Layer.ITMO
+            and block.position.kind in HELD
+            and block.attributes.authorization is not None
+            and block.attributes.use is None
+        ]
+        for block in _joined(there):
+            yield HoldingRow(**self._block(block, block.attributes))
+
+    # --- what both have ---------------------------------------------------------------------------
+
+    def _block(self, units: Units | Block, attributes: Attributes) -> dict[str, Any]:
+        """The members that a block has in table 3 and in table 4."""
+        key, ref = units.key, attributes.authorization
+        assert ref is not None
+        known = self.recorded.get((key.party, ref.id, ref.version))
+        registry, offset = attributes.underlying_registry, attributes.underlying_offset
+
+        def printed(serial: int) -> str:
+            return str(ItmoIdentifier(key.approach, key.registry, key.party, serial, key.vintage))
+
+        def underlying(serial: int) -> str | None:
+            if offset is None:
+                return None
+            own = registry == str(key.registry)
+            return printed(serial + offset) if own else str(serial + offset)
+
+        quantity = units.quantity
+        whole = attributes.metric == "GHG"
+        return {
+            "approach": str(key.approach),
+            "authorization": str(ref.id),
+            "first_party": str(key.party),
+            "registry": str(self.participant),
+            "first": printed(units.first),
+            "last": printed(units.last),
+            "unit_registry": registry,
+            "unit_first": underlying(units.first),
+            "unit_last": underlying(units.last),
+            "metric": attributes.metric,
+            "gwp": known.terms.gwp if known else None,
+            "non_ghg_metric": attributes.unit,
+            "quantity": quantity if whole else None,
+            "non_ghg_quantity": None if whole else quantity,
+            "mitigation": attributes.mitigation,
+            "vintage": key.vintage,
+        }
+
+
+def _joined(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Neighbours that differ in their account alone are one block."""
+    first: Position | None = None
+    together = []
+    for block in blocks:
+        first = first or block.position
+        together.append(block._replace(position=first))
+    yield from join(together)
+
+
+def _move_of(effects: Iterable[Effect], units: Units) -> Move | None:
+    """The move of these units in the entry that first-transferred them."""
+    for effect in effects:
+        if not isinstance(effect, Move) or effect.key != units.key:
+            continue
+        if effect.first <= units.first and units.last <= effect.last:
+            return effect.model_copy(update={"first": units.first, "last": units.last})
+    return None
+
+
+def _milliseconds(at: Instant) -> str:
+    """An instant as the nomenclatures write it: what is finer is cut off, so no year changes."""
+    return f"{at[:23]}Z"
+
+
+def _is_party(text: str) -> bool:
+    try:
+        PartyCode(text)
+    except ValueError:
+        return False
+    return True
