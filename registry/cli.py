@@ -17,6 +17,7 @@ from registry.adjustment_verbs import add_adjustment_verbs
 from registry.halt_verbs import add_halt_verbs
 from registry.initial_reports import InitialReports, WithoutReport
 from registry.program import Registry, RegistrySettings
+from registry.tracing import add_trace_verb
 from runtime.errors import LocalProtocolError
 from runtime.keys import Keyring
 from runtime.settings import DaemonSettings
@@ -120,6 +121,8 @@ def registry_app(help_text: str, model: type[RegistryDaemonSettings]) -> typer.T
     add_halt_verbs(app, model)
 
     add_adjustment_verbs(app, model)
+
+    add_trace_verb(app, model)
 
     @app.command("accounts")
     def accounts(settings: Settings) -> None:
