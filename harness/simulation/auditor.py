@@ -24,6 +24,7 @@ from typing import Any
 from harness.simulation import acts
 from harness.simulation.comparison import Claim, Overlays, differences
 from harness.simulation.consequences import Changes, bound, carry_out, changes, consents
+from harness.simulation.firsts import Firsts
 from harness.simulation.model import Model, Place, Transaction
 from harness.simulation.refusals import Question, may_refuse, why_refused
 
@@ -65,6 +66,7 @@ class Auditor:
     ) -> None:
         self._model = Model(mechanism, international, share_of_proceeds_permille, omge_permille)
         self._size = 0
+        self._firsts = Firsts()
         self._shares: dict[str, list[dict[str, int]]] = {}
         """What each actor holds of each key after each of its deliveries."""
 
@@ -172,6 +174,7 @@ class Auditor:
             if known.proposal["action"] == "issuance":
                 expected.approvals = [_taken(known)]
         self._compare(body, expected, found)
+        found.extend(self._firsts.look(body["effects"]))
         self._advance(known, before, held)
         return expected
 

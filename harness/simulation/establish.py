@@ -16,7 +16,7 @@ from harness.simulation.cast import ADM, HUB, KOR, MMR, REC, VUT, Cast
 from harness.simulation.chances import Chances
 from harness.simulation.trace import Trace
 from harness.simulation.virtual_time import START
-from harness.simulation.workload import APPROACH, FIRST_UNITS, VINTAGE, own_key
+from harness.simulation.workload import APPROACH, FIRST_UNITS, MWH, MWH_NUMBER, VINTAGE, own_key
 from harness.simulation.world import Places, World
 from hub.genesis import begin_log
 from hub.guard import Guard
@@ -52,6 +52,9 @@ async def established(folder: Path, cast: Cast) -> tuple[datetime, str]:
     for actor in cast.parties:
         for kind in ("holding", "holding", "use", "cancellation", "omge"):
             await world.command(actor.participant, "open-account", actor=actor, kind=kind)
+        for kind in ("holding", "use", "cancellation", "omge"):
+            mwh = {"kind": kind, "number": MWH_NUMBER, "unit": MWH}
+            await world.command(actor.participant, "open-account", actor=actor, **mwh)
     for actor, kinds in (
         (ADM, ("pending", "share-of-proceeds", "omge", "cancellation")),
         (MMR, ("holding", "use", "cancellation")),

@@ -21,7 +21,17 @@ from harness.simulation.cast import ADM, KOR, MMR, ROG, VUT, Cast
 from schemas.identifiers import Actor, account_number
 from schemas.units import Key, Layer
 
-__all__ = ["APPROACH", "FIRST_UNITS", "VINTAGE", "Held", "Operation", "Workload", "own_key"]
+__all__ = [
+    "APPROACH",
+    "FIRST_UNITS",
+    "MWH",
+    "MWH_NUMBER",
+    "VINTAGE",
+    "Held",
+    "Operation",
+    "Workload",
+    "own_key",
+]
 
 Holdings = Mapping[str, list[tuple[int, int, str, str]]]
 """Per key: ranges with first and last serial, account, and the text of the attributes."""
@@ -32,6 +42,9 @@ FIRST_UNITS = 300
 """What every Party, and the mechanism, has issued of that vintage before a run begins."""
 
 SERIALS_APART = 1000
+
+MWH, MWH_NUMBER = "MWh", 9
+"""A metric that is not a greenhouse gas, and the number of accounts of it."""
 
 ITMOS_FROM = 50_001
 """Serials of ITMOs that are issued as such; those that underlying units become lie below."""
@@ -121,6 +134,10 @@ class Workload:
             "approved_quantity": approved,
         }
         arguments = {"action": "issuance", "lines": [line], "references": references}
+        if self.randomness.random() < 0.15:
+            line["attributes"] = {"metric": "non-GHG", "unit": MWH}
+            line["target"] = account_number(actor, "HLD", MWH_NUMBER)
+            arguments["unit"] = MWH
         return _propose(actor, arguments)
 
     def _issue_itmos(self) -> Operation | None:
@@ -137,7 +154,7 @@ class Workload:
         first = self.next_serial.get(key.series, ITMOS_FROM)
         self.next_serial[key.series] = first + quantity
         line |= {"key": key.model_dump(mode="json"), "first": first, "last": first + quantity - 1}
-        line["attributes"] = {"authorization": ref}
+        line["attributes"] |= {"authorization": ref}
         due = definition in {"authorization", "issuance"}
         if due != (self.randomness.random() < 0.1):
             line["attributes"]["first_transferred"] = True
@@ -224,7 +241,7 @@ class Workload:
         line = _line(held, first, last, actor if at_home else to)
         line["itmo_first"] = _itmo_first(first)
         arguments = {"action": "first-transfer", "lines": [line], "authorization": ref}
-        return _propose(actor, arguments if at_home else arguments | {"acquirer": to})
+        return _propose(actor, arguments if at_home else arguments | {"acquirer": to}, held)
 
     def _first_transfer_of_itmos(self) -> Operation | None:
         """ITMOs that were issued as such leave the Party, or are first-transferred at home."""
@@ -247,7 +264,7 @@ class Workload:
             "acquirer": to,
             "authorization": held.attributes["authorization"],
         }
-        return _propose(actor, arguments)
+        return _propose(actor, arguments, held)
 
     def _forward(self) -> Operation | None:
         held = self._held(ADM, lambda h: h.kind == "PEN")
@@ -274,7 +291,7 @@ class Workload:
             "acquirer": to,
             "authorization": ref,
         }
-        return _propose(actor, arguments)
+        return _propose(actor, arguments, held)
 
     def _transfer(self) -> Operation | None:
         actor = self.randomness.choice((*self.cast.parties, KOR, VUT, MMR, ADM, ROG))
@@ -284,7 +301,7 @@ class Workload:
         first, last = self._part(held)
         to = self._other(actor, (*self.cast.parties, KOR, VUT, ROG))
         line = _line(held, first, last, to)
-        return _propose(actor, {"action": "transfer", "lines": [line], "acquirer": to})
+        return _propose(actor, {"action": "transfer", "lines": [line], "acquirer": to}, held)
 
     def _use(self) -> Operation | None:
         actor = self.randomness.choice((*self.cast.parties, KOR, VUT, ROG))
@@ -302,7 +319,8 @@ class Workload:
         mark = self._mark(actor, action)
         if str(mark.get("cancellation")).startswith("omge"):
             code = "OMG"
-        line = _line(held, first, last, actor) | {"target": account_number(actor, code, 1)}
+        number = MWH_NUMBER if held.attributes["unit"] else 1
+        line = _line(held, first, last, actor) | {"target": account_number(actor, code, number)}
         arguments: dict[str, Any] = {"action": action, "lines": [line], "use": mark}
         fresh = not held.attributes["first_transferred"]
         ref = held.attributes["authorization"] or self._authorization(held.key.party)
@@ -310,7 +328,7 @@ class Workload:
             arguments["authorization"] = ref
             if held.key.layer is Layer.UNDERLYING:
                 line["itmo_first"] = _itmo_first(first)
-        return _propose(actor, arguments)
+        return _propose(actor, arguments, held)
 
     def _mark(self, actor: Actor, action: str) -> dict[str, Any]:
         """What units are used or cancelled for."""
@@ -368,6 +386,7 @@ class Workload:
         ways: list[Callable[[], None]] = [
             lambda: arguments.__setitem__("quantity", dice.randint(1, 10**6)),
             lambda: arguments.pop("acquirer", None),
+            lambda: arguments.__setitem__("unit", dice.choice((None, MWH, "GJ"))),
             lambda: arguments.__setitem__("acquirer", dice.choice(("ZZZ01/ZZZ", "UN02/VUT"))),
             lambda: arguments.__setitem__("authorization", {"id": "NO-9", "version": 1}),
             lambda: arguments.__setitem__("lifetime_seconds", dice.choice((0, 10**7))),
@@ -452,7 +471,10 @@ def own_key(actor: Actor, vintage: int) -> Key:
     return Key.parse(f"underlying:{APPROACH}-{actor.participant}-{actor.section}-{vintage}")
 
 
-def _propose(actor: Actor, arguments: dict[str, Any]) -> Operation:
+def _propose(actor: Actor, arguments: dict[str, Any], held: Held | None = None) -> Operation:
+    """A proposal, about units that are held: in their metric."""
+    if held is not None and held.attributes["unit"]:
+        arguments["unit"] = held.attributes["unit"]
     return Operation(actor, "propose", {"actor": actor, **arguments}, arguments["action"])
 
 
@@ -462,7 +484,7 @@ def _line(held: Held, first: int, last: int, to: Actor) -> dict[str, Any]:
         "first": first,
         "last": last,
         "source": held.account,
-        "target": account_number(to, "HLD", 1),
+        "target": account_number(to, "HLD", MWH_NUMBER if held.attributes["unit"] else 1),
     }
 
 
