@@ -8,7 +8,8 @@ none of the workbooks has, it says that it could not be made; a check that was n
 
 II07, and that a row agrees with its own identifiers, is `checking`'s matter.
 
-Elsewhere: blocks and underlying units (`blocks`), which submissions count (`versions`).
+Elsewhere: blocks and underlying units (`blocks`), which submissions count (`versions`), transfers
+against acquisitions (`matching`).
 """
 
 from collections import defaultdict
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 from aef.authorized import Authorized
 from aef.blocks import Span, alignment_of, span_of
 from aef.findings import AefFinding, Code, Unchecked
+from aef.matching import matched
 from aef.nomenclature import Nomenclature
 from aef.reading import Reading
 from aef.tables import ActionRow, HoldingRow
@@ -63,7 +65,8 @@ def check_together(
         *_ended_and_held(lines),
     ]
     wrong, unchecked = authorized.references(readings)
-    return [*found, *wrong], unchecked
+    unequal, unmatched = matched(lines, readings)
+    return [*found, *wrong, *unequal], [*unchecked, *unmatched]
 
 
 def _lines(readings: Sequence[Reading]) -> Iterator[Line]:

@@ -73,6 +73,9 @@ class Code(StrEnum):
     STYLES_MIXED = "X07"
     SUPERSEDED = "X08"
     SUBMITTED_TWICE = "X09"
+    TRANSFER_UNMATCHED = "X10"
+    ACQUISITION_UNMATCHED = "X11"
+    DAYS_DIFFER = "X12"
 
     NOT_TAKING_PART = "II01"
     ACTION_TWICE = "II02"
@@ -144,6 +147,9 @@ RULES: dict[Code, Rule] = {
     _C.STYLES_MIXED: Rule(_E, "Some identifiers are whole and some are serials alone; use one style throughout."),
     _C.SUPERSEDED: Rule(_W, "A later version of this submission is at hand; this one is kept and not held against others."),
     _C.SUBMITTED_TWICE: Rule(_E, "The same version of the submission is at hand with other content; give the newer one a higher version."),
+    _C.TRANSFER_UNMATCHED: Rule(_E, "The Party that acquired the units does not report it; one of the two has to correct its report."),
+    _C.ACQUISITION_UNMATCHED: Rule(_E, "The Party that transferred the units does not report it; one of the two has to correct its report."),
+    _C.DAYS_DIFFER: Rule(_W, "The two Parties report the transfer of these units on other days; compare what each has executed."),
     _C.NOT_TAKING_PART: Rule(_E, "The Party does not take part in the cooperative approach; correct the id, or report the authorization."),
     _C.ACTION_TWICE: Rule(_E, "The same action on the same units is reported twice; remove one."),
     _C.SECTORS_DIFFER: Rule(_E, "Rows about the same units differ in sectors or activity types; correct the authorization."),

@@ -130,7 +130,7 @@ WRONG: list[tuple[str, list[Aef], list[str]]] = [
          SWITZERLAND.holdings[0],
          first="CA0007-GHA01-GHA-1001-2023",
          unit_first="GS1-1-GH-GS2456-21-2023-1100-0",
-         quantity=10733),))], []),
+         quantity=10733),))], ["X10"]),
     # --- II06
     ("a user who is not named", [replace(GHANA, actions=(replace(USE, user_party="JPN"),))],
      ["II06"]),
@@ -173,7 +173,7 @@ def test_identifiers_as_serials_alone_are_held_against_whole_ones() -> None:
 def test_what_needs_a_workbook_that_is_not_here_is_told_as_not_checked() -> None:
     report = checked(SWITZERLAND)
     assert codes(report) == []
-    assert {str(one.code) for one in report.unchecked} == {"X01", "II01", "II06"}
+    assert {str(one.code) for one in report.unchecked} == {"X01", "X11", "II01", "II06"}
     assert all("GHA" in one.reason for one in report.unchecked)
     assert checked(GHANA, SWITZERLAND).unchecked == []
 
