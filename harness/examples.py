@@ -10,8 +10,9 @@ Elsewhere: the expectations (`expected`), the run as a whole (`runner`), the tab
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from harness.adjusted import adjusted
 from harness.bookings import Booking, wrongly_dated
@@ -19,7 +20,8 @@ from harness.expected import Held
 from harness.outcome import TONNES, ExampleLine, ExamplePoint
 from harness.runner import Named, Record, Run, expected_case, named
 from harness.scenario import Example
-from schemas.effects import Move, Restate
+from ledger.first_transfer import Recorded, Subtype, Version, first_transfers
+from schemas.effects import AuthorizationEffect
 from schemas.identifiers import HUB, AccountNumber
 from schemas.messages import Entry, Proposal, parse_message
 from schemas.units import KIND_CODES, Key
@@ -29,6 +31,15 @@ __all__ = ["judge"]
 NONE = "none"
 
 
+class _Event(NamedTuple):
+    """A first transfer: the transaction that marked the units, and that of the event."""
+
+    transaction: str
+    of: str
+    subtype: Subtype
+    units: int
+
+
 @dataclass(frozen=True)
 class _Came:
     """What came of a run, as far as examples ask."""
@@ -36,6 +47,7 @@ class _Came:
     entries: dict[str, list[Entry]]
     """By transaction."""
     proposals: dict[str, Proposal]
+    events: list[_Event]
     held: dict[str, list[Held]]
     """By series, in order, as the log has it."""
     cases: set[Named]
@@ -78,11 +90,12 @@ async def judge(run: Run) -> list[ExampleLine]:
 
 async def _gather(run: Run) -> _Came:
     entries: defaultdict[str, list[Entry]] = defaultdict(list)
-    logged = {}
+    logged, events = {}, _Events()
     for row in await run.remote.rows(HUB, "select line from log_entries order by position"):
         message = parse_message(bytes(row.line))
         entries[message.conversation].append(message.body)
         logged[message.body.position] = message.body.at
+        events.take(message.conversation, message.body)
     sql = "select id, proposal from transactions"
     proposals = {
         row.id: parse_message(bytes(row.proposal)).body for row in await run.remote.rows(HUB, sql)
@@ -96,10 +109,35 @@ async def _gather(run: Run) -> _Came:
     return _Came(
         dict(entries),
         proposals,
+        events.found,
         {series: _merged(rows) for series, rows in held.items()},
         await named(run.remote),
         await wrongly_dated(run.remote, registries, logged),
     )
+
+
+class _Events:
+    """First transfers as entries tell them, in the order of the log."""
+
+    def __init__(self) -> None:
+        self.found: list[_Event] = []
+        self._recorded: dict[Version, Recorded] = {}
+        self._by: dict[Version, str] = {}
+
+    def take(self, transaction: str, entry: Entry) -> None:
+        """The next entry."""
+        for effect in entry.effects:
+            if isinstance(effect, AuthorizationEffect):
+                terms = effect.terms
+                version = (terms.party, terms.id, terms.version)
+                self._recorded[version] = Recorded(terms, entry.at)
+                self._by[version] = transaction
+        for one in first_transfers(entry, self._recorded):
+            ref, of = one.authorization, transaction
+            if ref is not None and one.occurred_at != one.at:
+                of = self._by[one.units.key.party, ref.id, ref.version]
+            units = one.units.last - one.units.first + 1
+            self.found.append(_Event(transaction, of, one.subtype, units))
 
 
 # --- points -------------------------------------------------------------------------------------
@@ -135,34 +173,19 @@ def _finding(detail: str, wanted: str) -> str:
 
 
 def _first_transfers(example: Example, records: Sequence[Record], came: _Came) -> ExamplePoint:
-    """Which steps were first transfers, of how many units."""
-    wanted = example.expect.first_transferred()
-    found = {}
-    for record in records:
-        entries = came.entries.get(record.transaction or "", [])
-        units = sum(_first_transferred(entry) for entry in entries)
-        if units:
-            found[record.step.name] = units
+    """Which steps were first transfers, by which kind of event, of how many units."""
+    steps = {record.transaction: record.step.name for record in records}
+    wanted, found = example.expect.first_transferred(), Counter[tuple[Subtype, str]]()
+    for event in came.events:
+        if event.transaction in steps:
+            name = steps.get(event.of, event.of)
+            found[event.subtype, name] += event.units
     return ExamplePoint(
         about="First transfers",
         expected=_events(wanted),
         got=_events(found),
         agrees=wanted == found,
     )
-
-
-def _first_transferred(entry: Entry) -> int:
-    """Units that an entry makes first-transferred: units that were not; and levies of an issuance,
-    which come into being so (3/CMA.3 annex paras 58, 59).
-    """
-    units = 0
-    for effect in entry.effects:
-        if isinstance(effect, Restate):
-            now = effect.after.first_transferred and not effect.before.first_transferred
-            units += effect.quantity * now
-        elif isinstance(effect, Move) and effect.source is None and entry.action == "issuance":
-            units += effect.quantity * effect.attributes.first_transferred
-    return units
 
 
 def _adjustments(example: Example, records: Sequence[Record], came: _Came) -> list[ExamplePoint]:
@@ -275,11 +298,11 @@ def _counted(states: Iterable[str]) -> str:
     return ", ".join(f"{n} {state}" for state, n in Counter(states).items())
 
 
-def _events(units: dict[str, int]) -> str:
-    total = f"{sum(units.values()):,} units"
-    return (
-        f"{total}: " + ", ".join(f"{n:,} by {name}" for name, n in units.items()) if units else NONE
-    )
+def _events(units: Mapping[tuple[Subtype, str], int]) -> str:
+    if not units:
+        return NONE
+    told = [f"{n:,} by {name} ({subtype})" for (subtype, name), n in units.items()]
+    return f"{sum(units.values()):,} units: {', '.join(told)}"
 
 
 def _adjusted(units: dict[str, int]) -> str:

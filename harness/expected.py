@@ -17,6 +17,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ledger.first_transfer import Subtype
 from schemas.effects import Cause
 from schemas.identifiers import AccountNumber, Actor, Participant, account_number
 from schemas.units import KIND_CODES, Key, Kind, Layer, Vintage, parse_itmo_block
@@ -82,24 +83,26 @@ class Expect(_Model):
 class ExpectExample(_Model):
     """What must come of an example; the ends of its steps stand with them.
 
-    `first_transfers` maps steps to the units that they first-transferred. `adjustments` maps a
-    Party and year (`GHA 2024`, and the unit of measure if it is no tonne) to the corresponding
+    `first_transfers` has, by the kind of event, the steps that are the first transfer and of how
+    many units: the step of the authorization, where that is the event. `adjustments` maps a Party
+    and year (`GHA 2024`, and the unit of measure if it is no tonne) to the corresponding
     adjustment that these units make. `holdings` maps series to ranges of serials (`5001-71733`) and
     the accounts that hold them. `alike` are steps that propose the very same and both count.
     """
 
-    first_transfers: dict[str, int]
+    first_transfers: dict[Subtype, dict[str, int]]
     adjustments: dict[str, int]
     holdings: Annotated[dict[str, dict[str, str]], Field(min_length=1)]
     alike: list[str] = []
     discrepancies: list[Planted] = []
     misdated: list[Misdated] = []
 
-    def first_transferred(self) -> dict[str, int]:
-        """Each step that first-transfers, with its units."""
+    def first_transferred(self) -> dict[tuple[Subtype, str], int]:
+        """Each first transfer, by the kind of event and its step, with its units."""
         return {
-            name: units
-            for text, units in self.first_transfers.items()
+            (subtype, name): units
+            for subtype, events in self.first_transfers.items()
+            for text, units in events.items()
             for name, _ in years_of(text)
         }
 

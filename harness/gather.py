@@ -26,7 +26,7 @@ from harness.outcome import (
 )
 from harness.remote import Remote
 from harness.runner import Record, Run
-from harness.sums import Pile, held_by, issued_in, unit_of
+from harness.sums import Pile, held_by, issued_in
 from schemas.effects import Move
 from schemas.envelope import Opened, open_envelope
 from schemas.identifiers import HUB, REC
@@ -50,7 +50,7 @@ async def gather(
     proven = {verdict["transaction"]: verdict for verdict in verdicts if verdict["valid"]}
     met = {line.id: line.agrees for line in examples}
     summary = await _summary(run, entries, envelopes, len(proven), met)
-    transactions = await _transactions(run, entries)
+    transactions = await _transactions(run)
     subject = _subject(run.records)
     return Outcome(
         title=run.scenario.title,
@@ -156,21 +156,17 @@ async def _discrepancies(remote: Remote) -> list[DiscrepancyLine]:
     ]
 
 
-async def _transactions(run: Run, entries: list[Message]) -> list[TransactionLine]:
+async def _transactions(run: Run) -> list[TransactionLine]:
     known = {r.id: r for r in await run.remote.rows(HUB, "select * from transactions")}
-    moved: defaultdict[str, list[Entry]] = defaultdict(list)
-    for message in entries:
-        moved[message.conversation].append(message.body)
     lines = []
     for record in run.records:
         row = known.get(record.transaction)
         proposal = parse_message(bytes(row.proposal)).body if row is not None else None
-        unit = unit_of(moved.get(record.transaction or "", []))
-        lines.append(_line(record, row, proposal, unit))
+        lines.append(_line(record, row, proposal))
     return lines
 
 
-def _line(record: Record, row: object, proposal: Proposal | None, unit: str) -> TransactionLine:
+def _line(record: Record, row: object, proposal: Proposal | None) -> TransactionLine:
     step = record.step
     quantity = (
         proposal.quantity if proposal else sum(u.span()[2] - u.span()[1] + 1 for u in step.units)
@@ -183,7 +179,7 @@ def _line(record: Record, row: object, proposal: Proposal | None, unit: str) -> 
         proposer=str(step.by),
         acquirer=str(step.acquirer) if step.acquirer else None,
         quantity=quantity,
-        unit=unit,
+        unit=step.unit or TONNES,
         identifiers=_identifiers(proposal, step.units[0].first if step.units else ""),
         state=record.state,
         expected=step.expect,

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from harness.outcome import TONNES, units_name
 from harness.remote import Remote
-from schemas.effects import Effect, Move
+from schemas.effects import Move
 from schemas.identifiers import Participant
 from schemas.messages import Entry
 
-__all__ = ["Pile", "held_by", "issued_in", "unit_of"]
+__all__ = ["Pile", "held_by", "issued_in"]
 
 
 class Pile(NamedTuple):
@@ -38,17 +38,11 @@ class Pile(NamedTuple):
 def issued_in(entries: Iterable[Entry]) -> Counter[str]:
     """Units that came into being, by name."""
     issued: Counter[str] = Counter()
-    for effect in _moves(effect for entry in entries for effect in entry.effects):
-        if effect.source is None:
+    for effect in (effect for entry in entries for effect in entry.effects):
+        if isinstance(effect, Move) and effect.source is None:
             name = units_name(effect.key.layer, effect.attributes.unit or TONNES)
             issued[name] += effect.quantity
     return issued
-
-
-def unit_of(entries: Iterable[Entry]) -> str:
-    """The unit of measure of what entries move; tonnes where they move nothing."""
-    moved = _moves(effect for entry in entries for effect in entry.effects)
-    return next((effect.attributes.unit or TONNES for effect in moved), TONNES)
 
 
 async def held_by(remote: Remote, participant: Participant) -> Counter[Pile]:
@@ -60,7 +54,3 @@ async def held_by(remote: Remote, participant: Participant) -> Counter[Pile]:
         layer = row.series.partition(":")[0]
         found[Pile(row.actor, row.kind, layer, unit)] += row.last - row.first + 1
     return found
-
-
-def _moves(effects: Iterable[Effect]) -> Iterable[Move]:
-    return (effect for effect in effects if isinstance(effect, Move))

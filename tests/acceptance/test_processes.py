@@ -22,7 +22,7 @@ KILLED = {
     "a1-first-transfer": "THA01",
     "a2-first-transfer": "HUB",
     "a2-second-tranche": "CHE01",
-    "a3-first-transfer": "GUY01",
+    "a3-issuance-issued": "GUY01",
     "a4-first-transfer": "UN01",
     "a10-part": "GHA01",
     "a10-remainder": "REC",

@@ -13,6 +13,7 @@ import pytest
 from harness.expected import read_account, years_of
 from harness.loading import load_scenario
 from harness.scenario import Example, Scenario, ScenarioError
+from ledger.first_transfer import Subtype
 from schemas.messages import Proposal
 
 FOLDER = Path(__file__).resolve().parents[3] / "scenarios"
@@ -97,7 +98,13 @@ def test_the_figures_of_the_real_examples_are_those_that_were_published() -> Non
     }
     assert transferred["A1"] == [1916]
     assert transferred["A2"] == [11_733, 60_000]
-    assert transferred["A3"] == [7_140_000]
+    assert {subtype for subtype, _ in examples["A3"].expect.first_transferred()} == {
+        Subtype.AUTHORIZATION,
+        Subtype.ISSUANCE,
+        Subtype.USE_OR_CANCELLATION,
+        Subtype.INTERNATIONAL,
+    }
+    assert sum(one.last - one.first + 1 for one in examples["A3"].expect.held()) == 7_140_000
     assert sum(transferred["A6"]) == 2_175_000
     assert len(transferred["A6"]) == 20
     assert transferred["A10"] == [4_000, 6_000]
@@ -204,7 +211,7 @@ last = "CA0005-THA01-THA-9-2021"
 days_later = 5
 
 [expect]
-first_transfers = { "transfer-2021..2022" = 9 }
+first_transfers.first-international-transfer = { "transfer-2021..2022" = 9 }
 adjustments = { "THA 2021..2022" = 9, "CHE 2025" = -4 }
 alike = ["again", "and-again"]
 
@@ -260,7 +267,10 @@ def test_a_scenario_has_all_that_its_examples_say(tmp_path: Path) -> None:
     assert len(scenario.plants) == 1
     (example,) = scenario.examples
     assert isinstance(example, Example)
-    assert example.expect.first_transferred() == {"transfer-2021": 9, "transfer-2022": 9}
+    assert example.expect.first_transferred() == {
+        (Subtype.INTERNATIONAL, "transfer-2021"): 9,
+        (Subtype.INTERNATIONAL, "transfer-2022"): 9,
+    }
     assert example.expect.adjusted() == {"CHE 2025": -4, "THA 2021": 9, "THA 2022": 9}
     assert [(one.series[-4:], one.first, one.last) for one in example.expect.held()] == [
         ("2021", 1, 4),
@@ -275,6 +285,7 @@ WRONG_EXAMPLES = {
     "wrong key": ('shows = "', 'says = "', "shows"),
     "years in disorder": ("transfer-2021..2022", "transfer-2022..2021", "first year comes before"),
     "nothing about a first transfer": ("2021..2022", "2021..2023", "nothing about transfer-2023"),
+    "no such kind of event": ("first-international-transfer", "first", "first_transfers"),
     "no such step": ('"again", "and-again"]', '"again", "anew"]', "anew is no step"),
     "alike untold": ('alike = ["again", "and-again"]', "alike = []", "alike are again, and-again"),
     "date untold": ("days_later = 5", "set_last = 9", "0 planted, 1 told"),
