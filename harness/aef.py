@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
+from pydantic_settings import SettingsConfigDict
 
 from aef.columns import columns_of
 from aef.findings import AefFinding, Code, Level
@@ -49,6 +50,12 @@ Lists = Annotated[
 ]
 
 
+class AnyRegistry(RegistryDaemonSettings):
+    """Any registry's settings, whatever its kind has besides."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+
 @app.command("export")
 def export(
     settings: Settings,
@@ -78,7 +85,7 @@ def export(
 
     def work() -> None:
         lists = read_nomenclature(nomenclature)
-        loaded = load_settings(RegistryDaemonSettings, settings)
+        loaded = load_settings(AnyRegistry, settings)
         first, last = _period(ndc_period, loaded.ndc_periods, party, year)
         row = SubmissionRow(
             party=party,

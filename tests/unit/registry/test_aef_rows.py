@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the ledger to a workbook and back: what entries did is what a Party reports."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from aef.nomenclature import load
+from aef.reading import read_workbook
+from aef.report import Report, check
+from aef.tables import Aef, SubmissionRow
+from aef.writing import write_workbook
+from ledger.actions import completion
+from ledger.effects import Everybody, apply
+from ledger.first_transfer import Recorded
+from ledger.holdings import Holdings
+from registry.aef_rows import Year
+from registry.aef_terms import authorization_row, entity_rows
+from schemas.effects import AuthorizationTerms
+from schemas.identifiers import Actor, Instant, PartyCode
+from schemas.messages import Entry, Proposal
+from schemas.units import Attributes, UseMark
+from tests.cast import (
+    ADM,
+    CHE,
+    GHA,
+    KOR,
+    MMR,
+    A,
+    I,
+    U,
+    account,
+    first_transfer,
+    issuance,
+    line,
+    terms,
+    transfer,
+    use,
+)
+
+LISTS = load()
+FULL: dict[str, Any] = {"sectors": ("Energy generation",), "parties": ("CHE", "KOR")}
+MIDSUMMER = "2025-07-01T12:00:00.000000Z"
+LAST_SECOND = "2025-12-31T23:59:59.999999Z"
+FIRST_SECOND = "2026-01-01T00:00:00.000000Z"
+NEXT_YEAR = "2026-05-01T00:00:00.000000Z"
+ENTITY = {
+    "id": "COOK",
+    "name": "Cookstoves Limited",
+    "country": "GHA",
+    "number": "GH-17",
+    "conditions": "None",
+}
+
+
+@dataclass
+class Ledger:
+    """What the log makes of proposals, without anybody who checks them."""
+
+    holdings: Holdings = field(default_factory=Holdings)
+    entries: list[tuple[Entry, str]] = field(default_factory=list)
+
+    def take(self, proposer: Actor, proposal: Mapping[str, Any], at: str = MIDSUMMER) -> None:
+        quantity = sum(one.last - one.first + 1 for one in proposal.get("lines", ()))
+        asked = {"quantity": quantity, "expires_at": "2030-01-01T00:00:00.000000Z", **proposal}
+        for name, model in (("terms", AuthorizationTerms), ("use", UseMark)):
+            if isinstance(asked.get(name), dict):
+                asked[name] = model.model_validate_json(_json(asked[name]))
+        one = Proposal.model_validate(asked | {"references": None})
+        effects = completion(one, proposer, self.holdings, "0" * 64)  # type: ignore[arg-type]
+        for effect in effects:
+            assert apply(self.holdings, effect, Everybody()) == []
+        number = len(self.entries)
+        entry = Entry(
+            log="test",
+            position=number,
+            acts=0,
+            at=Instant(at),
+            manifest=None,
+            state="completed",
+            action=one.action,
+            rules="1",
+            effects=tuple(effects),
+        )
+        conversation = f"{proposer.replace('/', '-')}-{number + 1}"
+        self.entries.append((entry, conversation))
+
+    def report(self, actor: Actor, year: int = 2025) -> Aef:
+        """A Party's tables, out of all entries: others' effects do nothing to it."""
+        made = Year(actor.participant, PartyCode(actor.section), year)
+        for entry, conversation in self.entries:
+            made.take(entry, conversation)
+        return made.report(
+            SubmissionRow(
+                party=actor.section,
+                version="1.0",
+                year=year,
+                submitted=f"{year + 1}-04-15",
+                ndc_first_year=2021,
+                ndc_last_year=2030,
+            )
+        )
+
+
+def _json(value: Any) -> str:
+    import json
+
+    return json.dumps(value, default=list)
+
+
+def packed(aef: Aef) -> io.BytesIO:
+    file = io.BytesIO()
+    write_workbook(aef, file, LISTS)
+    return file
+
+
+def checked(*books: Aef) -> Report:
+    return check([(f"{n}", packed(book)) for n, book in enumerate(books)], LISTS)
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    """Ghana has authorized and first-transferred 100 of 1,000 to Switzerland."""
+    made = Ledger()
+    made.take(GHA, issuance(GHA, U, 1, 1000))
+    made.take(GHA, {"action": "authorization", "terms": terms("GH-1", GHA, "CA0007", **FULL)})
+    made.take(GHA, first_transfer(1, 100, 1))
+    return made
+
+
+def kinds(aef: Aef) -> list[tuple[Any, ...]]:
+    return [(row.type, row.subtype, row.quantity) for row in aef.actions]
+
+
+def held(aef: Aef) -> list[tuple[Any, ...]]:
+    return [(row.first, row.last) for row in aef.holdings]
+
+
+def test_what_the_ledger_did_is_reported_checks_clean_and_is_read_back(ledger: Ledger) -> None:
+    ledger.take(CHE, transfer(I, 1, 50, CHE, KOR))
+    ledger.take(CHE, use(I, 51, 60, CHE))
+    ledger.take(KOR, use(I, 1, 5, KOR))
+    books = [ledger.report(actor) for actor in (GHA, CHE, KOR)]
+    report = checked(*books)
+    assert [str(one) for one in report.findings] == []
+    assert report.unchecked == []
+    for book in books:
+        assert read_workbook(packed(book), "A", LISTS).aef == book
+    ghana, swiss, korea = books
+    assert kinds(ghana) == [("First transfer", "First transfer to another Party", 100)]
+    assert kinds(swiss) == [("Acquisition", None, 100), ("Transfer", None, 50), ("Use", None, 10)]
+    assert kinds(korea) == [("Acquisition", None, 50), ("Use", None, 5)]
+    assert held(ghana) == []
+    assert held(swiss) == [("CA0007-GHA01-GHA-61-2023", "CA0007-GHA01-GHA-100-2023")]
+    assert held(korea) == [("CA0007-GHA01-GHA-6-2023", "CA0007-GHA01-GHA-50-2023")]
+    assert swiss.actions[0].transferring == "GHA"
+    assert swiss.actions[1].acquiring == "KOR"
+    assert (swiss.actions[2].user_party, swiss.actions[2].ndc_year) == ("CHE", 2025)
+    assert swiss.holdings[0].unit_first == "CA0007-GHA01-GHA-61-2023"
+
+
+@pytest.mark.parametrize(
+    ("at", "year"), [(LAST_SECOND, 2025), (FIRST_SECOND, 2026)], ids=["last", "first"]
+)
+def test_the_last_moment_of_a_year_and_the_first_of_the_next(
+    ledger: Ledger, at: str, year: int
+) -> None:
+    ledger.take(CHE, use(I, 1, 10, CHE), at)
+    reports = {which: ledger.report(CHE, which) for which in (2025, 2026)}
+    used = [which for which, aef in reports.items() for row in aef.actions if row.type == "Use"]
+    assert used == [year]
+    rest = ("CA0007-GHA01-GHA-11-2023", "CA0007-GHA01-GHA-100-2023")
+    all_ = ("CA0007-GHA01-GHA-1-2023", "CA0007-GHA01-GHA-100-2023")
+    assert held(reports[2025]) == [rest if year == 2025 else all_]
+    assert held(reports[2026]) == [rest]
+    assert [str(one) for one in checked(ledger.report(GHA), *reports.values()).findings] == []
+
+
+def test_what_is_held_at_the_end_of_a_year_is_not_changed_by_later_moves(ledger: Ledger) -> None:
+    before = ledger.report(CHE)
+    ledger.take(CHE, transfer(I, 1, 50, CHE, KOR), NEXT_YEAR)
+    ledger.take(CHE, use(I, 51, 60, CHE), NEXT_YEAR)
+    assert ledger.report(CHE) == before
+    assert ledger.report(CHE, 2026) != before
+
+
+def test_what_others_did_and_own_accounts_are_no_actions(ledger: Ledger) -> None:
+    own = line(I, 1, 10, account(CHE), account(CHE, number=2))
+    ledger.take(CHE, {"action": "transfer", "lines": (own,), "acquirer": CHE})
+    assert kinds(ledger.report(CHE)) == [("Acquisition", None, 100)]
+    assert held(ledger.report(CHE)) == [("CA0007-GHA01-GHA-1-2023", "CA0007-GHA01-GHA-100-2023")]
+    assert kinds(ledger.report(KOR)) == []
+
+
+def test_an_authorized_a64er_is_held_before_its_first_transfer_and_a_contribution_is_not() -> None:
+    ledger = Ledger()
+    full = terms("MM-1", MMR, "CA0001", **FULL)
+    ledger.take(MMR, {"action": "authorization", "terms": full})
+    ref = {"id": "MM-1", "version": 1}
+    authorized = Attributes.model_validate_json(_json({"designation": "N", "authorization": ref}))
+    for first, attributes in ((1, authorized), (101, Attributes(designation="MCU"))):
+        one = line(A, first, first + 99, target=account(MMR), attributes=attributes)
+        ledger.take(ADM, {"action": "issuance", "lines": (one,)})
+    assert held(ledger.report(MMR)) == [("CA0001-UN01-MMR-1-2024", "CA0001-UN01-MMR-100-2024")]
+    bring = line(A, 1, 40, account(MMR), account(KOR))
+    members = {"acquirer": KOR, "authorization": authorized.authorization}
+    ledger.take(MMR, {"action": "first-transfer", "lines": (bring,), **members})
+    cancelled = line(A, 101, 110, account(MMR), account(MMR, "CAN"))
+    mark = {"purpose": "OP", "user": "Somebody"}
+    ledger.take(MMR, {"action": "cancellation", "lines": (cancelled,), "use": mark})
+    myanmar, korea = ledger.report(MMR), ledger.report(KOR)
+    assert kinds(myanmar) == [("First transfer", "First transfer to another Party", 40)]
+    assert kinds(korea) == [("Acquisition", None, 40)]
+    assert (myanmar.actions[0].registry, korea.actions[0].registry) == ("UN01", "UN02")
+    assert [str(one) for one in checked(myanmar, korea).findings] == []
+
+
+CANCELLED = [
+    ({"purpose": "OP", "user": "COOK", "oimp": "Voluntary"}, "Cancellation", None),
+    (
+        {"purpose": "OP", "user": "COOK", "cancellation": "voluntary"},
+        "Voluntary Cancellation",
+        "Other cancellations",
+    ),
+    (
+        {"user": "CHE", "cancellation": "omge-voluntary"},
+        "Voluntary Cancellation",
+        "Voluntary cancellation to deliver OMGE",
+    ),
+    ({"user": "CHE", "cancellation": "other"}, "Cancellation", "Other cancellations"),
+]
+
+
+@pytest.mark.parametrize(("mark", "type_", "subtype"), CANCELLED)
+def test_a_cancellation_is_reported_by_its_kind(
+    mark: dict[str, Any], type_: str, subtype: str | None
+) -> None:
+    ledger = Ledger()
+    ledger.take(GHA, issuance(GHA, U, 1, 1000))
+    for who, approach in ((GHA, "CA0007"), (CHE, "CA0007")):
+        full = terms(
+            "GH-1",
+            who,
+            approach,
+            **FULL,
+            purposes=("NDC", "OP"),
+            first_transfer="use-or-cancellation",
+            oimp="Voluntary",
+            entities=("COOK",),
+            entity_records=(ENTITY,),
+        )
+        ledger.take(who, {"action": "authorization", "terms": full})
+    ledger.take(GHA, first_transfer(1, 100, 1))
+    one = line(I, 1, 10, account(CHE), account(CHE, "CAN"))
+    ledger.take(CHE, {"action": "cancellation", "lines": (one,), "use": mark})
+    swiss = ledger.report(CHE)
+    row = swiss.actions[-1]
+    assert (row.type, row.subtype, row.user_party) == (type_, subtype, "CHE")
+    assert row.user_entity == ("GH-17" if mark["user"] == "COOK" else None)
+    assert [str(one) for one in checked(ledger.report(GHA), swiss).findings] == []
+
+
+def test_units_of_another_metric_are_reported_in_it() -> None:
+    ledger = Ledger()
+    megawatts = Attributes(metric="non-GHG", unit="MWh")
+    ledger.take(GHA, issuance(GHA, U, 1, 100, attributes=megawatts))
+    full = terms("GH-1", GHA, "CA0007", **FULL, metric="non-GHG", unit="MWh")
+    ledger.take(GHA, {"action": "authorization", "terms": full})
+    ledger.take(GHA, first_transfer(1, 100, 1))
+    books = ledger.report(GHA), ledger.report(CHE)
+    (row,) = books[1].holdings
+    assert (row.metric, row.non_ghg_metric, row.quantity, row.non_ghg_quantity) == (
+        "non-GHG",
+        "MWh",
+        None,
+        100,
+    )
+    assert [str(one) for one in checked(*books).findings] == []
+
+
+def recorded(**members: Any) -> Recorded:
+    given = terms("GH-1", GHA, "CA0007", **members)
+    return Recorded(AuthorizationTerms.model_validate_json(_json(given)), Instant(MIDSUMMER))
+
+
+@pytest.mark.parametrize(
+    ("purposes", "said"),
+    [
+        (["NDC"], "NDC"),
+        (["IMP"], "IMP"),
+        (["OP"], "OP"),
+        (["IMP", "OP"], "OIMP"),
+        (["NDC", "IMP"], "NDC and IMP"),
+        (["NDC", "OP"], "NDC and OP"),
+        (["NDC", "IMP", "OP"], "NDC and OIMP"),
+    ],
+)
+def test_purposes_are_in_the_words_of_the_nomenclatures(purposes: list[str], said: str) -> None:
+    other = {} if purposes == ["NDC"] else {"first_transfer": "issuance"}
+    row = authorization_row(recorded(purposes=purposes, **other))
+    assert row.purposes == said
+    assert LISTS.exact("purposes", said)
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({}, None),
+        ({"vintage_from": 2022, "vintage_to": 2025}, "2022 - 2025"),
+        ({"use_to": 2030}, "Use: from 2021 to 2030"),
+        (
+            {"vintage_to": 2025, "use_to": 2030},
+            "Occurred: from 2021 to 2025. Use: from 2021 to 2030",
+        ),
+    ],
+)
+def test_a_timeframe_has_the_form_that_says_it(members: dict[str, Any], said: str | None) -> None:
+    assert authorization_row(recorded(**members)).timeframe == said
+
+
+def test_all_that_terms_say_stands_in_tables_2_and_5() -> None:
+    one = recorded(
+        purposes=["NDC", "OP"],
+        first_transfer="authorization",
+        oimp="Voluntary",
+        entities=["COOK"],
+        entity_records=[ENTITY],
+        quantity=500,
+        gwp="AR5",
+        sectors=["Agriculture", "Waste management"],
+        activity_types=["Biogas"],
+        date="2024-02-29",
+        explanation="See the agreement.",
+        revoked=True,
+        terms="Subject to change.",
+    )
+    row = authorization_row(one)
+    assert (row.date, row.sectors, row.entities) == (
+        "2024-02-29",
+        "Agriculture, Waste management",
+        "GH-17",
+    )
+    assert row.first_transfer == "Authorisation"
+    assert row.more == "This version revokes the authorization. See the agreement."
+    (entity,) = entity_rows(one)
+    assert (entity.id, entity.name, entity.country, entity.date) == (
+        "GH-17",
+        "Cookstoves Limited",
+        "GHA",
+        "2024-02-29",
+    )
