@@ -87,6 +87,7 @@ async def work(federation: Federation) -> None:
         assert await federation.transact(actor, proposal) == "completed"
 
 
+@pytest.mark.requirement(13)
 async def test_every_party_reports_what_it_did_and_all_of_it_agrees(federation: Federation) -> None:
     await work(federation)
     found = await books(federation)

@@ -132,6 +132,7 @@ WRONG: list[tuple[Callable[[Workbook], None], list[tuple[str, str, str]]]] = [
 ]
 
 
+@pytest.mark.requirement(103, case="fill_carp")
 @pytest.mark.parametrize(("edit", "wanted"), WRONG, ids=[one[0].__name__ for one in WRONG])
 def test_a_workbook_that_was_changed_says_where_and_what_to_do(
     edit: Callable[[Workbook], None], wanted: list[tuple[str, str, str]]

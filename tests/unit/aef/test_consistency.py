@@ -139,6 +139,14 @@ WRONG: list[tuple[str, list[Aef], list[str]]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.requirement(108, case="II07: the approach of the identifiers")
+@pytest.mark.requirement(107, case="underlying units offset by one")
+@pytest.mark.requirement(106, case="metric of the same units")
+@pytest.mark.requirement(106, case="sectors of the same units")
+@pytest.mark.requirement(105, case="two actions of a day without times")
+@pytest.mark.requirement(105, case="two actions of a day, told apart by their times")
+@pytest.mark.requirement(105, case="the same action twice")
+@pytest.mark.requirement(104, case="a Party that takes part in nothing")
 @pytest.mark.parametrize(
     ("books", "wanted"), [one[1:] for one in WRONG], ids=[one[0] for one in WRONG]
 )
@@ -147,6 +155,7 @@ def test_each_rule_is_told_by_its_code(books: list[Aef], wanted: list[str]) -> N
     assert codes(report) == sorted(wanted), [str(one) for one in report.findings]
 
 
+@pytest.mark.requirement(107)
 @pytest.mark.parametrize(
     ("first", "last"),
     [
@@ -186,12 +195,14 @@ def test_the_order_of_the_workbooks_says_nothing() -> None:
 # --- versions -------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement(101)
 def test_one_ten_comes_after_one_nine() -> None:
     assert Version.parse("1.9") < Version.parse("1.10") < Version.parse("2.0")
     assert str(Version.parse("1.9").next_minor()) == "1.10"
     assert str(Version.parse("1.10").next_major()) == "2.0"
 
 
+@pytest.mark.requirement(101)
 def test_a_later_version_supersedes_and_the_earlier_is_kept() -> None:
     wrong = replace(acting(mitigation="Removals"), submission=submitted(version="1.9").submission)
     right = submitted(version="1.10")

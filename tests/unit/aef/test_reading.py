@@ -163,6 +163,7 @@ def test_a_workbook_that_counts_days_from_1904_is_read_and_said_to() -> None:
     assert report.readings[0].aef == GHANA
 
 
+@pytest.mark.requirement(99)
 def test_a_spelling_mistake_of_the_nomenclature_survives() -> None:
     # C02 with a digit is how the list has it; CO2 with a letter is read as it.
     for spelled, found in (("C02 usage", []), ("CO2 usage", ["T02"])):
@@ -241,6 +242,7 @@ def test_a_submission_that_lies_like_the_other_tables_is_read() -> None:
     assert report.readings[0].aef == GHANA
 
 
+@pytest.mark.requirement(99)
 def test_other_nomenclatures_are_loaded_in_place_of_ours() -> None:
     text = (
         'date = "2027-01-01"\n[lists]\n'

@@ -40,11 +40,13 @@ def labels() -> dict[str, list[list[str]]]:
     }
 
 
+@pytest.mark.requirement(98)
 def test_the_five_tables_have_the_columns_of_the_format() -> None:
     assert [len(columns_of(table)) for table in SHEETS] == COUNTS
     assert labels() == json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 
+@pytest.mark.requirement(98)
 def test_a_workbook_has_the_six_sheets_and_their_headers() -> None:
     book = CalamineWorkbook.from_filelike(io.BytesIO(packed(GHANA)))
     assert book.sheet_names == [SUMMARY, *SHEETS.values()]
@@ -130,6 +132,7 @@ def test_text_that_markup_cannot_have_comes_back_as_it_was(text: str) -> None:
     assert list(reading.findings) == []
 
 
+@pytest.mark.requirement(103)
 def test_cells_that_do_not_apply_say_so_and_columns_of_the_carp_are_empty() -> None:
     cells = cells_elsewhere(packed(GHANA))["Table 3 Actions"]
     at = {column.name: number for number, column in enumerate(columns_of(ActionRow), start=1)}
@@ -141,6 +144,7 @@ def test_cells_that_do_not_apply_say_so_and_columns_of_the_carp_are_empty() -> N
     assert cell_name(first, at["more"]) not in cells
 
 
+@pytest.mark.requirement(100)
 def test_both_styles_of_identifiers_validate() -> None:
     serials = in_style(GHANA, Style.SERIAL)
     assert serials.actions[0].first == "1"
@@ -152,6 +156,7 @@ def test_two_styles_in_one_workbook_are_found() -> None:
     assert set(codes(checked(mixed))) == {"X07"}
 
 
+@pytest.mark.requirement(113)
 def test_a_public_workbook_has_no_confidential_field() -> None:
     published = public(GHANA)
     data = packed(published)

@@ -112,7 +112,7 @@ def test_a_check_before_a_submission_says_the_same_as_one_after_it(tmp_path: Pat
 
 def test_other_nomenclatures_are_taken_from_a_file(tmp_path: Path) -> None:
     lists, book = tmp_path / "lists.toml", tmp_path / "book.xlsx"
-    values = load().lists | {"sectors": ["Space flight"]}
+    values = {**load().lists, "sectors": ["Space flight"]}
     rows = "".join(f"{name} = {list(value)}\n" for name, value in values.items())
     lists.write_text(f'date = "2027-01-01"\n[lists]\n{rows}')
     book.write_bytes(packed(GHANA))

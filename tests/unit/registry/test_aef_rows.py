@@ -139,6 +139,7 @@ def held(aef: Aef) -> list[tuple[Any, ...]]:
     return [(row.first, row.last) for row in aef.holdings]
 
 
+@pytest.mark.requirement(32)
 def test_what_the_ledger_did_is_reported_checks_clean_and_is_read_back(ledger: Ledger) -> None:
     ledger.take(CHE, transfer(I, 1, 50, CHE, KOR))
     ledger.take(CHE, use(I, 51, 60, CHE))
@@ -162,6 +163,7 @@ def test_what_the_ledger_did_is_reported_checks_clean_and_is_read_back(ledger: L
     assert swiss.holdings[0].unit_first == "CA0007-GHA01-GHA-61-2023"
 
 
+@pytest.mark.requirement(97)
 @pytest.mark.parametrize(
     ("at", "year"), [(LAST_SECOND, 2025), (FIRST_SECOND, 2026)], ids=["last", "first"]
 )
@@ -179,6 +181,7 @@ def test_the_last_moment_of_a_year_and_the_first_of_the_next(
     assert [str(one) for one in checked(ledger.report(GHA), *reports.values()).findings] == []
 
 
+@pytest.mark.requirement(102)
 def test_what_is_held_at_the_end_of_a_year_is_not_changed_by_later_moves(ledger: Ledger) -> None:
     before = ledger.report(CHE)
     ledger.take(CHE, transfer(I, 1, 50, CHE, KOR), NEXT_YEAR)
