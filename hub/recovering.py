@@ -21,13 +21,14 @@ proposals (`causes`), what others had said (`words`) and say once more (`again`)
 (`owing`), the anchor (`guard`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from hub import saving, storage, tail
 from hub.ahead import Ahead
 from hub.causes import Causes
 from hub.guard import NO_LOG, RUNBOOK, Guard, Head, Refusal, bring, refused, root_at
+from hub.leaving import are_back, leave_out, stay_away
 from hub.owing import say_what_is_owed
 from hub.reach import approvals_counted, spans_moved
 from hub.state import HubFacts, Kept, facts_of
@@ -53,9 +54,12 @@ TAKEN_MAX = 200
 Lines = Sequence[tuple[Message, bytes]]
 
 
-async def begin_recovery(store: Store, guard: Guard) -> tuple[Head, Head]:
-    """Have the hub recover when it starts next; gives the log as it is, and what the anchor says.
-    The hub must not run. A recovery that has begun goes on as it was begun.
+async def begin_recovery(
+    store: Store, guard: Guard, without: Collection[Participant] = ()
+) -> tuple[Head, Head]:
+    """Have the hub recover when it starts next, and wait for everybody but these; gives the log as
+    it is, and what the anchor says. The hub must not run. A recovery that has begun goes on as it
+    was begun, but for whom it leaves out.
     """
     await store.lock_writer()
     async with store.transaction() as session:
@@ -66,9 +70,23 @@ async def begin_recovery(store: Store, guard: Guard) -> tuple[Head, Head]:
         held = guard.read(kept.directory.genesis)
         if kept.log.size >= held.size:
             await guard.compare(session, held, kept.log)
-        if not await get_mark(session, RECOVERING):
-            await set_mark(session, RECOVERING, kept.log.size)
+        base = await get_mark(session, RECOVERING) or kept.log.size
+        await set_mark(session, RECOVERING, base)
+        await leave_out(session, kept, without, base)
+        if without:
+            await _forget_what_contradicts(session, kept.log.size)
     return Head.of(kept.log), held
+
+
+async def _forget_what_contradicts(session: Session, size: int) -> None:
+    """What contradicts the log came back from somebody who may be left out now; otherwise it comes
+    back once more.
+    """
+    await tail.forget_entries(session, size)
+    for head in await tail.load_heads(session, size):
+        root = await root_at(session, head.size)
+        if root is None or root.hex() != head.root:
+            await tail.forget_head(session, head)
 
 
 async def undo_recovery(store: Store) -> Head:
@@ -88,6 +106,7 @@ async def undo_recovery(store: Store) -> Head:
                 f"or bring another copy of the database; {RUNBOOK}",
             )
         await set_mark(session, RECOVERING, 0)
+        await stay_away(session)
     return Head.of(kept.log)
 
 
@@ -104,16 +123,27 @@ class Awaited(NamedTuple):
 
 
 class Recovery:
-    """Brings back the tail of a log; `base` is the size that it had when that began."""
+    """Brings back the tail of a log; `base` is the size that it had when that began, `returning`
+    that from which on somebody was left out who is waited for now.
+    """
 
-    def __init__(self, kept: Kept, guard: Guard, policy: Policy, base: int) -> None:
+    def __init__(
+        self,
+        kept: Kept,
+        guard: Guard,
+        policy: Policy,
+        base: int,
+        returning: dict[Participant, int] | None = None,
+    ) -> None:
         self._ahead = Ahead(kept.directory, kept.acts)
         self._kept = kept
         self._guard = guard
         self._policy = policy
         self._base = base
+        self._returning = returning or {}
         self._causes = Causes()
-        self._words = Words(base, self._causes)
+        first = min([base, *self._returning.values()])
+        self._words = Words(first, self._causes, kept.left_out)
         self._awaited: Awaited | None = None
         self._said: tuple[object, ...] = ()
 
@@ -216,10 +246,13 @@ class Recovery:
         somebody has not sent again yet what it had said.
         """
         if self._awaited is not None:
-            if self._awaited.author in others.whole:
+            author = self._awaited.author
+            if author.participant in self._kept.left_out:
+                raise refused(Refusal.LACKING, _away(self._awaited))
+            if author in others.whole:
                 raise refused(Refusal.LACKING, _gone(self._awaited))
             return False
-        lost = await _still_lacking(session, facts, aim)
+        lost = await _still_lacking(session, facts, aim, self._kept.left_out)
         if lost is not None:
             raise refused(Refusal.LACKING, f"everybody gave back what they keep, and {lost}")
         return await self._words.hold(session, facts.directory, batch, others)
@@ -227,7 +260,9 @@ class Recovery:
     async def _end(self, session: Session, facts: HubFacts, batch: Batch) -> None:
         """Go on."""
         await self._guard.check(session, facts.directory.genesis, facts.log)
-        await say_what_is_owed(session, facts, self._base, self._causes, batch)
+        first = dict.fromkeys(facts.directory.members.keys() - self._kept.left_out, self._base)
+        await say_what_is_owed(session, facts, first | self._returning, self._causes, batch)
+        await are_back(session)
         await _end_answers(session, self._kept)
         await set_mark(session, RECOVERING, 0)
         await set_mark(session, RECOVERED, 1)
@@ -242,6 +277,15 @@ def _gone(awaited: Awaited) -> str:
     return (
         f"entry {awaited.position} begins {awaited.transaction}, and its proposal is with nobody "
         f"any more: {author} has sent again all that it keeps. {bring(author)}"
+    )
+
+
+def _away(awaited: Awaited) -> str:
+    """Nobody has a proposal whose author is left out."""
+    author = awaited.author
+    return (
+        f"entry {awaited.position} begins {awaited.transaction}, and its proposal is with "
+        f"{author}, if with anybody: recover with {author.participant}; {RUNBOOK}"
     )
 
 
@@ -301,7 +345,9 @@ async def _take_heads(session: Session, facts: HubFacts) -> None:
     await tail.forget_heads(session, heads)
 
 
-async def _still_lacking(session: Session, facts: HubFacts, aim: Head) -> str | None:
+async def _still_lacking(
+    session: Session, facts: HubFacts, aim: Head, left_out: frozenset[Participant]
+) -> str | None:
     """What nobody has given back and somebody was sent; None when there is nothing."""
     size = facts.log.size
     entry, head = await tail.first_left(session)
@@ -314,6 +360,8 @@ async def _still_lacking(session: Session, facts: HubFacts, aim: Head) -> str | 
     journal = Journal(HUB)
     await journal.load(session)
     for (sender, recipient), beyond in sorted(journal.ahead.items()):
+        if recipient in left_out:
+            continue
         free = journal.sent(sender, recipient) + 1
         return f"{recipient} has our envelope {min(beyond)} and not {free}, before it; {RUNBOOK}"
     return None

@@ -106,6 +106,8 @@ class Control:
         self._told: dict[Actor, int] = {}
         self.recovering = False
         """Whether nobody is heard, and the hub takes back what it has lost (rule 3.13)."""
+        self.left_out: frozenset[Participant] = frozenset()
+        """Of whom nothing is heard, and to whom nothing is said."""
         self.meet(greets)
 
     def meet(self, peers: Iterable[Participant]) -> None:
@@ -128,7 +130,7 @@ class Control:
         while that is the hub, to which whatever others say may give rise to something new.
         """
         waiting = self.waiting
-        return Everybody() if HUB in waiting or self.recovering else waiting
+        return Everybody() if HUB in waiting or self.recovering else waiting | self.left_out
 
     @property
     def others(self) -> Others:
