@@ -462,6 +462,42 @@ async def test_whoever_is_gone_is_left_out_until_it_is_back(
     await goes_on(federation, 331)
 
 
+async def test_a_program_that_was_left_out_waits_and_then_goes_on(
+    federation: Federation, keeper: Keeper
+) -> None:
+    """It had taken part in the lost time; units are under way to it when it is back."""
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    await lively(federation)
+    await federation.stop(HUB, SWISS)
+
+    await set_back(federation, older)
+    await told_to_recover(federation, SWISS)
+    await federation.start(HUB)
+    await recovered(federation)
+    assert await federation.transact(GHA, issuance(GHA, U, 2001, 2100)) == "completed"
+    done, why = await federation.act(profile(GHA, KOR, Profile.VIEW, federation.clock.now()))
+    assert done, why
+    pending = await federation.propose(GHA, first_transfer(511, 520, 511), lifetime_seconds=9000)
+    await federation.reached(pending, "cleared")
+    await federation.start(SWISS)
+    await asyncio.sleep(60)
+    assert not federation.nodes[SWISS].ready.is_set()
+    assert federation.logged(events.LEFT_OUT_HEARD, actor=CHE)
+    assert await federation.state(pending, SWISS) is None
+
+    await federation.stop(HUB)
+    await federation.let_go()
+    await told_to_recover(federation)
+    await federation.start(HUB)
+    await recovered(federation, times=2)
+    await federation.greeted()
+    assert await federation.ended(pending) == "completed"
+    await goes_on(federation, 331)
+
+
 async def test_what_had_been_refused_is_not_carried_out_when_it_comes_again(
     federation: Federation, keeper: Keeper
 ) -> None:
