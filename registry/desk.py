@@ -82,7 +82,7 @@ def _propose(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: B
     proposal = stated(proposal, facts.authorizations)
     number = facts.numbers.get(actor, 0) + 1
     transaction = TransactionId(f"{actor.replace('/', '-')}-{number}")
-    found = examine(Ask(transaction, actor, proposal, facts))
+    found = _beyond(order, proposal) or examine(Ask(transaction, actor, proposal, facts))
     found += not_open(facts, proposal, mine)
     found = found or look_for_report(facts.initial_reports, proposal, transaction, batch)
     if found:
@@ -110,11 +110,32 @@ def _propose(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: B
     return []
 
 
+def _beyond(order: Order, proposal: Proposal) -> Findings:
+    """What an entity's person may not do: it acts as itself, with units of its own accounts."""
+    entity = order.entity
+    if entity is None:
+        return []
+    found = []
+    for i, line in enumerate(proposal.lines):
+        if line.source not in entity.accounts:
+            detail = f"{entity.id} acts with units of its own accounts alone"
+            where = f"body/lines/{i}/source"
+            found.append(finding(Reason.COMMAND_NOT_ALLOWED, detail, field=where))
+    if not proposal.lines:
+        found.append(finding(Reason.COMMAND_NOT_ALLOWED, f"{entity.id} acts with units alone"))
+    if proposal.use is not None and proposal.use.user != entity.id:
+        detail = f"{entity.id} does not use for {proposal.use.user}"
+        found.append(finding(Reason.COMMAND_NOT_ALLOWED, detail, field="body/use/user"))
+    return found
+
+
 def _withdraw(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Batch) -> Findings:
     id_ = TransactionId(order.arguments["transaction"])
     known = facts.transactions.get(id_)
     if known is None or known.proposer not in mine:
         return [finding(Reason.TRANSACTION_UNKNOWN, str(id_))]
+    if known.proposal is not None and (found := _beyond(order, known.proposal)):
+        return found
     if known.state is not State.CLEARED:
         return [finding(Reason.TRANSACTION_STATE, f"{id_} is {known.state}")]
     body = Withdrawal(comment=order.arguments.get("comment"))

@@ -11,34 +11,49 @@ Elsewhere: what a command does (each program's `decide`), the tool that writes i
 """
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from ledger.directory import act_signature
 from runtime.clock import Ids
-from runtime.program import Order
+from runtime.program import Entity, Order
 from runtime.store import Session
 from runtime.tables import desk
 from schemas import jws
 from schemas.directory import KeyText
 from schemas.envelope import digest
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Instant, Participant
+from schemas.identifiers import AccountNumber, Instant, Participant
 from schemas.messages import strict_json
-from schemas.units import Frozen
+from schemas.units import Frozen, User
 
 __all__ = ["Operator", "check_order", "submit", "write_order"]
 
 RANKS = {"viewer": 0, "operator": 1, "administrator": 2}
 
+ENTITY_COMMANDS = frozenset({"propose", "withdraw"})
+"""What the role entity may command, about its own accounts."""
+
 
 class Operator(Frozen):
-    """A person who may command this node. Roles: viewer, operator, administrator."""
+    """A person who may command this node. Roles: viewer, operator, administrator; or entity, for
+    one who acts for the authorized entity `entity`, with units in its `accounts` alone. Whoever is
+    taken off the list has no access any more.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
-    role: Annotated[str, Field(pattern=r"^(?:viewer|operator|administrator)$")]
+    role: Annotated[str, Field(pattern=r"^(?:viewer|operator|administrator|entity)$")]
     key: KeyText
+    entity: User | None = None
+    accounts: Annotated[tuple[AccountNumber, ...], Field(strict=False, max_length=100)] = ()
+
+    @model_validator(mode="after")
+    def _entity_has_accounts(self) -> Self:
+        given = (self.entity is not None, bool(self.accounts))
+        if given != (self.role == "entity",) * 2:
+            raise ValueError("entity and accounts go with the role entity, and only with it")
+        return self
 
 
 class _Line(Frozen):
@@ -110,6 +125,12 @@ def check_order(
     needed = roles.get(line.command)
     if needed is None:
         return finding(Reason.COMMAND_INVALID, f"no command {line.command} here")
+    if operator.entity is not None:
+        if line.command not in ENTITY_COMMANDS:
+            detail = f"{line.command} is not for entities"
+            return finding(Reason.COMMAND_NOT_ALLOWED, detail)
+        entity = Entity(operator.entity, operator.accounts)
+        return Order(row.id, line.command, operator.name, line.arguments, entity)
     if RANKS[operator.role] < RANKS[needed]:
         detail = f"{line.command} needs the role {needed}, {operator.name} is {operator.role}"
         return finding(Reason.COMMAND_NOT_ALLOWED, detail)

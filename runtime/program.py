@@ -13,18 +13,29 @@ batch. A raised exception is a bug: nothing of the batch is committed and the it
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ledger.directory import Directory
 from runtime.clock import Ids
 from runtime.store import Session
 from schemas.envelope import Opened, digest
 from schemas.findings import Finding
-from schemas.identifiers import Actor, Digest, Instant, Participant
+from schemas.identifiers import AccountNumber, Actor, Digest, Instant, Participant
 from schemas.messages import Message, new_message
 from schemas.units import Frozen
 
-__all__ = ["Batch", "Heard", "Item", "Order", "Others", "Program", "Recovery", "Said", "Tick"]
+__all__ = [
+    "Batch",
+    "Entity",
+    "Heard",
+    "Item",
+    "Order",
+    "Others",
+    "Program",
+    "Recovery",
+    "Said",
+    "Tick",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,13 @@ class Heard:
         return f"{self.author}#{self.sequence}/{self.index}"
 
 
+class Entity(NamedTuple):
+    """An authorized entity at the desk of a registry: its name there, and its accounts."""
+
+    id: str
+    accounts: tuple[AccountNumber, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """An operator's command whose signature and role were checked."""
@@ -53,6 +71,8 @@ class Order:
     command: str
     operator: str
     arguments: dict[str, Any]
+    entity: Entity | None = None
+    """Set where the operator acts for an authorized entity, and not for the Party."""
 
     @property
     def name(self) -> str:

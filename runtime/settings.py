@@ -51,7 +51,8 @@ class DaemonSettings(BaseSettings):
     genesis: Path | None = None
     """The genesis act, with which the log must begin; every program but the hub needs it."""
     operators: list[Operator] = []
-    """Who may give commands: name, role (viewer, operator, administrator), public key."""
+    """Who may give commands: name, role (viewer, operator, administrator, entity), public key; for
+    an authorized entity also its name, and the accounts whose units it may move."""
     http_host: str = "127.0.0.1"
     """Where /healthz, /readyz and /metrics are served."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 0

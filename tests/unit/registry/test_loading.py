@@ -5,7 +5,7 @@ is there for the next one all the same.
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from registry.state import RegistryFacts
 from registry.tables import authorizations
 from runtime.clock import Ids
 from runtime.many import add
-from runtime.program import Batch, Heard, Item, Order
+from runtime.program import Batch, Entity, Heard, Item, Order
 from runtime.schema import migrate
 from runtime.store import Store, open_store
 from schemas.effects import AuthorizationTerms
@@ -42,6 +42,7 @@ from tests.cast import (
     line,
     terms,
     transfer,
+    use,
 )
 
 NOON = Instant.of(START)
@@ -178,6 +179,31 @@ async def test_accounts_of_an_earlier_build_are_of_tonnes(tmp_path: Path) -> Non
     facts = await old.load(order(1, "close-account", account=account(GHA)))
     assert facts.accounts[account(GHA)].unit is None
     await old.store.close()
+
+
+@pytest.mark.requirement(31)
+async def test_an_entity_acts_with_units_of_its_own_accounts_and_as_itself(bench: Bench) -> None:
+    await bench.run(opening(1), opening(2), opening(3, "use"))
+    airline = Entity("Airline", (account(GHA, "HLD", 2),))
+
+    def asks(number: int, proposal: dict[str, Any]) -> Order:
+        return replace(proposing(number, proposal), entity=airline)
+
+    issuing = asks(3, issuance(GHA, U, 1, 10))
+    using = asks(4, use(I, 1, 10, GHA))
+    authorizing = asks(5, {"action": "authorization", "terms": terms("GH-9", GHA, "CA0007")})
+    mine = transfer(I, 1, 10, GHA, CHE)
+    own = line(I, 1, 10, account(GHA, "HLD", 2), account(CHE))
+    found = await bench.run(issuing, using, authorizing, asks(6, mine | {"lines": (own,)}))
+    assert [[(f.reason, f.field) for f in each] for each in found[:3]] == [
+        [(Reason.COMMAND_NOT_ALLOWED, "body/lines/0/source")],
+        [
+            (Reason.COMMAND_NOT_ALLOWED, "body/lines/0/source"),
+            (Reason.COMMAND_NOT_ALLOWED, "body/use/user"),
+        ],
+        [(Reason.COMMAND_NOT_ALLOWED, None)],
+    ]
+    assert Reason.COMMAND_NOT_ALLOWED not in of(found[3]), "what it has not got, other checks say"
 
 
 async def test_the_accounts_of_an_enclosed_proposal_are_loaded(bench: Bench) -> None:

@@ -8,14 +8,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 
 from runtime.clock import Ids
 from runtime.orders import Operator, check_order, submit, write_order
-from runtime.program import Order
+from runtime.program import Entity, Order
 from runtime.store import open_store
 from schemas.findings import Finding, Reason
-from tests.cast import CHE, GHA, public, signer
+from tests.cast import CHE, GHA, account, public, signer
 from tests.peer import NOON
 from tests.toy import make_database
 
@@ -24,6 +25,15 @@ OPERATORS = {
     name: Operator(name=name, role=role, key=public(name))
     for name, role in (("vera", "viewer"), ("otto", "operator"), ("olga", "administrator"))
 }
+OPERATORS["eva"] = Operator.model_validate(
+    {
+        "name": "eva",
+        "role": "entity",
+        "key": public("eva"),
+        "entity": "Airline",
+        "accounts": [str(account(GHA))],
+    }
+)
 ROLES = {"look": "viewer", "propose": "operator", "rotate-key": "administrator"}
 ARGUMENTS = {"quantity": 7, "lines": [{"first": 1}]}
 
@@ -47,6 +57,43 @@ def checked(found: Any, participant: Any = DESK) -> Order | Finding:
 
 def test_a_signed_command_within_its_operators_role_is_an_order() -> None:
     assert checked(row()) == Order(3, "propose", "otto", ARGUMENTS)
+
+
+@pytest.mark.requirement(31)
+@pytest.mark.parametrize("command", ["propose", "look", "rotate-key"])
+def test_an_entity_s_person_may_propose_and_nothing_else(command: str) -> None:
+    found = checked(row(command, "eva"))
+    if command == "propose":
+        assert found == Order(3, "propose", "eva", ARGUMENTS, Entity("Airline", (account(GHA),)))
+    else:
+        assert isinstance(found, Finding)
+        assert found.reason is Reason.COMMAND_NOT_ALLOWED
+
+
+@pytest.mark.requirement(31)
+def test_an_entity_whose_access_is_revoked_is_refused_what_it_has_signed() -> None:
+    signed = row("propose", "eva")
+    assert isinstance(checked(signed), Order)
+    left = {name: one for name, one in OPERATORS.items() if name != "eva"}
+    found = check_order(signed, DESK, left, ROLES)
+    assert isinstance(found, Finding)
+    assert (found.reason, found.detail) == (Reason.COMMAND_NOT_ALLOWED, "no such operator here")
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"role": "entity"},
+        {"role": "entity", "entity": "Airline"},
+        {"role": "entity", "accounts": [str(account(GHA))]},
+        {"role": "operator", "entity": "Airline", "accounts": [str(account(GHA))]},
+        {"role": "viewer", "accounts": [str(account(GHA))]},
+        {"role": "entity", "entity": "Airline", "accounts": ["GHA01-GHA-HLD-1-99"]},
+    ],
+)
+def test_entity_and_accounts_go_with_the_role_entity(members: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Operator.model_validate({"name": "eva", "key": public("eva")} | members)
 
 
 RANKS = [
