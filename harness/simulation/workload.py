@@ -21,17 +21,7 @@ from harness.simulation.cast import ADM, KOR, MMR, ROG, VUT, Cast
 from schemas.identifiers import Actor, account_number
 from schemas.units import Key, Layer
 
-__all__ = [
-    "APPROACH",
-    "FIRST_UNITS",
-    "MWH",
-    "MWH_NUMBER",
-    "VINTAGE",
-    "Held",
-    "Operation",
-    "Workload",
-    "own_key",
-]
+__all__ = ["APPROACH", "FIRST_UNITS", "VINTAGE", "Held", "Operation", "Workload", "own_key"]
 
 Holdings = Mapping[str, list[tuple[int, int, str, str]]]
 """Per key: ranges with first and last serial, account, and the text of the attributes."""
