@@ -8,16 +8,16 @@ early enough to hold an entry before: what the hub says of acts and deliveries i
 Elsewhere: what a proof proves (`ledger.convicting`), why a node halts (`applying`, `witness`).
 """
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, select
 
 from ledger import log
 from ledger.growth import Growth
 from registry import tables
 from runtime.errors import LocalProtocolError
 from runtime.journal import kept_line, received_range, said_lines
+from runtime.places import Place, hub_said, is_before, last_before
 from runtime.store import Session
 from runtime.tables import dead_letters, messages
 from schemas.envelope import EnvelopeError, digest, open_envelope, open_manifest
@@ -33,16 +33,6 @@ PROOFS = {Reason.LOG_DIFFERS, Reason.CONSENT_MISSING}
 """Of what a node halts at."""
 LEAVES = 500
 """Entries looked at together, when a delivery tree is built again."""
-
-
-class Place(NamedTuple):
-    """Where a message of the hub stands."""
-
-    sequence: int
-    line: int
-
-
-Before = ColumnElement[bool]
 
 
 async def accuse(session: Session, to: Participant, letter: int) -> tuple[Misbehaviour, Trust]:
@@ -89,33 +79,12 @@ async def _halted_at(session: Session, letter: int) -> tuple[Message, Place]:
 # --- the run ------------------------------------------------------------------------------------
 
 
-def _is_before(place: Place) -> Before:
-    column = messages.c
-    return or_(
-        column.sequence < place.sequence,
-        and_(column.sequence == place.sequence, column.line < place.line),
-    )
-
-
-async def _last(session: Session, type_: str, place: Place) -> Place | None:
-    """The hub's last message of a type before a place."""
-    column = messages.c
-    statement = (
-        select(column.sequence, column.line)
-        .where(column.author == HUB_ACTOR, column.type == type_, _is_before(place))
-        .order_by(column.sequence.desc(), column.line.desc())
-        .limit(1)
-    )
-    row = (await session.execute(statement)).one_or_none()
-    return Place(row.sequence, row.line) if row else None
-
-
 async def _beginning(session: Session, place: Place) -> tuple[Place, Checkpoint | None]:
     """Where the run begins: behind the last head that has an entry behind it, or with the hub's
     first word. Its line is how many messages of that envelope come before.
     """
-    entry = await _last(session, "entry", place)
-    head = await _last(session, "checkpoint", entry) if entry else None
+    entry = await last_before(session, "entry", place)
+    head = await last_before(session, "checkpoint", entry) if entry else None
     if head is None:
         return Place(1, 0), None
     (body,) = await received_range(session, HUB_ACTOR, head.sequence, head.sequence)
@@ -139,7 +108,7 @@ async def _grown(session: Session, actor: Actor, size: int) -> Growth:
         span = table.c.number.between(grown.size, min(size, grown.size + LEAVES) - 1)
         statement = select(table.c.digest).where(table.c.actor == actor, span)
         digests = [row.digest for row in await session.execute(statement.order_by(table.c.number))]
-        lines = {digest(one.line.encode()): one.line for one in await _said(session, digests)}
+        lines = {digest(one.line.encode()): one.line for one in await hub_said(session, digests)}
         for one in digests:
             grown = grown.append(log.leaf_hash(lines[one].encode())).written()
     return grown
@@ -148,23 +117,16 @@ async def _grown(session: Session, actor: Actor, size: int) -> Growth:
 # --- what stands beside it ----------------------------------------------------------------------
 
 
-async def _said(session: Session, digests: Iterable[Digest]) -> list[Said]:
-    """Messages of the hub, as it said them here."""
-    kept = [one for one in await said_lines(session, digests) if one.author == HUB_ACTOR]
-    lines = [await kept_line(session, one) for one in kept]
-    return [Said(manifest=manifest.decode(), line=line.decode()) for manifest, line in lines]
-
-
 async def _entries(session: Session, place: Place, *which: ColumnElement[bool]) -> list[Said]:
     """Entries before a place, in the order in which they came."""
     column = messages.c
     statement = (
         select(column.digest)
-        .where(column.author == HUB_ACTOR, column.type == "entry", _is_before(place), *which)
+        .where(column.author == HUB_ACTOR, column.type == "entry", is_before(place), *which)
         .order_by(column.sequence, column.line)
     )
     order = [row.digest for row in await session.execute(statement)]
-    lines = {digest(one.line.encode()): one for one in await _said(session, order)}
+    lines = {digest(one.line.encode()): one for one in await hub_said(session, order)}
     return [lines[one] for one in order]
 
 
@@ -231,4 +193,4 @@ async def _enclosed(session: Session, which: ColumnElement[bool]) -> Sequence[En
     passed_on = and_(column.author == HUB_ACTOR, column.type == "enclosure")
     statement = select(column.digest).where(passed_on, which)
     digests = [row.digest for row in await session.execute(statement)]
-    return [parse_message(one.line.encode()).body for one in await _said(session, digests)]
+    return [parse_message(one.line.encode()).body for one in await hub_said(session, digests)]

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the hub's messages stand in its sequence to this participant.
+
+A proof of misbehaviour is a run of what the hub said here, from one place to another.
+
+Elsewhere: the journal that all of it is taken from (`journal`), the proofs themselves
+(`registry.accusing`, `reconciliation.accusing`).
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, and_, or_, select
+
+from runtime.journal import kept_line, said_lines
+from runtime.store import Session
+from runtime.tables import messages
+from schemas.evidence import Said
+from schemas.identifiers import HUB_ACTOR, Digest
+
+__all__ = ["Place", "hub_said", "is_before", "last_before"]
+
+
+class Place(NamedTuple):
+    """Where a message stands: its envelope's sequence, and how many messages precede it there."""
+
+    sequence: int
+    line: int
+
+
+def is_before(place: Place) -> ColumnElement[bool]:
+    """Whether a message of the same sequence stands before a place."""
+    column = messages.c
+    return or_(
+        column.sequence < place.sequence,
+        and_(column.sequence == place.sequence, column.line < place.line),
+    )
+
+
+async def last_before(session: Session, type_: str, place: Place) -> Place | None:
+    """The hub's last message of a type before a place."""
+    column = messages.c
+    statement = (
+        select(column.sequence, column.line)
+        .where(column.author == HUB_ACTOR, column.type == type_, is_before(place))
+        .order_by(column.sequence.desc(), column.line.desc())
+        .limit(1)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return Place(row.sequence, row.line) if row else None
+
+
+async def hub_said(session: Session, digests: Iterable[Digest]) -> list[Said]:
+    """Messages of the hub, as it said them here."""
+    kept = [one for one in await said_lines(session, digests) if one.author == HUB_ACTOR]
+    lines = [await kept_line(session, one) for one in kept]
+    return [Said(manifest=manifest.decode(), line=line.decode()) for manifest, line in lines]
