@@ -6,8 +6,8 @@
    missing: what is not in them was not said.
 3. *The beginning* is a head that the hub signed, or its very first word.
 4. *The contradiction*: read as its recipient read it, some word does not fit those before it
-   (`shown`), takes a transaction where it cannot go, or binds an actor that did not agree
-   (`consent`).
+   (`shown`, and to the reconciliation service `shown_whole`), takes a transaction where it cannot
+   go, or binds an actor that did not agree (`consent`).
 
 The first three must hold, or the file proves nothing; the fourth is what convicts. Whoever made
 the file chose what stands in it, so nothing is held against the hub that something left out could
@@ -16,7 +16,7 @@ such words are read as the hub says that they were said. What belongs to another
 that this version does not know, ends the reading.
 
 All is pure. Elsewhere: the form of a file (`schemas.misbehaviour`), making one
-(`registry.accusing`), evidence of a transaction (`verifying`).
+(`registry.accusing`, `reconciliation.accusing`), evidence of a transaction (`verifying`).
 """
 
 from bisect import bisect_left
@@ -29,14 +29,23 @@ from ledger.directory import Directory, DirectoryError
 from ledger.flaws import Flaw, must
 from ledger.growth import Growth
 from ledger.proven_words import ProvenWord, prove_word
-from ledger.shown import false_entry, false_step, learned, open_head, read_head
+from ledger.shown import false_entry, false_step, learned, open_head, origin_of, read_head
+from ledger.shown_whole import WholeLog
 from ledger.transactions import State
 from schemas.directory import SignedAct
 from schemas.effects import DirectoryEffect
 from schemas.envelope import EnvelopeError, Opened, digest, open_envelope, verify
 from schemas.evidence import Trust
-from schemas.identifiers import HUB, HUB_ACTOR, Actor, Digest, Participant, TransactionId
-from schemas.messages import Checkpoint, Entry, Malformed, Message, Proposal, parse_message
+from schemas.identifiers import HUB, HUB_ACTOR, REC, Actor, Digest, Participant, TransactionId
+from schemas.messages import (
+    Checkpoint,
+    Enclosure,
+    Entry,
+    Malformed,
+    Message,
+    Proposal,
+    parse_message,
+)
 from schemas.misbehaviour import Misbehaviour
 
 __all__ = ["Conviction", "convict"]
@@ -84,6 +93,7 @@ def _directory(file: Misbehaviour, trust: Trust) -> tuple[Directory, tuple[int, 
     directory, positions = None, list[int]()
     for said in file.directory:
         entry = _entry(parse_message(said.line.encode()))
+        must(entry.log == trust.log, f"an act is of the log {entry.log}, not of {trust.log}")
         must(entry.acts == len(positions), f"an act before entry {entry.position} is left out")
         must(not positions or entry.position > positions[-1], "acts are not in the log's order")
         act = _act(entry)
@@ -131,6 +141,16 @@ def _act(entry: Entry) -> SignedAct:
     return SignedAct(act=acts[0].act, signatures=acts[0].signatures)
 
 
+def _grown(size: int, hashes: Sequence[Digest], root: str, what: str) -> Growth:
+    """A tree from its largest complete subtrees; `Flaw` if it has another root."""
+    addresses = log.frontier(size)
+    must(len(addresses) == len(hashes), f"{what} is another")
+    nodes = (bytes.fromhex(value) for value in hashes)
+    grown = Growth(size, dict(zip(addresses, nodes, strict=True)))
+    must(grown.root().hex() == root, f"{what} is another")
+    return grown
+
+
 # --- reading ------------------------------------------------------------------------------------
 
 
@@ -166,12 +186,15 @@ class _Reader:
     said: dict[Digest, ProvenWord] = field(default_factory=dict)
     said_proposals: dict[Digest, Proposal] = field(default_factory=dict)
     transactions: dict[TransactionId, _Known] = field(default_factory=dict)
+    whole: WholeLog | None = None
+    """The log itself, if it was shown to its recipient."""
 
     def begin(self, file: Misbehaviour, first: Opened) -> None:
         """Begin with the hub's first word, or behind a head that it signed."""
         if file.before == 0:
             must(first.manifest.sequence == 1, "it begins in the middle, and with no head")
             must(not file.trees, "trees stand here, and no head that names them")
+            self.whole = WholeLog() if self.to == REC else None
             return
         self._verify(first)
         must(file.before <= len(first.lines), "it begins behind the first envelope")
@@ -185,21 +208,25 @@ class _Reader:
         self.log_size, self.log_root = checkpoint.size, checkpoint.root
         nodes = {tree.actor: tree.nodes for tree in file.trees}
         named = {tree.actor for tree in head.deliveries}
+        if self.to == REC:
+            must(HUB_ACTOR not in named, "the hub's deliveries are not those of its head")
+            log_nodes = nodes.pop(HUB_ACTOR, ())
+            grown = _grown(checkpoint.size, log_nodes, checkpoint.root.hex(), "the log")
+            self.whole = WholeLog(grown, uncounted=self.directory.keys.keys())
         must(nodes.keys() == named, "trees are not those of the head that it begins with")
         for tree in head.deliveries:
-            addresses = log.frontier(tree.size)
-            must(len(addresses) == len(nodes[tree.actor]), f"the tree of {tree.actor} is another")
-            hashes = (bytes.fromhex(value) for value in nodes[tree.actor])
-            grown = Growth(tree.size, dict(zip(addresses, hashes, strict=True)))
-            must(grown.root().hex() == tree.root, f"the tree of {tree.actor} is another")
-            self.deliveries[tree.actor] = grown
+            what = f"the tree of {tree.actor}"
+            self.deliveries[tree.actor] = _grown(tree.size, nodes[tree.actor], tree.root, what)
 
     def prepare(self, file: Misbehaviour) -> None:
         """Take what stands beside the run: earlier entries, and what consents rest on."""
         for said in file.earlier:
             word = prove_word(said, self.directory, self.to)
             must(word.author == HUB_ACTOR, f"an earlier entry is of {word.author}")
-            entry = _entry(word.message)
+            entry, genesis = _entry(word.message), self.directory.genesis
+            must(entry.log == genesis.log, f"an earlier entry is of the log {entry.log}")
+            if self.whole is not None:
+                self.whole.said[entry.position] = word.digest
             at, _ = self.states.get(word.conversation, (-1, None))
             must(entry.position > at, "earlier entries are not in the log's order")
             if entry.state is not None:
@@ -228,6 +255,8 @@ class _Reader:
                     problem = self._take_entry(message, line)
                 elif isinstance(message.body, Checkpoint):
                     problem = self._take_head(message.body)
+                elif isinstance(message.body, Enclosure) and self.whole is not None:
+                    problem = self.whole.false_statement(self.directory, message.body)
                 if problem is not None:
                     return f"in envelope {opened.manifest.sequence}: {problem}"
         raise Flaw(self.unjudged or "the hub's words do not contradict one another")
@@ -243,36 +272,46 @@ class _Reader:
             raise Flaw(f"envelope {sequence}: {error}") from None
 
     def _take_head(self, body: Checkpoint) -> str | None:
-        self._must_be_ours(body)
+        if not self._is_ours(origin_of(body.note), "a head"):
+            return None
         actors = [actor for actor in self.directory.keys if actor.participant == self.to]
         head = read_head(self, body, actors)
         if isinstance(head, str):
             if not self.counted and "cosignature" in head:
                 raise Flaw(f"{head}; but no entry says that all acts are here")
             return head
+        if self.whole is not None and (problem := self.whole.false_head(head)):
+            return problem
         self.log_size, self.log_root = head.size, head.root
         return None
 
-    def _must_be_ours(self, body: Checkpoint) -> None:
-        """A hub may keep two logs with one key; what it said of the other proves nothing here."""
-        try:
-            origin = note.Checkpoint.from_text(note.parse_note(body.note)[0]).origin
-        except note.NoteError:
-            return
-        genesis = self.directory.genesis
-        must(origin == genesis.log, f"a head of the log {origin}, not of {genesis.log}")
+    def _is_ours(self, origin: str | None, what: str) -> bool:
+        """Whether a word is of this log, or of none. A hub may keep two logs with one key; what it
+        says of the other proves nothing here. It ends the reading, but for whoever is shown this
+        log whole, and lacks nothing of it if that is passed over.
+        """
+        log_id = self.directory.genesis.log
+        is_ours = origin in {None, log_id}
+        must(is_ours or self.whole is not None, f"{what} of the log {origin}, not of {log_id}")
+        return is_ours
 
     def _take_entry(self, message: Message, line: bytes) -> str | None:
         entry: Entry = message.body
-        genesis = self.directory.genesis
-        must(entry.log == genesis.log, f"an entry of the log {entry.log}, not of {genesis.log}")
+        if not self._is_ours(entry.log, "an entry"):
+            return None
+        if self.whole is not None:
+            problem = self.whole.misplaced(entry, digest(line))
+            if problem is not None or self.whole.has(entry):
+                return problem
         if not self.counted:
             here = bisect_left(self.known_acts, entry.position)
             must(here == entry.acts, f"of {entry.acts} acts {here} are here")
         actors = {one.actor for one in entry.addressed if one.actor.participant == self.to}
         problem = false_entry(self, entry, sorted(actors))
         self.counted = True
-        if problem is None and actors:
+        if problem is None and self.whole is not None:
+            problem = self.whole.take(entry, line) or self._stepped(message)
+        elif problem is None and actors:
             problem = self._stepped(message) or self._unasked(message, actors)
         if problem is not None:
             return problem

@@ -39,6 +39,7 @@ __all__ = [
     "majority_size",
     "open_head",
     "open_previous",
+    "origin_of",
     "read_head",
 ]
 
@@ -183,6 +184,14 @@ def open_head(genesis: Genesis, text: str) -> note.Checkpoint:
     if key not in signatures or head.origin != genesis.log:
         raise note.NoteError("the checkpoint is not signed by the hub")
     return head
+
+
+def origin_of(text: str) -> str | None:
+    """The log that a head says that it is of, signed or not; None when it is no head."""
+    try:
+        return note.Checkpoint.from_text(note.parse_note(text)[0]).origin
+    except note.NoteError:
+        return None
 
 
 def read_head(shown: Shown, body: Checkpoint, mine: Sequence[Actor]) -> Head | str:

@@ -50,14 +50,15 @@ PUBLIC: dict[str, str] = {
     "ledger.proven_words": "ProvenWord prove_word",
     "ledger.shown": """
         Head Learned Previous Shown false_entry false_step learned majority_size open_head
-        open_previous read_head
+        open_previous origin_of read_head
     """,
+    "ledger.shown_whole": "WholeLog unaddressed",
     "ledger.verifying": "STEPS Step Verdict verify",
     "schemas.evidence": """
         BUNDLE Bundle EvidencePart EvidenceRequest Head Logged Receipt Said TRUST Trust Unreadable
         format_of read_bundle read_members read_trust write_bundle write_members write_trust
     """,
-    "schemas.misbehaviour": "Frontier MISBEHAVIOUR Misbehaviour",
+    "schemas.misbehaviour": "ENVELOPES_MAX Frontier MISBEHAVIOUR Misbehaviour",
     "ledger.growth": "Growth",
     "ledger.moves": "FOLLOWING MOVES Realm Row realm_of sources targets",
     "ledger.holdings": "Changes Holdings OverlapError Overlay OverlayKind",
