@@ -18,6 +18,7 @@ from reconciliation import report
 from reconciliation.case_verbs import add_case_verbs
 from reconciliation.examine import ReconcilerSettings
 from reconciliation.program import Reconciler
+from reconciliation.proof_verbs import add_proof_verb
 from runtime.errors import LocalProtocolError
 from runtime.keys import Keyring
 from runtime.schema import open_database
@@ -79,6 +80,8 @@ def _build(settings: ReconcileDaemonSettings, keyring: Keyring) -> Reconciler:
 add_verbs(app, ReconcileDaemonSettings, _build)
 
 add_case_verbs(app, ReconcileDaemonSettings)
+
+add_proof_verb(app, ReconcileDaemonSettings)
 
 
 class Format(StrEnum):

@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import NamedTuple
 
+from ledger.consent import moved_by
 from ledger.effects import apply
 from reconciliation import drill as drills
 from reconciliation import past, silence
@@ -33,7 +34,7 @@ from reconciliation.cases import OVERDUE, close_cases, gone, of_deliveries, open
 from reconciliation.classify import Classified, classify
 from reconciliation.descent import Broken, Named
 from reconciliation.drill import Drill
-from reconciliation.follow import misdelivered, moved_by, raise_alarm
+from reconciliation.follow import misdelivered, raise_alarm
 from reconciliation.known import Known, expected_of, sum_of
 from reconciliation.ours import compare
 from reconciliation.state import Facts, Standing, Stated
@@ -199,7 +200,8 @@ class Examination(NamedTuple):
         for position, effect in effects:
             if apply(holdings, effect, {actor}):
                 detail = f"entry {position} moves units that {actor} does not hold per the log"
-                raise_alarm(self.facts, self.batch, "entry-impossible", position, detail)
+                place = await past.load_place(self.session, position)
+                raise_alarm(self.facts, self.batch, place, "entry-impossible", position, detail)
         await books.save_holdings(self.session, str(actor), holdings.changes())
 
     def _agreed(self, actor: Actor) -> None:

@@ -12,15 +12,17 @@ and compares:
 * an actor whose units an entry moves must be among those that it is addressed to;
 * acts on the directory must count by their own signatures.
 
-What does not agree is an alarm, kept once per kind and subject, and the hub is told. Nothing stops:
-other actors are still compared, but a checkpoint that is wrong is never cosigned.
+What does not agree is an alarm, kept once per kind and subject with the place of the message that
+shows it, and the hub is told. Nothing stops: other actors are still compared, but a checkpoint that
+is wrong is never cosigned.
 
 An alarm rests on what the hub itself has signed: its entries and checkpoints, and that it passed a
 statement on, which it does only if it made the checkpoint that the statement names (rule 6.14).
 What an actor says of its deliveries is nothing of the kind. It is that actor's word, and whatever
 is wrong with it is a case about that actor (`misdelivered`, `examine`).
 
-Elsewhere: comparing holdings (`examine`), storing (`storage`).
+Elsewhere: comparing holdings (`examine`), storing (`storage`), proving an alarm to others
+(`accusing`).
 """
 
 from contextlib import suppress
@@ -29,13 +31,15 @@ from dataclasses import replace
 from ledger import log, note
 from ledger.directory import DirectoryError
 from ledger.enclosed import unproven
-from ledger.shown import open_head, open_previous
+from ledger.shown import open_head, open_previous, origin_of
+from ledger.shown_whole import unaddressed
 from reconciliation import silence
 from reconciliation.state import Alarm, Enclosed, Facts, Head, NewEntry, Stated
 from runtime import events
+from runtime.places import Place
 from runtime.program import Batch, Heard
 from schemas.directory import SignedAct
-from schemas.effects import DirectoryEffect, Move, Restate
+from schemas.effects import DirectoryEffect
 from schemas.envelope import EnvelopeError, digest, open_manifest
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import REC_ACTOR, Actor, Digest
@@ -52,7 +56,6 @@ from schemas.messages import (
 __all__ = [
     "head_sizes",
     "misdelivered",
-    "moved_by",
     "open_enclosed",
     "raise_alarm",
     "take_checkpoint",
@@ -64,14 +67,22 @@ __all__ = [
 Findings = list[Finding]
 
 
-def raise_alarm(facts: Facts, batch: Batch, kind: str, subject: object, detail: str) -> Findings:
-    """Note what cannot be; the findings are for the hub, which said it."""
+def raise_alarm(
+    facts: Facts, batch: Batch, place: Place | None, kind: str, subject: object, detail: str
+) -> Findings:
+    """Note what cannot be, and where the hub's message stands that shows it; the findings are for
+    the hub, which said it.
+    """
     name = (kind, str(subject))
     if name not in facts.kept.alarms:
         facts.kept.alarms |= {name}
-        facts.alarms.append(Alarm(*name, detail))
+        facts.alarms.append(Alarm(*name, detail, place))
         batch.log(events.ALARM_RAISED, kind=kind, subject=subject, detail=detail)
     return [finding(Reason.MESSAGE_EQUIVOCATION, f"{kind}: {detail}")]
+
+
+def _place(heard: Heard) -> Place:
+    return Place(heard.sequence, heard.index)
 
 
 # --- entries ------------------------------------------------------------------------------------
@@ -80,30 +91,33 @@ def raise_alarm(facts: Facts, batch: Batch, kind: str, subject: object, detail: 
 def take_entry(facts: Facts, heard: Heard, batch: Batch) -> Findings:
     """The next entry of the log."""
     entry: Entry = heard.message.body
-    kept, size = facts.kept, facts.kept.log.size
+    kept, size, place = facts.kept, facts.kept.log.size, _place(heard)
     if entry.log != kept.directory.genesis.log:
-        return raise_alarm(facts, batch, "other-log", entry.log, f"an entry of log {entry.log}")
+        detail = f"an entry of log {entry.log}"
+        return raise_alarm(facts, batch, place, "other-log", entry.log, detail)
     if entry.position < size:
         if facts.digests.get(entry.position) == heard.digest:
             return []
-        detail = f"entry {entry.position} was {facts.digests.get(entry.position)}"
-        return raise_alarm(facts, batch, "log-fork", entry.position, f"{detail}, is {heard.digest}")
+        was = facts.digests.get(entry.position)
+        detail = f"entry {entry.position} was {was}, is {heard.digest}"
+        return raise_alarm(facts, batch, place, "log-fork", entry.position, detail)
     if entry.position > size:
         detail = f"entry {entry.position} came, {size} did not"
-        return raise_alarm(facts, batch, "log-hole", size, detail)
+        return raise_alarm(facts, batch, place, "log-hole", size, detail)
     if size == 0 and not _is_genesis(entry, kept.genesis.act):
-        return raise_alarm(facts, batch, "log-fork", 0, "the log begins with another genesis")
+        detail = "the log begins with another genesis"
+        return raise_alarm(facts, batch, place, "log-fork", 0, detail)
     if size == 0 and kept.trust_root not in {None, heard.digest}:
         detail = f"the log begins with {heard.digest}, and trust_root is {kept.trust_root}"
-        return raise_alarm(facts, batch, "log-fork", 0, detail)
-    _count_acts(facts, entry, batch)
+        return raise_alarm(facts, batch, place, "log-fork", 0, detail)
+    _count_acts(facts, heard, batch)
     leaf = log.leaf_hash(heard.line)
     kept.log = kept.log.append(leaf)
-    delivered = _deliver(facts, entry, leaf, batch)
-    _check_addressed(facts, entry, batch)
+    delivered = _deliver(facts, heard, leaf, batch)
+    _check_addressed(facts, heard, batch)
     root = kept.log.root()
     facts.roots[kept.log.size], facts.digests[size] = root, heard.digest
-    acts = _learn(facts, entry, batch)
+    acts = _learn(facts, heard, batch)
     facts.entries.append(NewEntry(entry, heard.line, heard.digest, root, delivered, acts))
     return []
 
@@ -114,27 +128,29 @@ def _is_genesis(entry: Entry, expected: str) -> bool:
     return acts == [expected]
 
 
-def _count_acts(facts: Facts, entry: Entry, batch: Batch) -> None:
+def _count_acts(facts: Facts, heard: Heard, batch: Batch) -> None:
     """Each entry counts the acts before it: as many as the last one did, and those that it carried.
     Whoever is shown some entries later knows by it how many acts to ask for (rule 4.10).
     """
+    entry: Entry = heard.message.body
     if entry.acts != facts.kept.acts:
         detail = f"entry {entry.position} counts {entry.acts} acts before it, not {facts.kept.acts}"
-        raise_alarm(facts, batch, "acts-miscounted", entry.position, detail)
+        raise_alarm(facts, batch, _place(heard), "acts-miscounted", entry.position, detail)
     facts.kept.acts = entry.acts_after
 
 
 def _deliver(
-    facts: Facts, entry: Entry, leaf: bytes, batch: Batch
+    facts: Facts, heard: Heard, leaf: bytes, batch: Batch
 ) -> tuple[tuple[Actor, int, bytes], ...]:
     """Grow the delivery tree of everybody addressed, by our own count."""
+    entry: Entry = heard.message.body
     kept = facts.kept
     delivered: dict[Actor, tuple[Actor, int, bytes]] = {}
     for one in entry.addressed:
         grown = kept.delivered(one.actor)
         if one.index != grown.size:
             detail = f"entry {entry.position} is delivery {one.index}, by our count {grown.size}"
-            raise_alarm(facts, batch, "delivery-misnumbered", one.actor, detail)
+            raise_alarm(facts, batch, _place(heard), "delivery-misnumbered", one.actor, detail)
         if one.actor in delivered:
             continue
         kept.deliveries[one.actor] = after = grown.append(leaf).written()
@@ -144,25 +160,20 @@ def _deliver(
     return tuple(delivered.values())
 
 
-def moved_by(effect: object) -> set[Actor]:
-    """The actors whose rows an effect changes."""
-    if isinstance(effect, Restate):
-        return {effect.position.actor}
-    if isinstance(effect, Move):
-        return {effect.target.actor} | ({effect.source.actor} if effect.source else set())
-    return set()
-
-
-def _check_addressed(facts: Facts, entry: Entry, batch: Batch) -> None:
-    addressed = {one.actor for one in entry.addressed}
-    for actor in sorted({a for e in entry.effects for a in moved_by(e)} - addressed):
+def _check_addressed(facts: Facts, heard: Heard, batch: Batch) -> None:
+    entry: Entry = heard.message.body
+    for actor in unaddressed(entry):
         detail = f"entry {entry.position} moves units of {actor} and is not addressed to it"
-        raise_alarm(facts, batch, "delivery-withheld", actor, detail)
+        raise_alarm(facts, batch, _place(heard), "delivery-withheld", actor, detail)
 
 
-def _learn(facts: Facts, entry: Entry, batch: Batch) -> tuple[SignedAct, ...]:
+def _learn(facts: Facts, heard: Heard, batch: Batch) -> tuple[SignedAct, ...]:
     """Acts on the directory, each verified here once more; genesis is known."""
+    entry: Entry = heard.message.body
     acts: list[SignedAct] = []
+    if entry.acts_after > entry.acts + 1:
+        detail = f"entry {entry.position} carries {entry.acts_after - entry.acts} acts"
+        raise_alarm(facts, batch, _place(heard), "act-void", entry.position, detail)
     for effect in entry.effects:
         if not isinstance(effect, DirectoryEffect) or entry.position == 0:
             continue
@@ -170,7 +181,7 @@ def _learn(facts: Facts, entry: Entry, batch: Batch) -> tuple[SignedAct, ...]:
         try:
             facts.kept.directory = facts.kept.directory.apply(signed)
         except DirectoryError as error:
-            raise_alarm(facts, batch, "act-void", entry.position, str(error))
+            raise_alarm(facts, batch, _place(heard), "act-void", entry.position, str(error))
             continue
         acts.append(signed)
         batch.log(events.DIRECTORY_CHANGED, position=entry.position)
@@ -192,16 +203,21 @@ def head_sizes(body: Checkpoint) -> set[int]:
 def take_checkpoint(facts: Facts, heard: Heard, batch: Batch) -> Findings:
     """A head of the log: signed by the hub, and the one that its entries give."""
     body: Checkpoint = heard.message.body
-    genesis = facts.kept.directory.genesis
+    genesis, place = facts.kept.directory.genesis, _place(heard)
     try:
         head = open_head(genesis, body.note)
     except note.NoteError as error:
         batch.log(events.CHECKPOINT_REFUSED, problem=str(error))
-        return raise_alarm(facts, batch, "checkpoint-false", genesis.log, f"checkpoint: {error}")
+        origin = origin_of(body.note)
+        if origin not in {None, genesis.log}:
+            detail = f"a checkpoint of log {origin}"
+            return raise_alarm(facts, batch, place, "other-log", origin, detail)
+        detail = f"checkpoint: {error}"
+        return raise_alarm(facts, batch, place, "checkpoint-false", genesis.log, detail)
     problem = _problem(facts, head, body)
     if problem is not None:
         batch.log(events.CHECKPOINT_REFUSED, problem=problem)
-        return raise_alarm(facts, batch, "checkpoint-false", head.origin, problem)
+        return raise_alarm(facts, batch, place, "checkpoint-false", head.origin, problem)
     if facts.head is None or head.size >= facts.head.size:
         facts.head = Head(head.to_text(), head.size, head.root)
     return []
@@ -258,7 +274,7 @@ def take_enclosure(facts: Facts, heard: Heard, batch: Batch) -> Findings:
     if place <= facts.kept.standing(author).place:
         return []
     silence.hear_actor(facts.kept, author, batch.now)
-    _check_view(facts, author, statement, batch)
+    _check_view(facts, heard, author, statement, batch)
     facts.statements[author] = Stated(author, statement, enclosed.digest, place)
     facts.kept.standings[author] = replace(
         facts.kept.standing(author),
@@ -272,17 +288,19 @@ def take_enclosure(facts: Facts, heard: Heard, batch: Batch) -> Findings:
     return []
 
 
-def _check_view(facts: Facts, author: Actor, statement: Statement, batch: Batch) -> None:
+def _check_view(
+    facts: Facts, heard: Heard, author: Actor, statement: Statement, batch: Batch
+) -> None:
     """Whether the checkpoint that a statement is about is one of the log that we were shown. The
     hub passes on statements about checkpoints that it made, so this is its word, too.
     """
-    size = statement.size
+    size, place = statement.size, _place(heard)
     if size > facts.kept.log.size:
         detail = f"{author} saw a checkpoint of {size}, {facts.kept.log.size} entries came here"
-        raise_alarm(facts, batch, "log-hole", facts.kept.log.size, detail)
+        raise_alarm(facts, batch, place, "log-hole", facts.kept.log.size, detail)
     elif size and facts.roots.get(size) != bytes.fromhex(statement.root):
         detail = f"{author} saw another log of size {size}, with root {statement.root}"
-        raise_alarm(facts, batch, "log-fork", author, detail)
+        raise_alarm(facts, batch, place, "log-fork", author, detail)
 
 
 def misdelivered(facts: Facts, author: Actor, size: int, root: Digest) -> str | None:

@@ -16,10 +16,12 @@ from ledger import tree
 from reconciliation import tables
 from reconciliation.classify import Moved
 from reconciliation.notes import Note
+from runtime.journal import said_lines
+from runtime.places import Place
 from runtime.store import Session, each
 from runtime.tables import blocks
 from schemas.effects import Units
-from schemas.identifiers import Actor, CaseId, Digest, Instant
+from schemas.identifiers import HUB_ACTOR, Actor, CaseId, Digest, Instant
 from schemas.messages import Entry, parse_message
 from schemas.units import Key
 
@@ -29,6 +31,7 @@ __all__ = [
     "load_digests",
     "load_movements",
     "load_notes",
+    "load_place",
     "load_roots",
     "load_spans",
     "read_note",
@@ -76,6 +79,15 @@ async def load_digests(session: Session, positions: Iterable[int]) -> dict[int, 
         return {}
     rows = await session.execute(_ENTRIES, {"asked": json.dumps(asked)})
     return {row.position: Digest(row.digest) for row in rows}
+
+
+async def load_place(session: Session, position: int) -> Place | None:
+    """Where the hub's message stands that brought an entry."""
+    digests = await load_digests(session, [position])
+    for kept in await said_lines(session, digests.values()):
+        if kept.author == HUB_ACTOR:
+            return Place(kept.sequence, kept.line)
+    return None
 
 
 async def load_delivered_roots(

@@ -95,12 +95,16 @@ class LogHead(NamedTuple):
 
 
 class AlarmRow(NamedTuple):
-    """Something that the hub said and that cannot be true of one log."""
+    """Something that the hub said and that cannot be true of one log; `sequence` and `line` are
+    where it stands in what the hub sent.
+    """
 
     kind: str
     subject: str
     detail: str
     at: Instant
+    sequence: int | None
+    line: int | None
 
 
 async def discrepancies(session: Session, *, open_only: bool = False) -> list[Discrepancy]:
@@ -201,7 +205,7 @@ async def alarms(session: Session) -> list[AlarmRow]:
     """What the hub said and cannot be, oldest first."""
     statement = select(tables.alarms).order_by(tables.alarms.c.at, tables.alarms.c.kind)
     return [
-        AlarmRow(row.kind, row.subject, row.detail, Instant(row.at))
+        AlarmRow(row.kind, row.subject, row.detail, Instant(row.at), row.sequence, row.line)
         for row in await session.execute(statement)
     ]
 

@@ -16,6 +16,7 @@ from ledger.growth import Growth
 from reconciliation.drill import DifferingTotal, Drill, Held
 from reconciliation.known import Known
 from reconciliation.notes import Note
+from runtime.places import Place
 from runtime.program import Heard
 from schemas.directory import SignedAct
 from schemas.effects import Cause
@@ -86,11 +87,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that the hub said or passed on, and that cannot be true of one log."""
+    """Something that the hub said or passed on, and that cannot be true of one log; and where its
+    message stands that shows it.
+    """
 
     kind: str
     subject: str
     detail: str
+    place: Place | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,4 +242,11 @@ def _standing_row(standing: Standing) -> dict[str, Any]:
 
 
 def _alarm_row(alarm: Alarm, now: Instant) -> dict[str, Any]:
-    return {"kind": alarm.kind, "subject": alarm.subject, "detail": alarm.detail, "at": str(now)}
+    return {
+        "kind": alarm.kind,
+        "subject": alarm.subject,
+        "detail": alarm.detail,
+        "at": str(now),
+        "sequence": alarm.place.sequence if alarm.place else None,
+        "line": alarm.place.line if alarm.place else None,
+    }

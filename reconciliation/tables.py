@@ -188,5 +188,9 @@ alarms = Table(
     Column("subject", Text, primary_key=True),
     Column("detail", Text, nullable=False),
     Column("at", Text, nullable=False),
+    Column("sequence", BigInteger),
+    Column("line", Integer),
 )
-"""What the hub said that cannot be true of one log; the first of each kind and subject is kept."""
+"""What the hub said that cannot be true of one log; the first of each kind and subject is kept.
+`sequence` and `line` are where the message stands that shows it: the hub's envelope in the inbox,
+and how many messages precede it there. Alarms of older versions lack them."""

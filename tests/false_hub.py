@@ -11,7 +11,7 @@ from ledger.holdings import Holdings
 from runtime import books
 from schemas import jws
 from schemas.effects import Effect
-from schemas.identifiers import Actor, Digest, TransactionId
+from schemas.identifiers import Actor, Digest, Participant, TransactionId
 from schemas.messages import (
     Addressed,
     Checkpoint,
@@ -37,9 +37,14 @@ class FalseHub:
     acts: int = 0
 
     @classmethod
-    async def take_over(cls, federation: Federation) -> "FalseHub":
+    async def take_over(
+        cls, federation: Federation, stopping: Sequence[Participant] = (REC,)
+    ) -> "FalseHub":
+        """Speak for a hub that has stopped, and the reconciliation service with it, unless that is
+        who is lied to.
+        """
         await federation.settled()
-        await federation.stop(REC, HUB)
+        await federation.stop(*stopping, HUB)
         hub = cls(federation, await federation.voice(Actor("HUB")))
         for row in await federation.rows(HUB, "select line from log_entries order by position"):
             hub.log = hub.log.append(log.leaf_hash(bytes(row.line)))
@@ -97,8 +102,10 @@ class FalseHub:
             members.pop("origin", LOG), grown.size, members.pop("root", grown.root())
         ).to_text()
         own = await self.deliveries(to)
-        sql = "select size from witness where subject = 'log'"
-        seen = (await self.federation.rows(to.participant, sql))[0].size
+        place, sql = to.participant, "select size from witness where subject = 'log'"
+        if place == REC:
+            place, sql = HUB, "select value as size from marks where name = 'shown REC'"
+        seen = (await self.federation.rows(place, sql))[0].size
         proof = log.consistency_proof(seen, self.log.size, self.log.fresh)
         values: dict[str, Any] = {
             "note": note.format_note(text, [note.sign_note(text, LOG, key)]),

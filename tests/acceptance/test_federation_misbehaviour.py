@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from typer import Typer
 from typer.testing import CliRunner, Result
 
 from harness import verify
@@ -23,7 +24,7 @@ from runtime.halts import HALTED_BEFORE
 from runtime.journal import kept_line, said_lines
 from schemas.envelope import Manifest, digest, open_envelope, seal
 from schemas.evidence import Trust, Unreadable, read_members, write_members, write_trust
-from schemas.identifiers import Actor, Digest, Instant
+from schemas.identifiers import Actor, Digest, Instant, Participant
 from schemas.messages import Consent, parse_message
 from schemas.misbehaviour import Misbehaviour
 from tests.cast import CHE, GHA, HUB, ROG, I, first_transfer, signer, transfer
@@ -211,21 +212,21 @@ def innocent(found: Conviction) -> bool:
 # --- the operator's verbs -----------------------------------------------------------------------
 
 
-def settings_of(federation: Federation, tmp_path: Path) -> Path:
-    """Settings of Ghana's registry, on the database that it had in a federation."""
+def settings_of(federation: Federation, tmp_path: Path, participant: Participant = GHANA) -> Path:
+    """Settings of a participant, on the database that it had in a federation."""
     made = tmp_path / "deployment"
     deploy(load_federation(ROOT / "harness" / "federation.toml"), made, SystemClock())
-    settings = made / "programs" / "GHA01" / "settings.toml"
+    settings = made / "programs" / participant / "settings.toml"
     settings.write_text(settings.read_text().replace("/etc/a6hub/", f"{made / 'programs'}/"))
-    (settings.parent / "database").write_text(federation.urls[GHANA])
+    (settings.parent / "database").write_text(federation.urls[participant])
     return settings
 
 
-def verb(settings: Path, name: str, *words: str) -> Result:
+def verb(settings: Path, name: str, *words: str, of: Typer = app) -> Result:
     """A verb runs a loop of its own, for which ours stands still."""
     with ThreadPoolExecutor(1) as thread:
         given = [name, "--settings", str(settings), *words]
-        return thread.submit(CliRunner().invoke, app, given).result()
+        return thread.submit(CliRunner().invoke, of, given).result()
 
 
 async def test_a_node_stays_halted_until_its_operator_says_otherwise(

@@ -241,7 +241,7 @@ async def test_a_database_of_an_older_version_gets_the_notes_and_forgets_descent
             await session.execute(text("drop function refuse_note_change"))
         await session.execute(text("insert into drills values ('GHA01/GHA', 'of an older form')"))
         await session.execute(
-            text("update alembic_version set version_num = 'c0001' where version_num = 'c0004'")
+            text("update alembic_version set version_num = 'c0001' where version_num = 'c0005'")
         )
     await store.close()
     await migrate(url, Reconciler.packages)
