@@ -23,7 +23,7 @@ __all__ = ["add_proof_verb"]
 Alarm = Annotated[
     str | None,
     typer.Argument(
-        metavar="[ALARM]",
+        metavar="ALARM",
         help="Kind and subject: log-hole:412. The oldest that convicts, if left out.",
     ),
 ]

@@ -64,7 +64,8 @@ async def load_kept(session: Session, genesis: SignedAct) -> Kept:
         kept.cases[row.number] = _case(row)
     last = await session.execute(select(func.max(tables.cases.c.number)))
     kept.last_case = last.scalar_one_or_none() or 0
-    named = await session.execute(select(tables.alarms.c.kind, tables.alarms.c.subject))
+    placed = tables.alarms.c.sequence.is_not(None)  # others may be raised again, with a place
+    named = await session.execute(select(tables.alarms).where(placed))
     kept.alarms = frozenset((row.kind, row.subject) for row in named)
     return kept
 
@@ -187,7 +188,7 @@ async def save_kept(session: Session, facts: Facts, before: Kept, now: Instant) 
         await add(session, tables.totals, [{"actor": str(actor), **t.model_dump()} for t in totals])
     await add(session, tables.case_notes, [note._asdict() for note in facts.noted])
     alarms = [_alarm_row(alarm, now) for alarm in facts.alarms]
-    await add(session, tables.alarms, alarms)
+    await write_over(session, tables.alarms, alarms)
 
 
 async def _save_bodies(

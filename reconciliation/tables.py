@@ -193,4 +193,5 @@ alarms = Table(
 )
 """What the hub said that cannot be true of one log; the first of each kind and subject is kept.
 `sequence` and `line` are where the message stands that shows it: the hub's envelope in the inbox,
-and how many messages precede it there. Alarms of older versions lack them."""
+and how many messages precede it there. Alarms of older versions lack them, until they are raised
+again."""

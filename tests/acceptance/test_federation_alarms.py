@@ -624,9 +624,41 @@ async def test_an_operator_writes_the_proof_of_the_oldest_alarm_that_convicts(
     assert named.exit_code == 0, named.output
 
 
-async def test_an_alarm_of_an_older_version_says_that_nothing_was_kept(
+async def test_an_alarm_of_an_older_version_convicts_once_it_is_raised_again(
     federation: Federation,
 ) -> None:
+    await federation.stop(REC)
+    name = f"log-hole:{await federation.log_size()}"
+    sql = "insert into alarms (kind, subject, detail, at) values ('log-hole', :subject, 'x', :at)"
+    values = {"subject": name.partition(":")[2], "at": federation.clock.now()}
+    await federation.edit(REC, sql, **values)
+    await federation.start(REC)
+    await federation.greeted()
+    hub = await Teller.begin(federation)
     async with federation.store(REC).snapshot() as session:
-        why = await prove(session, NamedAlarm("log-hole", "7", None))
-    assert "did not keep what shows it" in str(why)
+        (alarm,) = await alarms_named(session, name)
+        assert "did not keep what shows it" in str(await prove(session, alarm))
+    await hub.entry(position=hub.size + 1, to=None)
+    assert isinstance(await proven(federation, name), Conviction)
+    await hub.close()
+
+
+async def test_acts_and_entries_of_another_log_stand_beside_no_run(
+    federation: Federation,
+) -> None:
+    """What the hub says of another log explains nothing, and is held against nobody."""
+    hub = await Teller.begin(federation)
+    await an_entry_of_another_log(hub)
+    await an_entry_is_passed_over(hub)
+    (foreign,) = [one for one in await heard(federation, "entry") if "another.log" in one["line"]]
+    (name,) = [one for one in await raised(federation) if one.startswith("log-hole")]
+    async with federation.store(REC).snapshot() as session:
+        (alarm,) = await alarms_named(session, name)
+        found = await prove(session, alarm)
+    assert isinstance(found, Proof)
+    for member, said in (("earlier", "an earlier entry is of"), ("directory", "an act is of")):
+        members = json.loads(write_members(found.file))
+        members[member].append(foreign)
+        changed = read_members(Misbehaviour, json.dumps(members).encode())
+        assert said in (convict(changed, found.trust).flaw or "")
+    await hub.close()
