@@ -95,6 +95,13 @@ class Units(_Model):
         return line
 
 
+_MEMBERS = (
+    *("acquirer", "authorization", "terms", "use", "references", "approval"),
+    *("unit", "entity", "adjustment"),
+)
+"""What a step may have of a proposal, besides its action and units."""
+
+
 class Step(_Model):
     """One action of one actor, and the state in which its transaction must end.
 
@@ -116,6 +123,7 @@ class Step(_Model):
     terms: dict[str, Any] | None = None
     use: dict[str, Any] | None = None
     references: dict[str, Any] | None = None
+    approval: dict[str, Any] | None = None
     issue: dict[str, Any] | None = None
     lifetime_seconds: Annotated[int, Field(ge=1, le=86400)] = 3600
     answer: Literal["accept", "reject"] | None = None
@@ -134,16 +142,7 @@ class Step(_Model):
             "lines": [units.line() for units in self.units],
             "lifetime_seconds": self.lifetime_seconds,
         }
-        for name in (
-            "acquirer",
-            "authorization",
-            "terms",
-            "use",
-            "references",
-            "unit",
-            "entity",
-            "adjustment",
-        ):
+        for name in _MEMBERS:
             value = getattr(self, name)
             if value is not None:
                 members[name] = value

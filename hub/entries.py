@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from hub.state import Case, HubFacts, NewEntry, Transaction
 from ledger import log
-from ledger.asking import Approval, Authorization
+from ledger.approvals import count_approval
+from ledger.asking import Authorization
 from ledger.checks import RULES_VERSION
 from ledger.effects import Dispute, Everybody, apply
 from ledger.first_transfer import counted
@@ -25,6 +26,7 @@ from runtime import events
 from runtime.program import Batch, Heard
 from schemas.effects import (
     ApprovalEffect,
+    ApprovalRecordEffect,
     AuthorizationEffect,
     CaseEffect,
     Cause,
@@ -170,11 +172,8 @@ def _carry_out(facts: HubFacts, effects: Sequence[Effect]) -> list[Dispute]:
             known = facts.authorizations.setdefault((terms.party, terms.id), Authorization())
             known.versions[terms.version] = terms
             facts.versions.append((terms.party, terms.id, terms.version))
-        elif isinstance(effect, ApprovalEffect):
-            name = (effect.actor, effect.approval)
-            approval = facts.approvals.setdefault(name, Approval(effect.approved_quantity))
-            approval.issued += effect.quantity
-            facts.issued.add(name)
+        elif isinstance(effect, ApprovalEffect | ApprovalRecordEffect):
+            facts.issued.add(count_approval(facts.approvals, effect))
         elif isinstance(effect, CaseEffect):
             _mark_case(facts, effect, frozen=any(isinstance(e, _FREEZES) for e in effects))
     return disputes

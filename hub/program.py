@@ -176,6 +176,7 @@ class Hub:
         facts = facts_of(kept, batch.now, self._settings.policy)
         facts.holdings, facts.transactions = holdings, transactions
         facts.authorizations = await storage.load_authorizations(session, names)
+        said += [(state.proposer, state.proposal) for state in transactions.values()]
         facts.approvals = await storage.load_approvals(session, approvals_named(said))
         facts.cases = await storage.load_cases(session, cases_named(bodies))
         if kept.recovered and heard:

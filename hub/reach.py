@@ -9,9 +9,10 @@ Elsewhere: the authorizations that are looked at (`ledger.asking`).
 
 from collections.abc import Iterable, Sequence
 
+from ledger.approvals import approvals_of_proposal
 from ledger.blocks import Block
 from runtime.program import Heard
-from schemas.effects import ApprovalEffect, Units
+from schemas.effects import ApprovalEffect, ApprovalRecordEffect, Units
 from schemas.evidence import EvidenceRequest
 from schemas.identifiers import Actor, CaseId, Participant, TransactionId
 from schemas.limits import EVIDENCE_REQUESTS_MAX
@@ -72,12 +73,10 @@ def spans_moved(entries: Iterable[Entry]) -> set[Span]:
 
 
 def approvals_counted(entries: Iterable[Entry]) -> set[tuple[str, str]]:
-    """Actor and reference of every approval that the effects of entries count against."""
-    return {
-        (str(effect.actor), effect.approval)
-        for entry in entries
-        for effect in entry.effects
-        if isinstance(effect, ApprovalEffect)
+    """Actor and reference of every approval that the effects of entries record or count against."""
+    effects = [effect for entry in entries for effect in entry.effects]
+    return {(str(e.actor), e.approval) for e in effects if isinstance(e, ApprovalEffect)} | {
+        (str(e.actor), e.record.id) for e in effects if isinstance(e, ApprovalRecordEffect)
     }
 
 
@@ -87,11 +86,11 @@ def cases_named(bodies: Iterable[object]) -> set[CaseId]:
 
 
 def approvals_named(proposals: Iterable[tuple[Actor, Proposal]]) -> set[tuple[str, str]]:
-    """Author and reference of every approval that an issuance rests on."""
+    """Author and reference of every approval that proposals record or rest on."""
     return {
-        (str(author), proposal.references.approval)
+        (str(author), reference)
         for author, proposal in proposals
-        if proposal.references is not None
+        for reference in approvals_of_proposal(proposal)
     }
 
 

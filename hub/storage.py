@@ -23,6 +23,7 @@ from ledger.directory import Directory
 from ledger.growth import Growth
 from ledger.transactions import State
 from runtime.journal import get_mark
+from runtime.rows import read_approval
 from runtime.store import Session, each
 from schemas.directory import SignedAct
 from schemas.effects import AuthorizationTerms
@@ -296,7 +297,7 @@ async def load_approvals(
     if not asked:
         return {}
     return {
-        (Actor(row.actor), row.approval): Approval(row.approved_quantity, row.issued)
+        (Actor(row.actor), row.approval): read_approval(row)
         for row in await session.execute(_APPROVALS, {"asked": json.dumps(asked)})
     }
 

@@ -141,10 +141,12 @@ approvals = Table(
     Column("actor", Text, primary_key=True),
     Column("approval", Text, primary_key=True),
     Column("approved_quantity", BigInteger, nullable=False),
-    Column("issued", BigInteger, CheckConstraint("issued >= 1"), nullable=False),
+    Column("issued", BigInteger, CheckConstraint("issued >= 0"), nullable=False),
+    Column("record", Text),
 )
 """What an actor has issued under an approval: the sum of the log's effects `approval`. Of the
-approved quantity the first word counts; the checks refuse another one."""
+approved quantity the first word counts; the checks refuse another one. `record` is that of the
+log's effect `approval-record`, if there is one."""
 
 cases = Table(
     "cases",

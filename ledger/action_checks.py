@@ -9,7 +9,8 @@ others (`checks`).
 import re
 from collections.abc import Iterator
 
-from ledger.asking import Approval, Ask, Found, levy
+from ledger.approvals import approval_covers
+from ledger.asking import Ask, Found, levy
 from ledger.authorization_checks import transfer_is_not_withdrawn, use_is_authorized
 from ledger.blocks import Block
 from schemas.findings import Reason, finding
@@ -19,15 +20,19 @@ from schemas.units import KIND_CODES, Attributes, Kind, Layer, Purpose, UseMark
 __all__ = ["issuance_fits", "issuer_may_issue", "units_fit_the_action"]
 
 
+_ADMINISTRATORS = frozenset({"issuance", "approval", "forwarding"})
+"""What in the mechanism registry its administrator alone does (3/CMA.3 annex paras 54 and 60)."""
+
+
 def issuer_may_issue(ask: Ask) -> Found:
     policy, author, action = ask.facts.policy, ask.author, ask.proposal.action
     if action == "issuance" and author.participant in policy.international:
         yield finding(Reason.ISSUANCE_NOT_HERE, f"{author.participant} does not issue")
     mechanism = author.participant == policy.mechanism
-    if action in {"issuance", "forwarding"} and mechanism and author.section != "ADM":
+    if action in _ADMINISTRATORS and mechanism and author.section != "ADM":
         yield finding(Reason.ADMINISTRATOR_ONLY, f"{author} is not the administrator")
-    if action == "forwarding" and not mechanism:
-        yield finding(Reason.ADMINISTRATOR_ONLY, "forwarding belongs to the mechanism registry")
+    if action in _ADMINISTRATORS - {"issuance"} and not mechanism:
+        yield finding(Reason.ADMINISTRATOR_ONLY, f"{action} belongs to the mechanism registry")
     acquirer = ask.proposal.acquirer
     if action == "forwarding" and acquirer and acquirer.participant != author.participant:
         detail = f"{acquirer} is of another registry; what leaves is first-transferred"
@@ -43,7 +48,7 @@ def issuance_fits(ask: Ask) -> Found:
         if line.key.vintage < policy.vintage_from:
             detail = f"vintage {line.key.vintage}"
             yield finding(Reason.VINTAGE_TOO_EARLY, detail, field=f"body/lines/{i}/key/vintage")
-    yield from _approval_covers(ask, total)
+    yield from approval_covers(ask)
     yield from _new_units_are_new(ask)
     if ask.author.participant == policy.mechanism:
         yield from _levies_fit(ask, total)
@@ -85,23 +90,6 @@ def _not_yet(said: Attributes, layer: Layer, *, mechanism: bool) -> Iterator[str
         yield "designation"
     if said.authorization is not None and layer is Layer.UNDERLYING:
         yield "authorization"
-
-
-def _approval_covers(ask: Ask, total: int) -> Found:
-    references = ask.proposal.references
-    if references is None:
-        return
-    name, approved = references.approval, references.approved_quantity
-    known = ask.facts.approvals.get((ask.author, name)) or Approval(approved)
-    if known.issued + total > approved:
-        detail = f"{known.issued} of {approved} issued under {name:.200}, {total} asked for"
-        yield finding(Reason.APPROVAL_EXCEEDED, detail, field="body/quantity")
-    if known.approved_quantity != approved:
-        detail = (
-            f"{name:.200} was for {known.approved_quantity} units before, here it is {approved}"
-        )
-        where = "body/references/approved_quantity"
-        yield finding(Reason.APPROVAL_DIFFERS, detail, field=where)
 
 
 def _levies_fit(ask: Ask, total: int) -> Found:

@@ -13,7 +13,7 @@ the effects name exact units, positions and attributes, and replay needs none of
 * *transfer* moves ITMOs. *use* and *cancellation* move units to a final position with a use mark,
   and the pledged units that they represent follow in the same entry. One that names an
   authorization is the first transfer of the units, too; of underlying units it makes the ITMOs.
-* *authorization* records terms and moves nothing.
+* *authorization* records terms, *approval* what may be issued; they move nothing.
 
 Elsewhere: whether the action is allowed (`checks`), the transaction's life (`transactions`).
 """
@@ -25,6 +25,7 @@ from ledger.holdings import Holdings, Overlay, OverlayKind
 from ledger.moves import FOLLOWING
 from schemas.effects import (
     ApprovalEffect,
+    ApprovalRecordEffect,
     AuthorizationEffect,
     Effect,
     Move,
@@ -79,6 +80,9 @@ def completion(
     if proposal.action == "authorization":
         assert proposal.terms is not None
         return [AuthorizationEffect(actor=proposer, terms=proposal.terms)]
+    if proposal.action == "approval":
+        assert proposal.approval is not None
+        return [ApprovalRecordEffect(actor=proposer, record=proposal.approval)]
     rule = _RULES[proposal.action]
     effects = [e for line in proposal.lines for e in rule(line, proposal, holdings, message)]
     return [*effects, *_approved(proposal, proposer)]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ledger.blocks import Block
 from ledger.directory import Directory
 from ledger.holdings import Holdings
+from schemas.approvals import ApprovalRecord
 from schemas.effects import AuthorizationTerms
 from schemas.findings import Finding
 from schemas.identifiers import (
@@ -70,10 +71,13 @@ class Authorization:
 
 @dataclass(slots=True)
 class Approval:
-    """What was approved under one reference, and the units issued under it so far."""
+    """What was approved under one reference, and the units issued under it so far; with the record,
+    where there is one.
+    """
 
     approved_quantity: int
     issued: int = 0
+    record: ApprovalRecord | None = None
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from ledger.action_checks import issuance_fits, issuer_may_issue, units_fit_the_action
 from ledger.actions import makes_itmos, pledged
+from ledger.approvals import approval_is_new
 from ledger.asking import MECHANISM_APPROACH, Ask, Check, Found
 from ledger.authorization_checks import (
     authorization_covers,
@@ -142,6 +143,7 @@ def _shape(must: str, may: str, line: str) -> Shape:
 
 
 SHAPES: dict[str, Shape] = {
+    "approval": _shape("approval", "", ""),
     "authorization": _shape("terms", "", ""),
     "issuance": _shape("lines references", "", "target attributes"),
     "forwarding": _shape("lines acquirer", "", "source target"),
@@ -151,7 +153,10 @@ SHAPES: dict[str, Shape] = {
     "cancellation": _shape("lines use", "authorization", "source target"),
 }
 _TRANSFER_DATA = ("entity", "adjustment")
-_MEMBERS = ("lines", "acquirer", "authorization", "terms", "use", "references", *_TRANSFER_DATA)
+_MEMBERS = (
+    *("lines", "acquirer", "authorization", "terms", "use", "references", "approval"),
+    *_TRANSFER_DATA,
+)
 _LINE_MEMBERS = ("source", "target", "attributes", "itmo_first")
 
 
@@ -376,6 +381,7 @@ CLASSES: tuple[tuple[CheckClass, tuple[Check, ...]], ...] = (
         CheckClass.SPECIFIC,
         (
             issuance_fits,
+            approval_is_new,
             authorization_is_next,
             authorization_covers,
             first_transfer_is_due,

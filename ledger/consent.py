@@ -29,6 +29,7 @@ from ledger.actions import companion
 from ledger.blocks import quantity, subtract
 from schemas.effects import (
     ApprovalEffect,
+    ApprovalRecordEffect,
     AuthorizationEffect,
     Effect,
     Move,
@@ -140,7 +141,9 @@ def moved_by(effect: Effect) -> set[Actor]:
 
 def bound_by(effect: Effect) -> set[Actor]:
     """The actors whose agreement an effect needs."""
-    if isinstance(effect, Reserve | Pledge | AuthorizationEffect | ApprovalEffect):
+    if isinstance(
+        effect, Reserve | Pledge | AuthorizationEffect | ApprovalRecordEffect | ApprovalEffect
+    ):
         return {effect.actor}
     return moved_by(effect)
 
@@ -188,6 +191,8 @@ def _follows_from(agreed: Agreed, effect: Effect, actor: Actor) -> bool:
     message, proposal = agreed
     if isinstance(effect, AuthorizationEffect):
         return (effect.actor, effect.terms) == (actor, proposal.terms)
+    if isinstance(effect, ApprovalRecordEffect):
+        return (effect.actor, effect.record) == (actor, proposal.approval)
     if isinstance(effect, ApprovalEffect):
         return _counts_against(proposal, effect)
     if isinstance(effect, Pledge) and effect.consent != message:
@@ -343,6 +348,12 @@ def _left_out(facts: Facts, message: Message, actor: Actor) -> str | None:
             for e in entry.effects
         )
         return None if recorded else "it completes an authorization and records none"
+    if known.proposal.approval is not None:
+        recorded = any(
+            isinstance(e, ApprovalRecordEffect) and e.record == known.proposal.approval
+            for e in entry.effects
+        )
+        return None if recorded else "it completes an approval and records none"
     for line in known.proposal.lines:
         for kind, key, first, last in _expected(known.proposal, line):
             done = [

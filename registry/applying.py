@@ -16,7 +16,8 @@ what else the hub says (`hearing`).
 from collections.abc import Sequence
 
 from ledger import log
-from ledger.asking import Approval, Authorization
+from ledger.approvals import count_approval
+from ledger.asking import Authorization
 from ledger.consent import moved_by, not_agreed
 from ledger.effects import apply
 from ledger.growth import Growth
@@ -29,6 +30,7 @@ from runtime import events
 from runtime.program import Batch, Heard
 from schemas.effects import (
     ApprovalEffect,
+    ApprovalRecordEffect,
     AuthorizationEffect,
     AuthorizationTerms,
     Move,
@@ -126,8 +128,10 @@ def _carry_out(
             )
         if isinstance(effect, AuthorizationEffect):
             _record_terms(facts, effect.terms, entry.position)
-        elif isinstance(effect, ApprovalEffect) and effect.actor in deliveries:
-            _count_issued(facts, effect)
+        elif (
+            isinstance(effect, ApprovalEffect | ApprovalRecordEffect) and effect.actor in deliveries
+        ):
+            facts.issued.add(count_approval(facts.approvals, effect))
         for actor in sorted(moved_by(effect) & set(deliveries)):
             assert isinstance(effect, Move | Restate)
             facts.new_movements.append(_movement(actor, deliveries[actor], number, heard, effect))
@@ -137,13 +141,6 @@ def _record_terms(facts: RegistryFacts, terms: AuthorizationTerms, position: int
     known = facts.authorizations.setdefault((terms.party, terms.id), Authorization())
     known.versions[terms.version] = terms
     facts.new_versions.append((terms, position))
-
-
-def _count_issued(facts: RegistryFacts, effect: ApprovalEffect) -> None:
-    name = (effect.actor, effect.approval)
-    approval = facts.approvals.setdefault(name, Approval(effect.approved_quantity))
-    approval.issued += effect.quantity
-    facts.issued.add(name)
 
 
 def _movement(

@@ -12,8 +12,9 @@ import json
 from collections.abc import Container, Iterable
 from contextlib import suppress
 
+from ledger.approvals import approvals_of_proposal
 from runtime.program import Order
-from schemas.effects import ApprovalEffect, Move, Restate, Units
+from schemas.effects import ApprovalEffect, ApprovalRecordEffect, Move, Restate, Units
 from schemas.envelope import digest
 from schemas.identifiers import AccountNumber, Actor, Digest
 from schemas.messages import Enclosure, Entry, Malformed, Proposal, parse_message
@@ -90,14 +91,15 @@ def accounts_of(proposals: Iterable[Proposal | None], mine: Container[Actor]) ->
 
 
 def approvals_of(entries: Iterable[Entry], proposals: Iterable[Proposal]) -> set[str]:
-    """The approvals that entries count against and that commands to propose name."""
-    named = {p.references.approval for p in proposals if p.references is not None}
-    return named | {
-        effect.approval
-        for entry in entries
-        for effect in entry.effects
-        if isinstance(effect, ApprovalEffect)
-    }
+    """The approvals that entries record or count against, and that commands to propose name."""
+    named = {one for proposal in proposals for one in approvals_of_proposal(proposal)}
+    for entry in entries:
+        for effect in entry.effects:
+            if isinstance(effect, ApprovalEffect):
+                named.add(effect.approval)
+            elif isinstance(effect, ApprovalRecordEffect):
+                named.add(effect.record.id)
+    return named
 
 
 def authorizations_given(entries: Iterable[Entry]) -> set[tuple[str, str]]:

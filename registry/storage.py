@@ -20,6 +20,7 @@ from registry import tables
 from registry.state import Account, Kept, Majority, Transaction
 from runtime.journal import Kept as KeptMessage
 from runtime.journal import get_mark, kept_line
+from runtime.rows import read_approval
 from runtime.store import Session, each
 from runtime.tables import blocks, messages
 from schemas.directory import SignedAct
@@ -238,10 +239,7 @@ async def load_approvals(
     """What this registry's actors have issued under these approvals."""
     table = tables.approvals
     rows = await session.execute(select(table).where(table.c.approval.in_(sorted(names))))
-    return {
-        (Actor(row.actor), row.approval): Approval(row.approved_quantity, row.issued)
-        for row in rows
-    }
+    return {(Actor(row.actor), row.approval): read_approval(row) for row in rows}
 
 
 async def unstated_expiries(

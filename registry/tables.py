@@ -117,8 +117,9 @@ approvals = Table(
     Column("approval", Text, primary_key=True),
     Column("approved_quantity", BigInteger, nullable=False),
     Column("issued", BigInteger, nullable=False),
+    Column("record", Text),
 )
-"""What this registry's actors have issued under an approval, as entries said it."""
+"""What this registry's actors have issued under an approval, as entries said it, and its record."""
 
 closed_years = Table(
     "closed_years",

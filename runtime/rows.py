@@ -20,6 +20,7 @@ from ledger.blocks import Block
 from ledger.holdings import Overlay, OverlayKind
 from ledger.tree import Point, slot
 from runtime.tables import OVERLAY_REACHES
+from schemas.approvals import ApprovalRecord
 from schemas.identifiers import AccountNumber, Actor, Identifier
 from schemas.nodes import Bucket, PointLabel
 from schemas.units import Attributes, Frozen, Key, Layer, Position
@@ -30,6 +31,7 @@ __all__ = [
     "labelled",
     "overlay_row",
     "points_in",
+    "read_approval",
     "read_block",
     "read_overlay",
 ]
@@ -134,9 +136,20 @@ def approval_rows(
             "approval": reference,
             "approved_quantity": approvals[actor, reference].approved_quantity,
             "issued": approvals[actor, reference].issued,
+            "record": _record_text(approvals[actor, reference]),
         }
         for actor, reference in sorted(changed)
     ]
+
+
+def _record_text(approval: Approval) -> str | None:
+    return approval.record.model_dump_json() if approval.record is not None else None
+
+
+def read_approval(row: Any) -> Approval:
+    """An approval as its row has it."""
+    record = ApprovalRecord.model_validate_json(row.record) if row.record is not None else None
+    return Approval(row.approved_quantity, row.issued, record)
 
 
 @lru_cache(maxsize=4096)

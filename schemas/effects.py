@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from schemas.approvals import ApprovalRecord
 from schemas.identifiers import (
     Actor,
     ApproachId,
@@ -42,6 +43,7 @@ from schemas.units import (
 
 __all__ = [
     "ApprovalEffect",
+    "ApprovalRecordEffect",
     "AuthorizationEffect",
     "AuthorizationTerms",
     "AuthorizedEntity",
@@ -246,6 +248,14 @@ class AuthorizationEffect(Frozen):
     terms: AuthorizationTerms
 
 
+class ApprovalRecordEffect(Frozen):
+    """`actor` records that a request for issuance was approved."""
+
+    effect: Literal["approval-record"] = "approval-record"
+    actor: Actor
+    record: ApprovalRecord
+
+
 class ApprovalEffect(Frozen):
     """`actor` has issued units under an approval of so many; the sum of all entries counts."""
 
@@ -292,6 +302,7 @@ Effect = Annotated[
     | Unfreeze
     | DirectoryEffect
     | AuthorizationEffect
+    | ApprovalRecordEffect
     | ApprovalEffect
     | CaseEffect,
     Field(discriminator="effect"),

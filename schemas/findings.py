@@ -117,6 +117,8 @@ class Reason(StrEnum):
     APPROVAL_DIFFERS = "approval-differs"
     FIRST_TRANSFER_WRONG = "first-transfer-wrong"
     METRIC_DIFFERS = "metric-differs"
+    APPROVAL_MISSING = "approval-missing"
+    APPROVAL_EXISTS = "approval-exists"
 
     INTERNAL = "internal"
 
@@ -215,9 +217,11 @@ RULES: dict[Reason, Rule] = {
     _R.NOT_FIRST_TRANSFERRED: Rule(7017, _T, True, False, "2/CMA.3 annex para 2", "The units were not first-transferred yet; they are no ITMOs."),
     _R.ACCOUNT_UNKNOWN: Rule(7018, _T, True, True, "2/CMA.3 annex para 29", "The registry has no such open account."),
     _R.DECLINED: Rule(7019, _T, True, False, f"{_ANNEX} para 10", "An operator of the acquiring actor declined; see the comment."),
-    _R.APPROVAL_DIFFERS: Rule(7020, _T, True, False, "3/CMA.3 annex para 53", "The same approval was given with another approved quantity before; state that one, or name the other approval."),
+    _R.APPROVAL_DIFFERS: Rule(7020, _T, True, False, "3/CMA.3 annex para 53", "The approval says something else of quantity, request, Party, activity or vintage; state what it says, or name the other approval."),
     _R.FIRST_TRANSFER_WRONG: Rule(7021, _T, True, False, "2/CMA.3 annex para 2", "By the definition of the authorization this is not the first transfer of the units, or it is and is not proposed as one; see the detail."),
     _R.METRIC_DIFFERS: Rule(7022, _T, True, False, "2/CMA.3 annex para 1(c)", "The units are of another metric than the proposal, the account or the authorization says; name the unit of the metric, and accounts of that metric."),
+    _R.APPROVAL_MISSING: Rule(7023, _T, True, False, "3/CMA.3 annex para 53", "No such approval is recorded; nothing is issued before the administrator has recorded it."),
+    _R.APPROVAL_EXISTS: Rule(7024, _T, True, False, "3/CMA.3 annex para 53", "The approval is recorded already; it is recorded once."),
     _R.INTERNAL: Rule(9001, CheckClass.INTERNAL, False, True, "", "A fault in the program that received this; its operators were alarmed and nothing changed."),
 }
 # fmt: on

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from schemas import limits
+from schemas.approvals import ApprovalRecord
 from schemas.directory import SignedAct
 from schemas.effects import AuthorizationTerms, Cause, DirectoryEffect, Effect, Units
 from schemas.evidence import EvidencePart, EvidenceRequest
@@ -118,6 +119,7 @@ Comment = Annotated[str, Field(max_length=400)]
 
 Action = Literal[
     "issuance",
+    "approval",
     "authorization",
     "forwarding",
     "first-transfer",
@@ -163,8 +165,8 @@ class Proposal(Frozen):
     that unit of a non-GHG metric. `authorization` names the authorization relied on: in a use or
     cancellation if it is the first transfer by the definition of this authorization. What goes to
     another Party may name the acquiring `entity` and the method of corresponding `adjustment`, as
-    some agreements of Parties ask. `terms` stands
-    in a proposal to record one, `use` in a use or cancellation, `references` in an issuance.
+    some agreements of Parties ask. `terms` stands in a proposal to record one, `approval` in one to
+    record that, `use` in a use or cancellation, `references` in an issuance.
     """
 
     action: Action
@@ -178,6 +180,7 @@ class Proposal(Frozen):
     terms: AuthorizationTerms | None = None
     use: UseMark | None = None
     references: IssuanceReferences | None = None
+    approval: ApprovalRecord | None = None
     comment: Comment | None = None
     expires_at: Instant
 

@@ -158,6 +158,25 @@ def issuance(actor: Actor, key: Key, first: int, last: int, **members: Any) -> d
     return {"action": "issuance", "lines": (one,), "references": references} | members
 
 
+def approval(name: str, key: Key, quantity: int) -> dict[str, Any]:
+    """What the Supervisory Body approved, as the mechanism registry's administrator records it."""
+    record = {
+        "id": name,
+        "request": "R",
+        "requested_by": "Entity",
+        "verification": "V",
+        "certification": "C",
+        "decided_on": "2026-02-01",
+        "party": key.party,
+        "activity": key.activity,
+        "vintage_from": key.vintage,
+        "vintage_to": key.vintage,
+        "quantity": quantity,
+        "participants": ["Developer"],
+    }
+    return {"action": "approval", "approval": record}
+
+
 def terms(id_: str, actor: Actor, approach: str, **members: Any) -> dict[str, Any]:
     return {
         "id": id_,

@@ -66,6 +66,7 @@ from tests.cast import (
     U,
     account,
     admission,
+    approval,
     asked,
     first_transfer,
     genesis,
@@ -499,6 +500,8 @@ class Federation:
         ]
         for actor, proposal in steps:
             assert await self.transact(actor, proposal) == "completed"
+        for name, quantity in (("A", 1000), ("B", 7125)):
+            assert await self.transact(ADM, approval(name, A, quantity)) == "completed"
         issued = await self.order(
             "UN01",
             "issue",

@@ -173,6 +173,10 @@ class Auditor:
                 expected.terms = [(known.proposer, known.proposal["terms"])]
             if known.proposal["action"] == "issuance":
                 expected.approvals = [_taken(known)]
+            if known.proposal["action"] == "approval":
+                record = known.proposal["approval"]
+                effect = {"effect": "approval-record", "actor": known.proposer, "record": record}
+                expected.approvals = [effect]
         self._compare(body, expected, found)
         found.extend(self._firsts.look(body["effects"]))
         self._advance(known, before, held)

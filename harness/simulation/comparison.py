@@ -55,7 +55,7 @@ class Claim:
             name = effect["effect"]
             if name == "authorization":
                 self.authorizations.append((effect["actor"], effect["terms"]))
-            elif name == "approval":
+            elif name in {"approval", "approval-record"}:
                 self.approvals.append(effect)
             elif name == "move":
                 self._position_agrees(effect["target"])

@@ -134,6 +134,10 @@ def carry_out(model: Model, transaction: Transaction) -> None:
         name = (transaction.proposer, references["approval"])
         approval = model.approvals.setdefault(name, Approval(references["approved_quantity"]))
         approval.issued += proposal["quantity"]
+    if proposal["action"] == "approval":
+        record = proposal["approval"]
+        name = (transaction.proposer, record["id"])
+        model.approvals.setdefault(name, Approval(record["quantity"])).record = record
 
 
 def consents(

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from harness.simulation.cast import ADM, HUB, KOR, MMR, REC, VUT, Cast
 from harness.simulation.chances import Chances
+from harness.simulation.mechanism_work import approval_record
 from harness.simulation.trace import Trace
 from harness.simulation.virtual_time import START
 from harness.simulation.workload import APPROACH, FIRST_UNITS, MWH, MWH_NUMBER, VINTAGE, own_key
@@ -113,6 +114,8 @@ async def _first_a6_4ers(world: World) -> None:
         "first_transfer": "use-or-cancellation",
     }
     await _propose(world, MMR, action="authorization", terms=terms)
+    record = approval_record("first", "A0042", VINTAGE, FIRST_UNITS)
+    await _propose(world, ADM, action="approval", approval=record)
     await world.command(
         ADM.participant,
         "issue",
@@ -124,7 +127,7 @@ async def _first_a6_4ers(world: World) -> None:
         authorized=FIRST_UNITS // 2,
         designation="NI",
         authorization={"id": "MMR-1", "version": 1},
-        references={"request": "R", "approval": "first", "approved_quantity": FIRST_UNITS},
+        references={"request": "R first", "approval": "first", "approved_quantity": FIRST_UNITS},
     )
     await _everybody_idle(world)
     line = {

@@ -191,10 +191,11 @@ class Case:
 
 @dataclass
 class Approval:
-    """What was said to be approved under a reference, and the units issued under it."""
+    """What was said to be approved under a reference, the units issued under it, and the record."""
 
     approved: int
     issued: int = 0
+    record: dict[str, Any] | None = None
 
 
 Place = tuple[str, int]

@@ -39,6 +39,7 @@ MECHANISM_APPROACH = "CA0001"
 # action: members needed, may be there, of each line (5.13)
 ACTIONS: dict[str, tuple[str, str, str]] = {
     "issuance": ("lines references", "", "attributes target"),
+    "approval": ("approval", "", ""),
     "authorization": ("terms", "", ""),
     "forwarding": ("acquirer lines", "", "source target"),
     "first-transfer": ("authorization lines", "acquirer entity adjustment", "source target"),
@@ -61,14 +62,8 @@ MOVES: dict[str, tuple[str, str]] = {
 }
 
 OF_PROPOSALS = (
-    "acquirer",
-    "lines",
-    "authorization",
-    "terms",
-    "use",
-    "references",
-    "entity",
-    "adjustment",
+    *("acquirer", "lines", "authorization", "terms", "use", "references", "approval"),
+    *("entity", "adjustment"),
 )
 OF_LINES = ("source", "target", "attributes", "itmo_first")
 
@@ -237,9 +232,9 @@ def issuers(q: Question) -> Iterator[str]:
     mechanism = q.participant == q.model.mechanism
     if q.action == "issuance" and q.participant in q.model.international:
         yield "issuance-not-here"
-    if q.action in {"issuance", "forwarding"} and mechanism and q.section != "ADM":
+    if q.action in {"issuance", "approval", "forwarding"} and mechanism and q.section != "ADM":
         yield "administrator-only"
-    if q.action == "forwarding" and not mechanism:
+    if q.action in {"approval", "forwarding"} and not mechanism:
         yield "administrator-only"
     if q.action == "forwarding" and q.leaves:
         yield "acquirer-wrong"

@@ -9,6 +9,7 @@ Elsewhere: what is authorized (`authorized`).
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from harness.simulation.authorized import (
     VINTAGE_FIRST,
@@ -50,9 +51,34 @@ def issuance(q: Question) -> Iterator[str]:
         yield "approval-exceeded"
     if known.approved != approved:
         yield "approval-differs"
+    if q.participant == q.model.mechanism:
+        yield from _recorded(q, known.record)
     yield from _history(q)
     if q.participant == q.model.mechanism:
         yield from _levies(q, quantity)
+
+
+def _recorded(q: Question, record: dict[str, Any] | None) -> Iterator[str]:
+    """The Supervisory Body approved this request, for these units."""
+    if record is None:
+        yield "approval-missing"
+        return
+    wrong = q.proposal["references"]["request"] != record["request"]
+    for key in (line["key"] for line in q.lines):
+        wrong |= any(key[name] != record[name] for name in ("party", "activity"))
+        wrong |= not record["vintage_from"] <= key["vintage"] <= record["vintage_to"]
+    if wrong:
+        yield "approval-differs"
+
+
+def approval(q: Question) -> Iterator[str]:
+    """Recorded once."""
+    record = q.proposal["approval"]
+    known = q.model.approvals.get((q.proposer, record["id"]))
+    if known is not None and known.record is not None:
+        yield "approval-exists"
+    elif known is not None and known.approved != record["quantity"]:
+        yield "approval-differs"
 
 
 def _history(q: Question) -> Iterator[str]:
@@ -112,6 +138,7 @@ def _nothing(q: Question) -> Iterator[str]:
 
 RULES: dict[str, Rule] = {
     "issuance": issuance,
+    "approval": approval,
     "authorization": authorization,
     "forwarding": _nothing,
     "first-transfer": first_transfer,

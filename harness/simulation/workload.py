@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from harness.simulation.cast import ADM, KOR, MMR, ROG, VUT, Cast
+from harness.simulation.mechanism_work import Approvals
 from schemas.identifiers import Actor, account_number
 from schemas.units import Key, Layer
 
@@ -81,6 +82,7 @@ class Workload:
     approvals: int = 0
 
     def __post_init__(self) -> None:
+        self.mechanism = Approvals(self.randomness)
         for actor in self.cast.parties:
             self.next_serial[own_key(actor, VINTAGE).series] = FIRST_UNITS + 1
             self.versions[actor.section, f"{actor.section}-1"] = 1
@@ -151,26 +153,12 @@ class Workload:
         return operation
 
     def _issue_a6_4ers(self) -> Operation:
-        quantity = self.randomness.randint(20, 150)
-        authorized = self.randomness.choice((0, quantity // 2))
-        vintage = self.randomness.randint(2021, 2023)
-        series = f"itmo:CA0001-UN01-MMR-{vintage}"
-        first = self.next_serial.get(series, 1)
-        self.next_serial[series] = first + quantity
-        self.approvals += 1
-        arguments = {
-            "party": "MMR",
-            "activity": self.randomness.choice(("A0042", "A0043")),
-            "vintage": vintage,
-            "quantity": quantity,
-            "first": first,
-            "authorized": authorized,
-            "references": {
-                "request": f"R{self.approvals}",
-                "approval": f"A{self.approvals}",
-                "approved_quantity": quantity,
-            },
-        }
+        """What was approved is issued; or something is approved first."""
+        found = self.mechanism.issue(self.next_serial) if self.randomness.random() < 0.7 else None
+        if found is None:
+            return _propose(ADM, {"action": "approval", "approval": self.mechanism.approve()})
+        authorized = self.randomness.choice((0, found["quantity"] // 2))
+        arguments = {**found, "authorized": authorized}
         if authorized:
             known = self._authorization("MMR")
             arguments |= {"designation": self.randomness.choice(("N", "NI", "O"))}
@@ -404,6 +392,8 @@ class Workload:
             ways.append(lambda: arguments["terms"].__setitem__("version", 7))
         if "references" in arguments:
             ways.append(lambda: arguments["references"].__setitem__("approved_quantity", 1))
+        if "approval" in arguments:
+            ways.append(lambda: arguments["approval"].__setitem__("id", "first"))
         dice.choice(ways)()
         return Operation(operation.actor, "propose", arguments, f"spoilt {operation.name}")
 

@@ -36,6 +36,7 @@ from tests.cast import (
     I,
     R,
     account,
+    approval,
     first_transfer,
     line,
     signed,
@@ -83,6 +84,7 @@ async def moved(federation: Federation) -> None:
     version = terms("GH-1", GHA, "CA0007", version=2, quantity=600, parties=["CHE", "GHA"])
     recorded = await federation.transact(GHA, {"action": "authorization", "terms": version})
     assert recorded == "completed"
+    assert await federation.transact(ADM, approval("A2", A, 101)) == "completed"
     issued = await federation.order(
         "UN01",
         "issue",
@@ -94,7 +96,7 @@ async def moved(federation: Federation) -> None:
         authorized=50,
         designation="N",
         authorization={"id": "MM-1", "version": 1},
-        references={"request": "R2", "approval": "A2", "approved_quantity": 101},
+        references={"request": "R", "approval": "A2", "approved_quantity": 101},
     )
     assert await federation.ended(issued) == "completed"
     one = line(A, 401, 410, account(ADM, "PEN"), account(MMR))

@@ -304,7 +304,7 @@ CASES: dict[str, Case] = {
     "an issuance by a Party of the mechanism": Case(
         MMR,
         issuance(MMR, A, 5001, 5010)
-        | {"lines": (line(A, 5001, 5010, target=account(MMR), attributes=Attributes()),)},
+        | {"lines": (line(A, 5001, 5010, target=account(MMR, "PEN"), attributes=Attributes()),)},
         [X.ADMINISTRATOR_ONLY],
     ),
     "one unit over the approval": Case(
@@ -312,6 +312,12 @@ CASES: dict[str, Case] = {
         issuance(GHA, U, 2001, 2100)
         | {"references": {"request": "R", "approval": "A", "approved_quantity": 99}},
         [X.APPROVAL_EXCEEDED],
+    ),
+    "A6.4ERs that nobody has approved": Case(
+        ADM,
+        issued(7125, 357, 143)
+        | {"references": {"request": "R", "approval": "Z", "approved_quantity": 7125}},
+        [X.APPROVAL_MISSING],
     ),
     "vintage 2020": Case(GHA, issuance(GHA, OLD_KEY, 1, 10), [X.VINTAGE_TOO_EARLY]),
     "a share of proceeds one too small": Case(

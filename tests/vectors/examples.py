@@ -167,6 +167,20 @@ FULL_TERMS: Json = {
     "binds_first_transferred": True,
     "entity_records": [ENTITY],
 }
+APPROVAL: Json = {
+    "id": "SB-2027-3",
+    "request": "R-7",
+    "requested_by": "Designated operational entity E-0012",
+    "verification": "verification report 2027/88",
+    "certification": "certification report 2027/88",
+    "decided_on": "2027-02-26",
+    "party": "MMR",
+    "activity": "PA10471",
+    "vintage_from": 2024,
+    "vintage_to": 2025,
+    "quantity": 100,
+    "participants": ["Developer of Yangon", "Fund of Seoul"],
+}
 UNITS: Json = {"key": UNDERLYING, "first": 1001, "last": 1100}
 EFFECTS: list[Json] = [
     {
@@ -219,6 +233,7 @@ EFFECTS: list[Json] = [
         "cause": "held-twice",
         "open": True,
     },
+    {"effect": "approval-record", "actor": "UN01/ADM", "record": APPROVAL},
 ]
 ENTRY: Json = {
     "log": "hub.example",
@@ -290,6 +305,13 @@ CHILDREN: Json = {
 # name, type, conversation, answers, body
 GOOD: list[tuple[str, str, str, str | None, object]] = [
     ("a first transfer of underlying units", "proposal", "GHA01-GHA-17", None, FIRST_TRANSFER),
+    (
+        "an approval of a request for issuance",
+        "proposal",
+        "UN01-ADM-2",
+        None,
+        {"action": "approval", "quantity": 0, "approval": APPROVAL, "expires_at": LATER},
+    ),
     ("an issuance of A6.4ERs with both levies", "proposal", "UN01-ADM-1", None, ISSUANCE),
     ("a use towards an NDC", "proposal", "CHE01-CHE-5", None, USE),
     ("a voluntary cancellation", "proposal", "CHE01-CHE-8", None, CANCELLATION),

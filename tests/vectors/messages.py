@@ -136,6 +136,7 @@ def bad_json(bad: BadMessages) -> None:
 LEVIES = "an issuance of A6.4ERs with both levies"
 NDC_USE, TERMS_NAME, REFUSED = "a use towards an NDC", "an authorization", "a rejection"
 FULL, CANCELLED = "an authorization with all that can be said", "a voluntary cancellation"
+APPROVED = "an approval of a request for issuance"
 P, E = PROPOSAL, ENTRY_NAME
 A, C = "an answer with points", "an answer with children"
 
@@ -182,6 +183,8 @@ MEMBERS: list[tuple[str, str, str, object]] = [
     ("a day with a time", FULL, "body/terms/date", "2024-02-29T00:00:00.000000Z"),
     ("an entity without a name", FULL, "body/terms/entity_records/0/name", ...),
     ("a cancellation of no kind that is known", CANCELLED, "body/use/cancellation", "forced"),
+    ("an approval that names no participant", APPROVED, "body/approval/participants", []),
+    ("an approval without a verification report", APPROVED, "body/approval/verification", ...),
     ("a member of an effect is missing", E, "body/effects/1/target", ...),
     ("a case in an effect that is no case id", E, "body/effects/10/case", "HUB-3"),
     ("an unknown state", E, "body/state", "settled"),
@@ -264,6 +267,14 @@ OBJECTS: list[tuple[str, str, str, object, str, str | None]] = [
         "2023-02-29",
         "body/terms/date",
         UNSEEN_CHECK,
+    ),
+    (
+        "participants out of order",
+        APPROVED,
+        "body/approval/participants",
+        ["Fund of Seoul", "Developer of Yangon"],
+        "body/approval",
+        UNSEEN_RULE,
     ),
     (
         "sectors out of order",

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from harness.simulation.auditor import Auditor, Observed
 from ledger import actions
+from ledger.approvals import count_approval
 from ledger.asking import Approval, Ask, Authorization, Facts, Policy, levy
 from ledger.blocks import Block
 from ledger.checks import examine
@@ -25,12 +26,20 @@ from ledger.directory import Directory
 from ledger.effects import Everybody, apply
 from ledger.holdings import Holdings, Overlay, OverlayKind
 from schemas.directory import Profile, Status
-from schemas.effects import AuthorizationEffect, CaseEffect, Effect, Freeze, Unfreeze
+from schemas.effects import (
+    ApprovalEffect,
+    ApprovalRecordEffect,
+    AuthorizationEffect,
+    CaseEffect,
+    Effect,
+    Freeze,
+    Unfreeze,
+)
 from schemas.envelope import digest
 from schemas.identifiers import Actor, CaseId, Instant, TransactionId, account_number
 from schemas.messages import Proposal
 from schemas.units import Frozen, Key, Kind, Layer
-from tests.cast import ADM, CHE, GHA, KOR, MMR, ROG, VUT, A, I, R, U
+from tests.cast import ADM, CHE, GHA, KOR, MMR, ROG, VUT, A, I, R, U, approval
 
 ACTORS = (GHA, CHE, ROG, ADM, MMR, KOR, VUT)
 B = Key.parse("itmo:CA0001-UN01-MMR-2024:B0001")
@@ -198,12 +207,9 @@ class SmallHub:
             for line in proposal.lines:
                 known = self.authorizations[line.key.party, proposal.authorization.id]
                 known.used += line.last - line.first + 1
-        if proposal.references is not None:
-            rests_on = proposal.references
-            approval = self.approvals.setdefault(
-                (author, rests_on.approval), Approval(rests_on.approved_quantity)
-            )
-            approval.issued += proposal.quantity
+        for effect in effects:
+            if isinstance(effect, ApprovalEffect | ApprovalRecordEffect):
+                count_approval(self.approvals, effect)
         self.seen[proposal.action] += 1
         self.write(
             name,
@@ -278,7 +284,7 @@ class Proposer:
 
     def one(self) -> tuple[Actor, dict[str, Any]]:
         action = self.chance.choice(
-            ["issuance", "authorization", "cancellation", "forwarding"]
+            ["issuance", "authorization", "cancellation", "forwarding", "approval"]
             + ["first-transfer", "use", "transfer"] * 3
         )
         made: tuple[Actor, dict[str, Any]] = getattr(self, action.replace("-", "_"))()
@@ -326,6 +332,8 @@ class Proposer:
                 first += number
         approval = self.chance.choice(["A", f"B{first}", f"B{first}"])
         approved = max(quantity, 3)
+        if author == ADM and self.chance.random() < 0.9:
+            approval, approved = self.chance.choice(["C1", "C2", "C3"]), 400
         references = {"request": "R", "approval": approval, "approved_quantity": approved}
         return author, {"action": "issuance", "lines": lines, "references": references}
 
@@ -348,6 +356,14 @@ class Proposer:
                 ]
             )
         return given
+
+    def approval(self) -> tuple[Actor, dict[str, Any]]:
+        name = self.chance.choice(["A", "C1", "C2", "C3", "C3"])
+        key = self.chance.choice([A, A, B])
+        made = approval(name, key, self.chance.choice([400, 400, 90]))
+        if self.chance.random() < 0.1:
+            made["approval"] |= {"request": "Other"}
+        return ADM, made
 
     def authorization(self) -> tuple[Actor, dict[str, Any]]:
         author, approach = self.chance.choice([(GHA, "CA0007"), (MMR, "CA0001"), (ROG, "CA0009")])

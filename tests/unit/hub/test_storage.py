@@ -335,7 +335,7 @@ async def test_what_is_issued_and_overdue_survives_a_restart(each_url: str) -> N
         (entry,) = alone.facts.entries
         assert [f.reason for f in entry.message.body.findings] == [found]
     await alone.run(alone.proposal(GHA, "GHA01-GHA-7", under("A", 201, 230, 100)))
-    assert (await both_tables(alone))[0][0] == (GHA, "A", 100, 100)
+    assert (await both_tables(alone))[0][0] == (GHA, "A", 100, 100, None)
     await alone.store.close()
 
 
@@ -494,5 +494,5 @@ async def test_the_log_s_effects_alone_give_what_is_issued_and_what_is_open(alon
                 if isinstance(effect, CaseEffect):
                     opened[effect.case] = effect.open
     approvals, cases = await both_tables(alone)
-    assert {(a, r): n for a, r, _, n in approvals} == dict(issued)
+    assert {(a, r): n for a, r, _, n, _ in approvals} == dict(issued)
     assert {case: bool(is_open) for case, *_, is_open in cases} == opened

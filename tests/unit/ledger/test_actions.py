@@ -11,6 +11,7 @@ from ledger.effects import Everybody, apply
 from ledger.holdings import Overlay, OverlayKind
 from schemas.effects import (
     ApprovalEffect,
+    ApprovalRecordEffect,
     AuthorizationEffect,
     Effect,
     Move,
@@ -61,6 +62,9 @@ def told(effect: Effect) -> str:
     """An effect in a few words: what, which units, from where to where."""
     if isinstance(effect, ApprovalEffect):
         return f"approval {effect.approval} of {effect.approved_quantity}: {effect.quantity}"
+    if isinstance(effect, ApprovalRecordEffect):
+        record = effect.record
+        return f"approval-record {record.id} {record.quantity} by {effect.actor}"
     if isinstance(effect, AuthorizationEffect):
         return f"authorization {effect.terms.id} {effect.terms.version} by {effect.actor}"
     assert isinstance(effect, Move | Restate | Pledge)
@@ -95,6 +99,7 @@ EFFECTS = {
         "move A 399-400 from nothing to UN01/ADM OMG 1",
         "approval SB-301 of 100: 100",
     ],
+    "approval": ["approval-record SB-401 100 by UN01/ADM"],
     "authorization": ["authorization GHA-1 2 by GHA01/GHA"],
     "forwarding": ["move A 61-70 from UN01/ADM PEN 1 to UN01/MMR HLD 1"],
     "first transfer": [
@@ -292,6 +297,7 @@ PLEDGED = pledged_by(first_transfer(1001, 1100, 1))
     ("name", "expected"),
     [
         ("issuance", {(GHA, MESSAGE)}),
+        ("approval", {(ADM, MESSAGE)}),
         ("authorization", {(GHA, MESSAGE)}),
         ("forwarding", {(ADM, MESSAGE), (MMR, ACCEPTANCE)}),
         ("first transfer", {(GHA, MESSAGE), (CHE, ACCEPTANCE)}),

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ledger import action_checks, authorization_checks, checks
+from ledger import action_checks, approvals, authorization_checks, checks
 from ledger.actions import completion
 from ledger.asking import Approval, Authorization, levy
 from ledger.checks import CLASSES, examine
@@ -70,6 +70,7 @@ from tests.unit.ledger.world import (
     U,
     World,
     account,
+    approval,
     authorization,
     first_transfer,
     issuance,
@@ -103,11 +104,12 @@ def nothing(world: World) -> None:
     """Spoil nothing."""
 
 
-def issued(approval: str, of: int, units: int) -> Spoil:
-    """As if Ghana had issued so many units of so many that were approved."""
+def issued(name: str, of: int, units: int, by: Actor = GHA) -> Spoil:
+    """As if so many units of so many that were approved had been issued."""
 
     def spoil(world: World) -> None:
-        world.approvals[GHA, approval] = Approval(of, units)
+        known = world.approvals.get((by, name))
+        world.approvals[by, name] = Approval(of, units, known.record if known else None)
 
     return spoil
 
@@ -259,7 +261,8 @@ def levied(pending: int, share: int, omge: int) -> tuple[Actor, Proposal]:
             lines.append(template.model_copy(update=changes))
             first += size
     author, wanted = lines_of("issuance of A6.4ERs", *lines)
-    references = IssuanceReferences(request="R", approval="S", approved_quantity=wanted.quantity)
+    total = wanted.quantity
+    references = IssuanceReferences(request="R-1", approval=f"S{total}", approved_quantity=total)
     return author, wanted.model_copy(update={"references": references})
 
 
@@ -274,6 +277,14 @@ def by(actor: Actor, name: str) -> tuple[Actor, Proposal]:
             if one.target is not None
         ),
     )[1]
+
+
+def every_line(name: str, **members: Any) -> tuple[Actor, Proposal]:
+    return lines_of(name, *(one.model_copy(update=members) for one in GOOD[name][1].lines))
+
+
+def rests_on(name: str, quantity: int, request: str = "R-1") -> IssuanceReferences:
+    return IssuanceReferences(request=request, approval=name, approved_quantity=quantity)
 
 
 OTHER_KEY = U.model_copy(update={"registry": "CHE01"})
@@ -683,6 +694,48 @@ CASES: dict[str, Case] = {
             at(R.APPROVAL_DIFFERS, "body/references/approved_quantity"),
         ],
         issued("SB-2001", 200, 200),
+    ),
+    "an issuance of A6.4ERs that nobody has approved": Case(
+        *good("issuance of A6.4ERs", references=rests_on("SB-999", 100)),
+        [at(R.APPROVAL_MISSING, "body/references/approval")],
+    ),
+    "one A6.4ER more than was approved": Case(
+        *good("issuance of A6.4ERs"),
+        [at(R.APPROVAL_EXCEEDED, "body/quantity")],
+        issued("SB-301", 100, 1, ADM),
+    ),
+    "an issuance of A6.4ERs says that more was approved": Case(
+        *good("issuance of A6.4ERs", references=rests_on("SB-301", 101)),
+        [at(R.APPROVAL_DIFFERS, "body/references/approved_quantity")],
+    ),
+    "an issuance on another request than was approved": Case(
+        *good("issuance of A6.4ERs", references=rests_on("SB-301", 100, "R-2")),
+        [at(R.APPROVAL_DIFFERS, "body/references/request")],
+    ),
+    "units of another activity than was approved": Case(
+        *every_line("issuance of A6.4ERs", key=B),
+        [at(R.APPROVAL_DIFFERS, f"body/lines/{i}/key") for i in range(3)],
+    ),
+    "units of another vintage than was approved": Case(
+        *line("issuance of A6.4ERs", 0, key=A.model_copy(update={"vintage": 2023})),
+        [at(R.APPROVAL_DIFFERS, "body/lines/0/key")],
+    ),
+    "an approval is recorded twice": Case(
+        ADM, approval("SB-301", 100), [at(R.APPROVAL_EXISTS, "body/approval/id")]
+    ),
+    "an approval is of another quantity than was issued under": Case(
+        *GOOD["approval"],
+        [at(R.APPROVAL_DIFFERS, "body/approval/quantity")],
+        issued("SB-401", 99, 7, ADM),
+    ),
+    "a Party records an approval in the mechanism registry": Case(
+        MMR, approval("SB-401", 100), [at(R.ADMINISTRATOR_ONLY)]
+    ),
+    "another registry records an approval": Case(
+        GHA, approval("SB-401", 100), [at(R.ADMINISTRATOR_ONLY)]
+    ),
+    "an approval with nothing approved": Case(
+        *good("approval", approval=None), [at(R.MEMBER_MISSING, "body/approval")]
     ),
     "the version of an authorization exists": Case(
         *good("authorization", terms=terms(GHA, version=1)),
@@ -1143,7 +1196,7 @@ def test_a_fault_is_found_and_nothing_else(name: str) -> None:
 def test_every_reason_that_a_check_can_give_has_a_case() -> None:
     given = {
         Reason[node.attr]
-        for module in (checks, action_checks, authorization_checks)
+        for module in (checks, action_checks, approvals, authorization_checks)
         for node in ast.walk(ast.parse(inspect.getsource(module)))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)

@@ -45,6 +45,7 @@ from tests.unit.ledger.world import (
     U,
     World,
     account,
+    approval,
     authorization,
     first_transfer,
     issuance,
@@ -61,6 +62,7 @@ HELD, LOCKED, SWISS = (
 
 
 DESIGNATED = Attributes(designation="NI")
+MANY = ("SB-1", 10**6)
 
 
 # --- valid actions ------------------------------------------------------------------------------
@@ -79,7 +81,7 @@ def moves(
 
 proposals = st.one_of(
     ranges.map(lambda r: (GHA, issuance(GHA, U, 30 + r[0], 30 + r[1]))),
-    ranges.map(lambda r: (ADM, issuance(ADM, A, 30 + r[0], 32 + r[1], DESIGNATED))),
+    ranges.map(lambda r: (ADM, issuance(ADM, A, 30 + r[0], 32 + r[1], DESIGNATED, MANY))),
     st.tuples(ranges, numbers).map(lambda x: (GHA, first_transfer(*x[0], x[1]))),
     ranges.map(lambda r: (MMR, unit_transfer(*r))),
     moves("forwarding", A, "UN01/ADM PEN", "UN01/MMR HLD"),
@@ -97,7 +99,8 @@ STOCK: list[tuple[Actor, Proposal]] = [
     (GHA, authorization(GHA, quantity=None)),
     (MMR, authorization(MMR, quantity=None)),
     (GHA, issuance(GHA, U, 1, 30)),
-    (ADM, issuance(ADM, A, 1, 30, DESIGNATED)),
+    (ADM, approval(*MANY)),
+    (ADM, issuance(ADM, A, 1, 30, DESIGNATED, MANY)),
     (GHA, first_transfer(1, 20, 5)),
     (CHE, move("use", I, 5, 9, account(CHE, "HLD"), account(CHE, "USE"), use=NDC)),
     (CHE, move("transfer", I, 10, 14, account(CHE, "HLD"), account(GHA, "HLD"))),

@@ -48,6 +48,7 @@ from tests.unit.ledger.world import (
     U,
     World,
     account,
+    approval,
     authorization,
     issuance,
     move,
@@ -207,6 +208,7 @@ def test_children_of_a_split_are_first_transferred_each_in_their_turn() -> None:
 def test_what_moves_inside_the_host_is_no_first_transfer_and_what_then_leaves_is() -> None:
     life = Life()
     life.act(MMR, authorization(MMR))
+    life.act(ADM, approval("SB-1", 100))
     life.act(ADM, issuance(ADM, A, 1, 100, Attributes(designation="NI")))
     levies = life.told()
     pending, home, abroad = account(ADM, "PEN"), account(MMR, "HLD"), account(KOR, "HLD")
@@ -215,12 +217,12 @@ def test_what_moves_inside_the_host_is_no_first_transfer_and_what_then_leaves_is
         life.told()
         == levies
         == [
-            ("A", 94, 98, "share-of-proceeds", "02", "02"),
-            ("A", 99, 100, "omge-mandatory", "02", "02"),
+            ("A", 94, 98, "share-of-proceeds", "03", "03"),
+            ("A", 99, 100, "omge-mandatory", "03", "03"),
         ]
     )
     life.act(MMR, move("first-transfer", A, 1, 40, home, abroad, authorization=AUTHORIZED64))
-    assert life.told()[2:] == [("A", 1, 40, "first-international-transfer", "04", "04")]
+    assert life.told()[2:] == [("A", 1, 40, "first-international-transfer", "05", "05")]
 
 
 def test_an_authorization_that_comes_after_the_issuance_is_the_event_when_it_is_applied() -> None:

@@ -13,12 +13,14 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.actions import completion, consents
+from ledger.approvals import count_approval
 from ledger.asking import Approval, Ask, Authorization, Facts, Policy
 from ledger.checks import examine
 from ledger.directory import Directory, sign_act
 from ledger.effects import Everybody, apply
 from ledger.first_transfer import counted
 from ledger.holdings import Holdings
+from schemas.approvals import ApprovalRecord
 from schemas.directory import (
     ActorKey,
     Administrator,
@@ -29,7 +31,13 @@ from schemas.directory import (
     SignedAct,
     Status,
 )
-from schemas.effects import ApprovalEffect, AuthorizationEffect, AuthorizationTerms, Effect
+from schemas.effects import (
+    ApprovalEffect,
+    ApprovalRecordEffect,
+    AuthorizationEffect,
+    AuthorizationTerms,
+    Effect,
+)
 from schemas.envelope import digest
 from schemas.findings import Finding
 from schemas.identifiers import (
@@ -38,6 +46,7 @@ from schemas.identifiers import (
     ApproachId,
     AuthorizationId,
     CaseId,
+    Day,
     Digest,
     Instant,
     Participant,
@@ -177,10 +186,18 @@ def proposal(action: str, *lines: Line, **members: Any) -> Proposal:
 
 
 def issuance(
-    actor: Actor, key: Key, first: int, last: int, attributes: Attributes | None = None
+    actor: Actor,
+    key: Key,
+    first: int,
+    last: int,
+    attributes: Attributes | None = None,
+    under: tuple[str, int] | None = None,
 ) -> Proposal:
-    """A Party registry's issuance, or one of the mechanism registry with both levies."""
+    """A Party registry's issuance, or one of the mechanism registry with both levies, `under` an
+    approval of so many units.
+    """
     size = last - first + 1
+    name, approved = under or (f"SB-{first}", size)
     ranges = [(first, last, "HLD")]
     if actor == ADM:
         share, omge = -(-size // 20), -(-size // 50)
@@ -204,10 +221,27 @@ def issuance(
             )
             for low, high, code in ranges
         ),
-        references=IssuanceReferences(
-            request="R-1", approval=f"SB-{ranges[0][0]}", approved_quantity=size
-        ),
+        references=IssuanceReferences(request="R-1", approval=name, approved_quantity=approved),
     )
+
+
+def approval(name: str, quantity: int, key: Key = A, **changes: Any) -> Proposal:
+    """The Supervisory Body approved a request for issuance, and the administrator records it."""
+    members: dict[str, Any] = {
+        "id": name,
+        "request": "R-1",
+        "requested_by": "Entity",
+        "verification": "V-1",
+        "certification": "C-1",
+        "decided_on": Day("2027-02-01"),
+        "party": key.party,
+        "activity": key.activity,
+        "vintage_from": key.vintage,
+        "vintage_to": key.vintage,
+        "quantity": quantity,
+        "participants": ("Developer",),
+    }
+    return proposal("approval", approval=ApprovalRecord(**members | changes))
 
 
 def move(
@@ -335,9 +369,8 @@ class World:
                     (effect.terms.party, effect.terms.id), Authorization()
                 )
                 known.versions[effect.terms.version] = effect.terms
-            if isinstance(effect, ApprovalEffect):
-                name, approved = (effect.actor, effect.approval), effect.approved_quantity
-                self.approvals.setdefault(name, Approval(approved)).issued += effect.quantity
+            if isinstance(effect, ApprovalEffect | ApprovalRecordEffect):
+                count_approval(self.approvals, effect)
         for authorized, quantity in counted(wanted).items():
             self.authorizations[authorized].used += quantity
         self.number += 1
@@ -354,11 +387,14 @@ def settled() -> World:
     world.act(GHA, issuance(GHA, I, 4001, 4100, Attributes(authorization=AUTHORIZED)))
     world.act(GHA, first_transfer(1001, 1100, 1))
     world.act(CHE, move("use", I, 91, 100, account(CHE, "HLD"), account(CHE, "USE"), use=NDC))
+    for name, quantity in (("SB-301", 100), ("S100", 100), ("S101", 101)):
+        world.act(ADM, approval(name, quantity))
     for key, first, last, designation in (
         (A, 1, 100, "NI"),
         (B, 101, 200, "MCU"),
         (B, 201, 300, None),
     ):
+        world.act(ADM, approval(f"SB-{first}", last - first + 1, key))
         world.act(ADM, issuance(ADM, key, first, last, Attributes(designation=designation)))
         forward = move(
             "forwarding", key, first, first + 59, account(ADM, "PEN"), account(MMR, "HLD")
@@ -372,6 +408,7 @@ def settled() -> World:
 GOOD: dict[str, tuple[Actor, Proposal]] = {
     "issuance": (GHA, issuance(GHA, U, 2001, 2100)),
     "issuance of A6.4ERs": (ADM, issuance(ADM, A, 301, 400, Attributes(designation="N"))),
+    "approval": (ADM, approval("SB-401", 100)),
     "authorization": (GHA, authorization(GHA, version=2)),
     "forwarding": (
         ADM,

@@ -21,6 +21,7 @@ from registry.state import RegistryFacts, Transaction
 from runtime.journal import Kept
 from schemas.effects import (
     ApprovalEffect,
+    ApprovalRecordEffect,
     AuthorizationEffect,
     Effect,
     Freeze,
@@ -241,6 +242,9 @@ def changed(effect: Effect, action: str) -> Iterator[Effect]:
         yield but(quantity=effect.quantity + 1)
         yield but(approval="another")
         yield but(approved_quantity=effect.approved_quantity + 1)
+    if isinstance(effect, ApprovalRecordEffect):
+        yield but(record=effect.record.model_copy(update={"quantity": 10**9}))
+        yield but(record=effect.record.model_copy(update={"participants": ("Other",)}))
     if isinstance(effect, AuthorizationEffect):
         yield but(terms=effect.terms.model_copy(update={"quantity": 10**9}))
         yield but(terms=effect.terms.model_copy(update={"revoked": True}))

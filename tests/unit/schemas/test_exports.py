@@ -33,6 +33,9 @@ PUBLIC: dict[str, str] = {
         FirstTransfer OIMP Recorded Subtype Version counted first_transfers is_due_at_once
         is_international served stated
     """,
+    "ledger.approvals": """
+        approval_covers approval_is_new approvals_of_proposal count_approval
+    """,
     "ledger.blocks": "Block Range cut join normalize overlaps quantity subtract",
     "ledger.asking": """
         Approval Ask Authorization Check Facts Found MECHANISM_APPROACH Policy
@@ -84,9 +87,11 @@ PUBLIC: dict[str, str] = {
         Act ActorKey Administrator Admission Genesis KeyId KeyText LastSequence NoteKeyText
         Profile ProfileChange Revocation Rotation SignedAct Status StatusChange parse_act
     """,
+    "schemas.approvals": "ApprovalRecord Reference",
     "schemas.effects": """
-        ApprovalEffect AuthorizationEffect AuthorizationTerms AuthorizedEntity CaseEffect Cause
-        DirectoryEffect Effect Freeze Move Pledge Release Reserve Restate Unfreeze Units
+        ApprovalEffect ApprovalRecordEffect AuthorizationEffect AuthorizationTerms AuthorizedEntity
+        CaseEffect Cause DirectoryEffect Effect Freeze Move Pledge Release Reserve Restate Unfreeze
+        Units
     """,
     "schemas.envelope": """
         EnvelopeError Manifest Opened VERSION digest open_envelope open_manifest seal verify

@@ -92,16 +92,17 @@ def test_commands_are_those_of_a_desk_and_actors_those_of_the_cast() -> None:
 
 def test_every_action_that_the_holdings_allow_is_drawn_and_every_kind_of_answer() -> None:
     names = Counter(one.name for one in drawn(1))
-    wanted = {"issuance", "authorization", "first-transfer", "use", "cancellation"}
+    wanted = {"issuance", "approval", "authorization", "first-transfer", "use", "cancellation"}
     wanted |= {"accept", "reject", "withdraw", "status", "account", "issuance of A6.4ERs"}
     assert wanted <= set(names)
 
 
 def test_where_nobody_holds_anything_issuing_authorizing_and_asking_is_left() -> None:
     workload = Workload(CAST, random.Random(1), lambda _actor: {}, dict)
-    found = [one for _ in range(300) if (one := workload.draw()) is not None]
+    found = [one for _ in range(600) if (one := workload.draw()) is not None]
     assert {one.name.removeprefix("spoilt ") for one in found} == {
         "issuance",
+        "approval",
         "issuance of A6.4ERs",
         "authorization",
         "account",

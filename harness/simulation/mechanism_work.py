@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the mechanism registry's administrator is asked for in a simulation: approvals, and
+issuances under them, all at once or in parts.
+
+What was asked for need not have come to anything. Whoever draws from here asks as a person would
+who has kept a list: mostly what is left of an approval, and of serials the next.
+
+Elsewhere: all other operations (`workload`).
+"""
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Approvals", "approval_record"]
+
+ACTIVITIES = ("A0042", "A0043")
+QUANTITY_LEAST, QUANTITY_MOST = 20, 150
+
+
+@dataclass
+class Approval:
+    """A record that was asked for, and what is left of it."""
+
+    record: dict[str, Any]
+    left: int
+
+
+@dataclass
+class Approvals:
+    """The list that the administrator keeps."""
+
+    randomness: random.Random
+    known: list[Approval] = field(default_factory=list)
+
+    def approve(self) -> dict[str, Any]:
+        """A record of another approval."""
+        record = approval_record(
+            f"SB{len(self.known) + 1}",
+            self.randomness.choice(ACTIVITIES),
+            self.randomness.randint(2021, 2023),
+            self.randomness.randint(QUANTITY_LEAST, QUANTITY_MOST),
+        )
+        self.known.append(Approval(record, record["quantity"]))
+        return record
+
+    def issue(self, next_serial: dict[str, int]) -> dict[str, Any] | None:
+        """The arguments of an issuance under an approval, or none where nothing is left of any."""
+        ready = [one for one in self.known if one.left >= QUANTITY_LEAST]
+        if not ready:
+            return None
+        one = self.randomness.choice(ready)
+        part = self.randomness.randint(QUANTITY_LEAST, one.left)
+        quantity = self.randomness.choice((one.left, part))
+        one.left -= quantity
+        series = f"itmo:CA0001-UN01-MMR-{one.record['vintage_from']}"
+        first = next_serial.get(series, 1)
+        next_serial[series] = first + quantity
+        return {
+            "party": "MMR",
+            "activity": one.record["activity"],
+            "vintage": one.record["vintage_from"],
+            "quantity": quantity,
+            "first": first,
+            "references": {
+                "request": one.record["request"],
+                "approval": one.record["id"],
+                "approved_quantity": one.record["quantity"],
+            },
+        }
+
+
+def approval_record(name: str, activity: str, vintage: int, quantity: int) -> dict[str, Any]:
+    """What the Supervisory Body approved, about an activity in Myanmar."""
+    return {
+        "id": name,
+        "request": f"R {name}",
+        "requested_by": "Entity",
+        "verification": f"V {name}",
+        "certification": f"C {name}",
+        "decided_on": "2026-02-01",
+        "party": "MMR",
+        "activity": activity,
+        "vintage_from": vintage,
+        "vintage_to": vintage,
+        "quantity": quantity,
+        "participants": ["Developer", "Ministry"],
+    }
