@@ -257,7 +257,7 @@ def _moves() -> str:
     for row in MOVES:
         realms.setdefault((row.action, row.source, row.targets), []).append(row.realm)
     rows = [
-        (action, ", ".join(where), source or "nowhere", _kinds(targets))
+        (action, ", ".join(where), source or "nowhere", _kinds(targets) or "where they are")
         for (action, source, targets), where in realms.items()
     ]
     rows += [

@@ -97,7 +97,7 @@ class Units(_Model):
 
 _MEMBERS = (
     *("acquirer", "authorization", "terms", "use", "references", "approval"),
-    *("unit", "entity", "adjustment"),
+    *("unit", "entity", "adjustment", "instruction", "designation"),
 )
 """What a step may have of a proposal, besides its action and units."""
 
@@ -124,6 +124,8 @@ class Step(_Model):
     use: dict[str, Any] | None = None
     references: dict[str, Any] | None = None
     approval: dict[str, Any] | None = None
+    instruction: dict[str, Any] | None = None
+    designation: str | None = None
     issue: dict[str, Any] | None = None
     lifetime_seconds: Annotated[int, Field(ge=1, le=86400)] = 3600
     answer: Literal["accept", "reject"] | None = None

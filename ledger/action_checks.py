@@ -23,6 +23,9 @@ __all__ = ["issuance_fits", "issuer_may_issue", "units_fit_the_action"]
 _ADMINISTRATORS = frozenset({"issuance", "approval", "forwarding"})
 """What in the mechanism registry its administrator alone does (3/CMA.3 annex paras 54 and 60)."""
 
+_MECHANISM = frozenset({"approval", "forwarding", "designation"})
+"""What no other registry does."""
+
 
 def issuer_may_issue(ask: Ask) -> Found:
     policy, author, action = ask.facts.policy, ask.author, ask.proposal.action
@@ -31,7 +34,7 @@ def issuer_may_issue(ask: Ask) -> Found:
     mechanism = author.participant == policy.mechanism
     if action in _ADMINISTRATORS and mechanism and author.section != "ADM":
         yield finding(Reason.ADMINISTRATOR_ONLY, f"{author} is not the administrator")
-    if action in _ADMINISTRATORS - {"issuance"} and not mechanism:
+    if action in _MECHANISM and not mechanism:
         yield finding(Reason.ADMINISTRATOR_ONLY, f"{action} belongs to the mechanism registry")
     acquirer = ask.proposal.acquirer
     if action == "forwarding" and acquirer and acquirer.participant != author.participant:

@@ -13,6 +13,7 @@ the effects name exact units, positions and attributes, and replay needs none of
 * *transfer* moves ITMOs. *use* and *cancellation* move units to a final position with a use mark,
   and the pledged units that they represent follow in the same entry. One that names an
   authorization is the first transfer of the units, too; of underlying units it makes the ITMOs.
+* *designation* authorizes mitigation contributions where they are, before their first transfer.
 * *authorization* records terms, *approval* what may be issued; they move nothing.
 
 Elsewhere: whether the action is allowed (`checks`), the transaction's life (`transactions`).
@@ -170,6 +171,19 @@ def _first_transfer(
     return effects
 
 
+def _designation(
+    line: Line, proposal: Proposal, holdings: Holdings, message: Digest
+) -> list[Effect]:
+    """Contributions are authorized where they are."""
+    effects: list[Effect] = []
+    for block in _rows(line, holdings):
+        after = block.attributes.but(
+            designation=proposal.designation, authorization=proposal.authorization
+        )
+        effects += _restated(block, after)
+    return effects
+
+
 def _information(line: Line, block: Block, after: Attributes, message: Digest) -> list[Effect]:
     """Underlying units are locked; as many ITMOs come into being at the acquirer."""
     assert line.itmo_first is not None
@@ -300,6 +314,7 @@ _CODES = {kind: code for code, kind in KIND_CODES.items()}
 
 _RULES: dict[str, Callable[[Line, Proposal, Holdings, Digest], list[Effect]]] = {
     "issuance": _issuance,
+    "designation": _designation,
     "forwarding": _transfer,
     "first-transfer": _first_transfer,
     "transfer": _transfer,

@@ -38,11 +38,13 @@ def count_approval(
 
 
 def approvals_of_proposal(proposal: Proposal) -> Iterator[str]:
-    """The references of the approvals that a proposal records or rests on."""
+    """The references of the approvals that a proposal records, rests on or names."""
     if proposal.approval is not None:
         yield proposal.approval.id
     if proposal.references is not None:
         yield proposal.references.approval
+    if proposal.instruction is not None:
+        yield proposal.instruction.approval
 
 
 def approval_is_new(ask: Ask) -> Found:

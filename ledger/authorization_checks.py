@@ -131,7 +131,7 @@ def first_transfer_is_due(ask: Ask) -> Found:
     """What is proposed as first transfer is one by the definition of the authorization, and what is
     one is proposed as such (2/CMA.3 annex para 2).
     """
-    for relied in _relied_on(ask):
+    for relied in _relied_on(ask) if ask.proposal.action != "designation" else ():
         known = _known(ask, relied)
         if known is None:
             continue

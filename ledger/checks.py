@@ -30,6 +30,11 @@ from ledger.authorization_checks import (
 from ledger.blocks import Block, overlaps, subtract
 from ledger.first_transfer import is_international
 from ledger.holdings import OverlayKind
+from ledger.mechanism_checks import (
+    designation_fits,
+    forwarding_is_no_first_transfer,
+    instruction_stands,
+)
 from ledger.moves import realm_of, sources, targets
 from schemas.directory import Profile, Status
 from schemas.findings import CheckClass, Finding, Reason, finding
@@ -146,15 +151,19 @@ SHAPES: dict[str, Shape] = {
     "approval": _shape("approval", "", ""),
     "authorization": _shape("terms", "", ""),
     "issuance": _shape("lines references", "", "target attributes"),
-    "forwarding": _shape("lines acquirer", "", "source target"),
-    "first-transfer": _shape("lines authorization", "acquirer entity adjustment", "source target"),
+    "designation": _shape("lines authorization designation", "", "source"),
+    "forwarding": _shape("lines acquirer", "instruction", "source target"),
+    "first-transfer": _shape(
+        "lines authorization", "acquirer entity adjustment instruction", "source target"
+    ),
     "transfer": _shape("lines acquirer", "entity adjustment", "source target"),
     "use": _shape("lines use", "authorization", "source target"),
-    "cancellation": _shape("lines use", "authorization", "source target"),
+    "cancellation": _shape("lines use", "authorization instruction", "source target"),
 }
 _TRANSFER_DATA = ("entity", "adjustment")
 _MEMBERS = (
-    *("lines", "acquirer", "authorization", "terms", "use", "references", "approval"),
+    *("lines", "acquirer", "authorization", "terms", "use", "references"),
+    *("approval", "instruction", "designation"),
     *_TRANSFER_DATA,
 )
 _LINE_MEMBERS = ("source", "target", "attributes", "itmo_first")
@@ -263,7 +272,8 @@ def _key_problem(ask: Ask, line: Line) -> str | None:
     itmo, said = key.layer is Layer.ITMO, line.attributes
     if action == "issuance" and not mechanism and itmo and said and said.authorization is None:
         return "a Party registry issues on the layer underlying what names no authorization"
-    if action in {"issuance", "first-transfer"} and author.section not in {key.party, "ADM"}:
+    own = action in {"issuance", "first-transfer", "designation"}
+    if own and author.section not in {key.party, "ADM"}:
         return f"{author.section} is not the first transferring Party {key.party}"
     if action in {"transfer", "use"} and not itmo and not makes_itmos(ask.proposal, key):
         return f"{action} is an action on ITMOs"
@@ -382,6 +392,9 @@ CLASSES: tuple[tuple[CheckClass, tuple[Check, ...]], ...] = (
         (
             issuance_fits,
             approval_is_new,
+            designation_fits,
+            instruction_stands,
+            forwarding_is_no_first_transfer,
             authorization_is_next,
             authorization_covers,
             first_transfer_is_due,

@@ -280,6 +280,8 @@ def _itmos_of(line: Line) -> Itmos:
 
 def _after(proposal: Proposal, before: Attributes) -> Attributes:
     """The attributes of units that the action has marked."""
+    if proposal.action == "designation":
+        return before.but(designation=proposal.designation, authorization=proposal.authorization)
     after = before.but(use=proposal.use) if proposal.use is not None else before
     if proposal.authorization is None:
         return after
@@ -389,10 +391,13 @@ def _left_behind(pledged: list[Proposal], entry: Entry) -> str | None:
 
 def _expected(
     proposal: Proposal, line: Line
-) -> Iterator[tuple[type[Move | Pledge], Key, int, int]]:
-    """What happens to the units of a line: all of them move; those that are locked are pledged, and
-    as many ITMOs come into being.
+) -> Iterator[tuple[type[Move | Restate | Pledge], Key, int, int]]:
+    """What happens to the units of a line: all of them move, or are restated where they are; those
+    that are locked are pledged, and as many ITMOs come into being.
     """
+    if proposal.action == "designation":
+        yield Restate, line.key, line.first, line.last
+        return
     yield Move, line.key, line.first, line.last
     if _locks(proposal, line):
         yield Pledge, line.key, line.first, line.last

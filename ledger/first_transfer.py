@@ -121,7 +121,7 @@ def counted(proposal: Proposal) -> Counter[tuple[PartyCode, AuthorizationId]]:
     quantity authorized, over all versions.
     """
     found: Counter[tuple[PartyCode, AuthorizationId]] = Counter()
-    for line in proposal.lines:
+    for line in proposal.lines if proposal.action != "designation" else ():
         ref, said = proposal.authorization, line.attributes
         if said is not None:
             ref = said.authorization if said.first_transferred else None

@@ -2,8 +2,9 @@
 """The legal moves between kinds of account: one table, for every action in every kind of registry.
 
 A row says: in a registry of this realm, by this action, units leave an account of this kind for one
-of those kinds. `None` on the left: they come into being. What stands in no row is refused, and so
-final kinds have no row: nothing leaves them (3/CMA.3 annex paras 54, 58-61 and 63).
+of those kinds. `None` on the left: they come into being. None on the right: they stay. What stands
+in no row is refused, and so final kinds have no row: nothing leaves them (3/CMA.3 annex paras 54,
+58-61 and 63).
 
 The realm is that of the registry whose account is left. What goes to another registry arrives in a
 holding account there. Units that are locked make no move by a proposal of their own: they follow
@@ -49,6 +50,8 @@ _M, _P, _I = Realm.MECHANISM, Realm.PARTY, Realm.INTERNATIONAL
 MOVES: tuple[Row, ...] = (
     _row("issuance", _M, None, Kind.PENDING, Kind.SHARE_OF_PROCEEDS, Kind.OMGE),
     _row("issuance", _P, None, Kind.HOLDING),
+    _row("designation", _M, Kind.PENDING),
+    _row("designation", _M, Kind.HOLDING),
     _row("forwarding", _M, Kind.PENDING, Kind.HOLDING),
     _row("first-transfer", _M, Kind.PENDING, Kind.HOLDING),
     _row("first-transfer", _M, Kind.HOLDING, Kind.HOLDING),

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the mechanism registry's administrator acts on: approvals of issuance.
+"""What the mechanism registry's administrator acts on: approvals of issuance, and instructions.
 
 A designated operational entity requests the issuance of verified and certified reductions, the
 Supervisory Body decides, and only its approval lets the administrator issue (3/CMA.3 annex paras
-52-54). None of them is an actor here: the administrator records what they decided, under its own
+52-54). What was issued leaves the pending account when a participant of the activity says so (para
+60). None of them is an actor here: the administrator records what they decided, under its own
 signature, and the log keeps it.
 
 Elsewhere: what rests on an approval (`messages.IssuanceReferences`), the checks
@@ -18,7 +19,7 @@ from schemas.identifiers import Day, PartyCode
 from schemas.limits import SERIAL_MAX
 from schemas.units import Frozen, User, Vintage
 
-__all__ = ["ApprovalRecord", "Reference"]
+__all__ = ["ApprovalRecord", "Instruction", "Reference"]
 
 Reference = Annotated[str, Field(min_length=1, max_length=120)]
 """What a document, a decision or a report is called where it is kept."""
@@ -52,3 +53,13 @@ class ApprovalRecord(Frozen):
         if list(self.participants) != sorted(set(self.participants)):
             raise ValueError("participants: each once, and in order")
         return self
+
+
+class Instruction(Frozen):
+    """A participant of an activity says what becomes of its units (3/CMA.3 annex paras 60 and 61):
+    who, and in which document. The approval under which they were issued names the participants.
+    """
+
+    approval: Reference
+    participant: User
+    reference: Reference

@@ -119,6 +119,8 @@ class Reason(StrEnum):
     METRIC_DIFFERS = "metric-differs"
     APPROVAL_MISSING = "approval-missing"
     APPROVAL_EXISTS = "approval-exists"
+    DESIGNATION_WRONG = "designation-wrong"
+    INSTRUCTION_WRONG = "instruction-wrong"
 
     INTERNAL = "internal"
 
@@ -222,6 +224,8 @@ RULES: dict[Reason, Rule] = {
     _R.METRIC_DIFFERS: Rule(7022, _T, True, False, "2/CMA.3 annex para 1(c)", "The units are of another metric than the proposal, the account or the authorization says; name the unit of the metric, and accounts of that metric."),
     _R.APPROVAL_MISSING: Rule(7023, _T, True, False, "3/CMA.3 annex para 53", "No such approval is recorded; nothing is issued before the administrator has recorded it."),
     _R.APPROVAL_EXISTS: Rule(7024, _T, True, False, "3/CMA.3 annex para 53", "The approval is recorded already; it is recorded once."),
+    _R.DESIGNATION_WRONG: Rule(7025, _T, True, False, "3/CMA.3 annex para 55", "A6.4ERs are issued as MCU or with letters, and MCU alone are authorized later, for what the authorization is for; see the detail."),
+    _R.INSTRUCTION_WRONG: Rule(7026, _T, True, False, "3/CMA.3 annex para 60", "The instruction is not one of a participant of the activity; name a participant, and the approval that lists it."),
     _R.INTERNAL: Rule(9001, CheckClass.INTERNAL, False, True, "", "A fault in the program that received this; its operators were alarmed and nothing changed."),
 }
 # fmt: on

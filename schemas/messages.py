@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from schemas import limits
-from schemas.approvals import ApprovalRecord
+from schemas.approvals import ApprovalRecord, Instruction
 from schemas.directory import SignedAct
 from schemas.effects import AuthorizationTerms, Cause, DirectoryEffect, Effect, Units
 from schemas.evidence import EvidencePart, EvidenceRequest
@@ -40,6 +40,7 @@ from schemas.strict import strict_json
 from schemas.units import (
     Attributes,
     AuthorizationRef,
+    Designation,
     Frozen,
     Key,
     MetricUnit,
@@ -126,6 +127,7 @@ Action = Literal[
     "transfer",
     "use",
     "cancellation",
+    "designation",
 ]
 """What a proposal asks to be recorded."""
 
@@ -166,7 +168,8 @@ class Proposal(Frozen):
     cancellation if it is the first transfer by the definition of this authorization. What goes to
     another Party may name the acquiring `entity` and the method of corresponding `adjustment`, as
     some agreements of Parties ask. `terms` stands in a proposal to record one, `approval` in one to
-    record that, `use` in a use or cancellation, `references` in an issuance.
+    record that, `use` in a use or cancellation, `references` in an issuance, `instruction` where
+    units leave a pending account, `designation` where contributions are authorized later.
     """
 
     action: Action
@@ -181,6 +184,8 @@ class Proposal(Frozen):
     use: UseMark | None = None
     references: IssuanceReferences | None = None
     approval: ApprovalRecord | None = None
+    instruction: Instruction | None = None
+    designation: Designation | None = None
     comment: Comment | None = None
     expires_at: Instant
 

@@ -35,6 +35,7 @@ __all__ = [
     "Attributes",
     "AuthorizationRef",
     "Cancellation",
+    "Designation",
     "FirstTransferDefinition",
     "Frozen",
     "ItmoIdentifier",
@@ -168,6 +169,10 @@ Oimp = Annotated[str, Field(min_length=1, max_length=80)]
 """Which international mitigation purpose or other purpose, such as `CORSIA`."""
 User = Annotated[str, Field(min_length=1, max_length=80)]
 """Who uses or cancels: a Party's code, or the id of an authorized entity."""
+
+
+Designation = Annotated[str, Field(pattern=r"^N?I?O?$", min_length=1, max_length=3)]
+"""What A6.4ERs are authorized for: N (NDC), I (IMP), O (OP), in that order."""
 
 
 class Key(Frozen):

@@ -177,6 +177,11 @@ def approval(name: str, key: Key, quantity: int) -> dict[str, Any]:
     return {"action": "approval", "approval": record}
 
 
+def instruction(name: str, participant: str = "Developer") -> dict[str, Any]:
+    """What a participant says, whom the approval names."""
+    return {"approval": name, "participant": participant, "reference": "letter"}
+
+
 def terms(id_: str, actor: Actor, approach: str, **members: Any) -> dict[str, Any]:
     return {
         "id": id_,

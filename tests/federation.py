@@ -70,6 +70,7 @@ from tests.cast import (
     asked,
     first_transfer,
     genesis,
+    instruction,
     issuance,
     keyring,
     line,
@@ -517,7 +518,12 @@ class Federation:
         )
         assert await self.ended(issued) == "completed"
         one = line(A, 1, 400, account(ADM, "PEN"), account(MMR))
-        forwarding = {"action": "forwarding", "lines": (one,), "acquirer": MMR}
+        forwarding = {
+            "action": "forwarding",
+            "lines": (one,),
+            "acquirer": MMR,
+            "instruction": instruction("A"),
+        }
         assert await self.transact(ADM, forwarding) == "completed"
         one = line(A, 1, 100, account(MMR), account(KOR))
         bring = {"action": "first-transfer", "lines": (one,), "acquirer": KOR, "authorization": MM1}

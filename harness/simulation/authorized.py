@@ -65,7 +65,8 @@ def leaned_on(q: Question) -> Iterator[str]:
             yield "authorization-out-of-time"
         if terms.get("metric") and terms.get("unit") != q.proposal.get("unit"):
             yield "metric-differs"
-        yield from _is_so(q, line, terms)
+        if q.action != "designation":
+            yield from _is_so(q, line, terms)
     for name, quantity in newly(q.proposal).items():
         known = q.model.authorizations.get(name, [])
         most = known[-1].get("quantity") if known else None
@@ -84,6 +85,8 @@ def _named(q: Question) -> Iterator[tuple[dict[str, Any], Terms]]:
 def newly(proposal: dict[str, Any]) -> dict[tuple[str, str], int]:
     """By Party and authorization, the units that a proposal first-transfers."""
     found: dict[tuple[str, str], int] = {}
+    if proposal["action"] == "designation":
+        return found
     for line in proposal.get("lines", ()):
         said = line.get("attributes")
         reference = proposal.get("authorization")

@@ -63,6 +63,11 @@ def changes(model: Model, transaction: Transaction) -> Changes:
                 after[place] = Unit(key_text(line["key"]), line["target"], text)
             case "first-transfer":
                 after |= _first_transfer(model, transaction, line, place)
+            case "designation":
+                unit = model.unit(place)
+                if unit is not None:
+                    now = {name: proposal[name] for name in ("designation", "authorization")}
+                    after[place] = unit.but(**now)
             case "forwarding" | "transfer":
                 unit = model.unit(place)
                 if unit is not None:

@@ -27,6 +27,7 @@ from schemas.units import Key
 
 __all__ = ["established"]
 
+SAID = {"approval": "first", "participant": "Developer", "reference": "letter"}
 PATIENCE_SECONDS = 120.0
 
 
@@ -137,7 +138,7 @@ async def _first_a6_4ers(world: World) -> None:
         "source": account_number(ADM, "PEN", 1),
         "target": account_number(MMR, "HLD", 1),
     }
-    await _propose(world, ADM, action="forwarding", lines=[line], acquirer=MMR)
+    await _propose(world, ADM, action="forwarding", lines=[line], acquirer=MMR, instruction=SAID)
 
 
 async def _propose(world: World, actor: Actor, **proposal: Any) -> None:

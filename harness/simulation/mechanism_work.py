@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the mechanism registry's administrator is asked for in a simulation: approvals, and
-issuances under them, all at once or in parts.
+"""What the mechanism registry's administrator is asked for in a simulation: approvals, issuances
+under them, all at once or in parts, and what participants have said becomes of the units.
 
 What was asked for need not have come to anything. Whoever draws from here asks as a person would
 who has kept a list: mostly what is left of an approval, and of serials the next.
@@ -43,6 +43,15 @@ class Approvals:
         )
         self.known.append(Approval(record, record["quantity"]))
         return record
+
+    def instruct(self, activity: str | None) -> dict[str, Any]:
+        """What a participant of an activity says, whom some approval names; now and then not."""
+        names = [one.record["id"] for one in self.known if one.record["activity"] == activity]
+        return {
+            "approval": self.randomness.choice(["first", *names]),
+            "participant": self.randomness.choice(("Developer", "Developer", "Ministry", "Nobody")),
+            "reference": "letter",
+        }
 
     def issue(self, next_serial: dict[str, int]) -> dict[str, Any] | None:
         """The arguments of an issuance under an approval, or none where nothing is left of any."""

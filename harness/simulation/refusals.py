@@ -41,16 +41,22 @@ ACTIONS: dict[str, tuple[str, str, str]] = {
     "issuance": ("lines references", "", "attributes target"),
     "approval": ("approval", "", ""),
     "authorization": ("terms", "", ""),
-    "forwarding": ("acquirer lines", "", "source target"),
-    "first-transfer": ("authorization lines", "acquirer entity adjustment", "source target"),
+    "designation": ("authorization designation lines", "", "source"),
+    "forwarding": ("acquirer lines", "instruction", "source target"),
+    "first-transfer": (
+        "authorization lines",
+        "acquirer entity adjustment instruction",
+        "source target",
+    ),
     "transfer": ("acquirer lines", "entity adjustment", "source target"),
     "use": ("lines use", "authorization", "source target"),
-    "cancellation": ("lines use", "authorization", "source target"),
+    "cancellation": ("lines use", "authorization instruction", "source target"),
 }
 
 # action: kinds of account left and entered, in the mechanism's registry and in all others (5.19)
 MOVES: dict[str, tuple[str, str]] = {
     "issuance": (">pending >share-of-proceeds >omge", ">holding"),
+    "designation": ("pending> holding>", ""),
     "forwarding": ("pending>holding", ""),
     "first-transfer": ("pending>holding holding>holding", "holding>holding"),
     "transfer": ("holding>holding share-of-proceeds>holding", "holding>holding"),
@@ -62,8 +68,8 @@ MOVES: dict[str, tuple[str, str]] = {
 }
 
 OF_PROPOSALS = (
-    *("acquirer", "lines", "authorization", "terms", "use", "references", "approval"),
-    *("entity", "adjustment"),
+    *("acquirer", "lines", "authorization", "terms", "use", "references"),
+    *("approval", "instruction", "designation", "entity", "adjustment"),
 )
 OF_LINES = ("source", "target", "attributes", "itmo_first")
 
@@ -207,7 +213,8 @@ def _key_fits(q: Question, line: dict[str, Any]) -> bool:
     named = (line.get("attributes") or {}).get("authorization")
     if q.action == "issuance" and not mechanism and key["layer"] == "itmo" and not named:
         return False
-    if q.action in {"issuance", "first-transfer"} and q.section not in {key["party"], "ADM"}:
+    own = q.action in {"issuance", "first-transfer", "designation"}
+    if own and q.section not in {key["party"], "ADM"}:
         return False
     itmos = key["layer"] == "itmo" or _becomes_itmos(q, key)
     return itmos or q.action not in {"transfer", "use"}
@@ -234,7 +241,7 @@ def issuers(q: Question) -> Iterator[str]:
         yield "issuance-not-here"
     if q.action in {"issuance", "approval", "forwarding"} and mechanism and q.section != "ADM":
         yield "administrator-only"
-    if q.action in {"approval", "forwarding"} and not mechanism:
+    if q.action in {"approval", "forwarding", "designation"} and not mechanism:
         yield "administrator-only"
     if q.action == "forwarding" and q.leaves:
         yield "acquirer-wrong"

@@ -9,7 +9,6 @@ Elsewhere: what is authorized (`authorized`).
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from harness.simulation.authorized import (
     VINTAGE_FIRST,
@@ -19,6 +18,13 @@ from harness.simulation.authorized import (
     leaned_on,
     transfer,
     use,
+)
+from harness.simulation.mechanism_rules import (
+    approval,
+    designation,
+    forwarding,
+    instructed,
+    issued,
 )
 from harness.simulation.model import Approval, kind_of
 from harness.simulation.question import Question, Rule
@@ -33,6 +39,7 @@ def own_rules(q: Question) -> Iterator[str]:
     """The reasons for which an action itself refuses."""
     yield from RULES[q.action](q)
     yield from leaned_on(q)
+    yield from instructed(q)
     yield from _metrics(q)
 
 
@@ -51,34 +58,9 @@ def issuance(q: Question) -> Iterator[str]:
         yield "approval-exceeded"
     if known.approved != approved:
         yield "approval-differs"
-    if q.participant == q.model.mechanism:
-        yield from _recorded(q, known.record)
     yield from _history(q)
     if q.participant == q.model.mechanism:
-        yield from _levies(q, quantity)
-
-
-def _recorded(q: Question, record: dict[str, Any] | None) -> Iterator[str]:
-    """The Supervisory Body approved this request, for these units."""
-    if record is None:
-        yield "approval-missing"
-        return
-    wrong = q.proposal["references"]["request"] != record["request"]
-    for key in (line["key"] for line in q.lines):
-        wrong |= any(key[name] != record[name] for name in ("party", "activity"))
-        wrong |= not record["vintage_from"] <= key["vintage"] <= record["vintage_to"]
-    if wrong:
-        yield "approval-differs"
-
-
-def approval(q: Question) -> Iterator[str]:
-    """Recorded once."""
-    record = q.proposal["approval"]
-    known = q.model.approvals.get((q.proposer, record["id"]))
-    if known is not None and known.record is not None:
-        yield "approval-exists"
-    elif known is not None and known.approved != record["quantity"]:
-        yield "approval-differs"
+        yield from issued(q, known.record)
 
 
 def _history(q: Question) -> Iterator[str]:
@@ -101,23 +83,6 @@ def _history(q: Question) -> Iterator[str]:
             yield "member-superfluous"
 
 
-def _levies(q: Question, quantity: int) -> Iterator[str]:
-    sums: dict[str, int] = {}
-    for line in q.lines:
-        kind = kind_of(line["target"])
-        sums[kind] = sums.get(kind, 0) + line["last"] - line["first"] + 1
-    if sums.get("share-of-proceeds", 0) != _up(quantity, q.model.share_of_proceeds_permille):
-        yield "share-of-proceeds-wrong"
-    if sums.get("omge", 0) < _up(quantity, q.model.omge_permille):
-        yield "omge-too-small"
-
-
-def _up(quantity: int, permille: int) -> int:
-    """A share, rounded up to whole units."""
-    whole, rest = divmod(quantity * permille, 1000)
-    return whole + (1 if rest else 0)
-
-
 # --- all ------------------------------------------------------------------------------------------
 
 
@@ -131,16 +96,12 @@ def _metrics(q: Question) -> Iterator[str]:
         yield "metric-differs"
 
 
-def _nothing(q: Question) -> Iterator[str]:
-    """Forwarding asks nothing of its own."""
-    return iter(())
-
-
 RULES: dict[str, Rule] = {
     "issuance": issuance,
     "approval": approval,
     "authorization": authorization,
-    "forwarding": _nothing,
+    "designation": designation,
+    "forwarding": forwarding,
     "first-transfer": first_transfer,
     "transfer": transfer,
     "use": use,

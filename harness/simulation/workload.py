@@ -14,11 +14,12 @@ Elsewhere: who says it (`world` for programs, `voice` for the rogue), what comes
 import json
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from harness.simulation.cast import ADM, KOR, MMR, ROG, VUT, Cast
 from harness.simulation.mechanism_work import Approvals
+from harness.simulation.spoiling import spoil
 from schemas.identifiers import Actor, account_number
 from schemas.units import Key, Layer
 
@@ -96,10 +97,19 @@ class Workload:
         kind = self.randomness.choices(kinds, weights)[0]
         operation: Operation | None = getattr(self, f"_{kind}")()
         if operation is not None and operation.command == "propose":
+            self._instruct(operation.arguments)
             operation.arguments["lifetime_seconds"] = self.randomness.choice((6, 15, 40, 90))
             if self.randomness.random() < 0.25:
-                return self._spoilt(operation)
+                spoilt = spoil(operation.arguments, operation.actor, self.randomness)
+                return replace(operation, arguments=spoilt, name=f"spoilt {operation.name}")
         return operation
+
+    def _instruct(self, arguments: dict[str, Any]) -> None:
+        """A participant has mostly said what becomes of pending units."""
+        lines = arguments.get("lines") or [{}]
+        pending = "-PEN-" in lines[0].get("source", "") and arguments["action"] != "designation"
+        if pending and self.randomness.random() < 0.95:
+            arguments["instruction"] = self.mechanism.instruct(lines[0]["key"]["activity"])
 
     # --- issuing --------------------------------------------------------------------------------
 
@@ -252,6 +262,23 @@ class Workload:
         line = _line(held, first, last, MMR)
         return _propose(ADM, {"action": "forwarding", "lines": [line], "acquirer": MMR})
 
+    def _designate(self) -> Operation | None:
+        """Contributions, and now and then others, are authorized later."""
+        actor = self.randomness.choice((MMR, ADM))
+        held = self._held(
+            actor,
+            lambda h: h.kind in {"HLD", "PEN"} and h.attributes["designation"] in {"MCU", "O"},
+        )
+        ref = self._authorization("MMR")
+        if held is None or ref is None:
+            return None
+        first, last = self._part(held)
+        line = _line(held, first, last, actor)
+        del line["target"]
+        letters = self.randomness.choice(("N", "NI", "O"))
+        arguments = {"action": "designation", "lines": [line], "authorization": ref}
+        return _propose(actor, arguments | {"designation": letters})
+
     def _bring_to_section(self) -> Operation | None:
         """A6.4ERs leave the mechanism registry: their first transfer."""
         actor = self.randomness.choice((MMR, MMR, ADM))
@@ -355,48 +382,6 @@ class Workload:
         number = account_number(actor, "HLD", self.randomness.randint(2, 3))
         return Operation(actor, "close-account", {"account": number}, "account")
 
-    # --- spoiling -------------------------------------------------------------------------------
-
-    def _spoilt(self, operation: Operation) -> Operation:
-        """The operation with something wrong in it."""
-        arguments: dict[str, Any] = json.loads(json.dumps(operation.arguments))
-        lines, dice = arguments.get("lines") or [], self.randomness
-        ways: list[Callable[[], None]] = [
-            lambda: arguments.__setitem__("quantity", dice.randint(1, 10**6)),
-            lambda: arguments.pop("acquirer", None),
-            lambda: arguments.__setitem__("unit", dice.choice((None, MWH, "GJ"))),
-            lambda: arguments.__setitem__("acquirer", dice.choice(("ZZZ01/ZZZ", "UN02/VUT"))),
-            lambda: arguments.__setitem__("authorization", {"id": "NO-9", "version": 1}),
-            lambda: arguments.__setitem__("lifetime_seconds", dice.choice((0, 10**7))),
-        ]
-        if lines:
-            line = lines[0]
-            ways += [
-                lambda: line.__setitem__("last", max(1, line["first"] - 1)),
-                lambda: line.__setitem__("last", line["last"] + dice.randint(1, 500)),
-                lambda: line.__setitem__("first", max(1, line["first"] - dice.randint(1, 50))),
-                lambda: line.__setitem__("source", account_number(KOR, "HLD", 1)),
-                lambda: line.__setitem__(
-                    "target", account_number(operation.actor, dice.choice(("HLD", "CAN", "OMG")), 1)
-                ),
-                lambda: line.__setitem__("last", 2**44 - 2),
-                lambda: lines.append(dict(line)),
-                lambda: line["key"].__setitem__("vintage", 2019),
-                lambda: line["key"].__setitem__("party", "ZZZ"),
-                lambda: line.pop("itmo_first", None),
-            ]
-        if "use" in arguments:
-            ways.append(lambda: arguments["use"].__setitem__("user", "Somebody"))
-            ways.append(lambda: arguments.pop("authorization", None))
-        if "terms" in arguments:
-            ways.append(lambda: arguments["terms"].__setitem__("version", 7))
-        if "references" in arguments:
-            ways.append(lambda: arguments["references"].__setitem__("approved_quantity", 1))
-        if "approval" in arguments:
-            ways.append(lambda: arguments["approval"].__setitem__("id", "first"))
-        dice.choice(ways)()
-        return Operation(operation.actor, "propose", arguments, f"spoilt {operation.name}")
-
     # --- drawing --------------------------------------------------------------------------------
 
     def _party(self) -> Actor:
@@ -475,6 +460,7 @@ _WEIGHTS = {
     "authorize": 5,
     "first_transfer": 18,
     "first_transfer_of_itmos": 5,
+    "designate": 3,
     "forward": 5,
     "bring_to_section": 7,
     "transfer": 18,

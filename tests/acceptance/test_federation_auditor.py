@@ -38,6 +38,7 @@ from tests.cast import (
     account,
     approval,
     first_transfer,
+    instruction,
     line,
     signed,
     terms,
@@ -100,7 +101,8 @@ async def moved(federation: Federation) -> None:
     )
     assert await federation.ended(issued) == "completed"
     one = line(A, 401, 410, account(ADM, "PEN"), account(MMR))
-    forwarding = {"action": "forwarding", "lines": (one,), "acquirer": MMR}
+    forwarding: dict[str, Any] = {"action": "forwarding", "lines": (one,), "acquirer": MMR}
+    forwarding |= {"instruction": instruction("A")}
     assert await federation.transact(ADM, forwarding) == "completed"
     waiting = await federation.propose(KOR, transfer(A, 1, 10, KOR, CHE))
     await federation.reached(waiting, "cleared", "CHE01")

@@ -68,7 +68,7 @@ TRANSFERS = {
                     (5099, 5100, "OMG"),
                 )
             ),
-            "references": {"request": "R", "approval": "B", "approved_quantity": 100},
+            "references": {"request": "R", "approval": "B", "approved_quantity": 7125},
         },
     ),
 }

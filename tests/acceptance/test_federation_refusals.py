@@ -56,6 +56,7 @@ from tests.cast import (
     account,
     asked,
     first_transfer,
+    instruction,
     issuance,
     line,
     signed,
@@ -420,6 +421,7 @@ CASES: dict[str, Case] = {
                     "action": "forwarding",
                     "lines": (line(A, 501, 510, account(ADM, "PEN"), account(MMR)),),
                     "acquirer": MMR,
+                    "instruction": instruction("A"),
                 },
             )
         ),

@@ -181,6 +181,35 @@ APPROVAL: Json = {
     "quantity": 100,
     "participants": ["Developer of Yangon", "Fund of Seoul"],
 }
+INSTRUCTION: Json = {
+    "approval": "SB-2027-3",
+    "participant": "Fund of Seoul",
+    "reference": "letter of 8 March 2027",
+}
+FORWARDING: Json = {
+    "action": "forwarding",
+    "acquirer": "UN01/MMR",
+    "lines": [
+        {
+            "key": A64,
+            "first": 1,
+            "last": 40,
+            "source": account(ADMIN, "PEN"),
+            "target": account(Actor("UN01/MMR"), "HLD"),
+        }
+    ],
+    "quantity": 40,
+    "instruction": INSTRUCTION,
+    "expires_at": LATER,
+}
+DESIGNATION: Json = {
+    "action": "designation",
+    "lines": [{"key": A64, "first": 41, "last": 60, "source": account(ADMIN, "PEN")}],
+    "quantity": 20,
+    "authorization": {"id": "MMR-2027-1", "version": 1},
+    "designation": "NI",
+    "expires_at": LATER,
+}
 UNITS: Json = {"key": UNDERLYING, "first": 1001, "last": 1100}
 EFFECTS: list[Json] = [
     {
@@ -312,6 +341,8 @@ GOOD: list[tuple[str, str, str, str | None, object]] = [
         None,
         {"action": "approval", "quantity": 0, "approval": APPROVAL, "expires_at": LATER},
     ),
+    ("a forwarding, as a participant says", "proposal", "UN01-ADM-3", None, FORWARDING),
+    ("a later authorization of contributions", "proposal", "UN01-ADM-4", None, DESIGNATION),
     ("an issuance of A6.4ERs with both levies", "proposal", "UN01-ADM-1", None, ISSUANCE),
     ("a use towards an NDC", "proposal", "CHE01-CHE-5", None, USE),
     ("a voluntary cancellation", "proposal", "CHE01-CHE-8", None, CANCELLATION),

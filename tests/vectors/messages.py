@@ -136,6 +136,8 @@ def bad_json(bad: BadMessages) -> None:
 LEVIES = "an issuance of A6.4ERs with both levies"
 NDC_USE, TERMS_NAME, REFUSED = "a use towards an NDC", "an authorization", "a rejection"
 FULL, CANCELLED = "an authorization with all that can be said", "a voluntary cancellation"
+LATER_ON = "a later authorization of contributions"
+SAID = "a forwarding, as a participant says"
 APPROVED = "an approval of a request for issuance"
 P, E = PROPOSAL, ENTRY_NAME
 A, C = "an answer with points", "an answer with children"
@@ -183,6 +185,8 @@ MEMBERS: list[tuple[str, str, str, object]] = [
     ("a day with a time", FULL, "body/terms/date", "2024-02-29T00:00:00.000000Z"),
     ("an entity without a name", FULL, "body/terms/entity_records/0/name", ...),
     ("a cancellation of no kind that is known", CANCELLED, "body/use/cancellation", "forced"),
+    ("contributions are designated as contributions", LATER_ON, "body/designation", "MCU"),
+    ("an instruction by nobody", SAID, "body/instruction/participant", ""),
     ("an approval that names no participant", APPROVED, "body/approval/participants", []),
     ("an approval without a verification report", APPROVED, "body/approval/verification", ...),
     ("a member of an effect is missing", E, "body/effects/1/target", ...),

@@ -39,13 +39,13 @@ from schemas.envelope import digest
 from schemas.identifiers import Actor, CaseId, Instant, TransactionId, account_number
 from schemas.messages import Proposal
 from schemas.units import Frozen, Key, Kind, Layer
-from tests.cast import ADM, CHE, GHA, KOR, MMR, ROG, VUT, A, I, R, U, approval
+from tests.cast import ADM, CHE, GHA, KOR, MMR, ROG, VUT, A, I, R, U, approval, instruction
 
 ACTORS = (GHA, CHE, ROG, ADM, MMR, KOR, VUT)
 B = Key.parse("itmo:CA0001-UN01-MMR-2024:B0001")
 OLD = Key.parse("underlying:CA0007-GHA01-GHA-2019")
 KEYS = (U, I, A, B, R, OLD, Key.parse("underlying:CA0007-UN02-KOR-2023"))
-CODES = ("PEN", "HLD", "LCK", "USE", "CAN", "OMG", "SOP", "RET")
+CODES = ("PEN", "HLD", "LCK", "USE", "CAN", "OMG", "SOP", "RET", "ADC", "BUF", "CER")
 START = datetime.fromisoformat("2027-03-01T12:00:00+00:00")
 
 
@@ -284,7 +284,7 @@ class Proposer:
 
     def one(self) -> tuple[Actor, dict[str, Any]]:
         action = self.chance.choice(
-            ["issuance", "authorization", "cancellation", "forwarding", "approval"]
+            ["issuance", "authorization", "cancellation", "forwarding", "approval", "designation"]
             + ["first-transfer", "use", "transfer"] * 3
         )
         made: tuple[Actor, dict[str, Any]] = getattr(self, action.replace("-", "_"))()
@@ -364,6 +364,26 @@ class Proposer:
         if self.chance.random() < 0.1:
             made["approval"] |= {"request": "Other"}
         return ADM, made
+
+    def designation(self) -> tuple[Actor, dict[str, Any]]:
+        row = self.found(Layer.ITMO, Kind.PENDING, Kind.HOLDING)
+        if row is None:
+            return self.issuance()
+        made = self.line(row, "")
+        del made["target"]
+        ref = {"id": self.chance.choice(["X", "Y"]), "version": self.chance.choice([1, 1, 2])}
+        letters = self.chance.choice(["N", "N", "I", "NO"])
+        rest = {"authorization": ref, "designation": letters}
+        return row.position.actor, {"action": "designation", "lines": [made], **rest}
+
+    def instructed(self, made: dict[str, Any]) -> None:
+        """Pending units mostly have an instruction, others mostly none."""
+        lines = made.get("lines") or [{}]
+        pending = "-PEN-" in (lines[0].get("source") or "")
+        if made.get("action") != "designation" and pending == (self.chance.random() < 0.95):
+            name = self.chance.choice(["C1", "C2", "C3"])
+            who = self.chance.choice(["Developer"] * 5 + ["Nobody"])
+            made["instruction"] = instruction(name, who)
 
     def authorization(self) -> tuple[Actor, dict[str, Any]]:
         author, approach = self.chance.choice([(GHA, "CA0007"), (MMR, "CA0001"), (ROG, "CA0009")])
@@ -471,6 +491,7 @@ class Proposer:
         """The next one that is a proposal at all."""
         while True:
             author, made = self.one()
+            self.instructed(made)
             if self.chance.random() < 0.35:
                 author = self.spoil(author, made)
             total = sum(x.get("last", 0) - x.get("first", 0) + 1 for x in made.get("lines", []))

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ledger import action_checks, approvals, authorization_checks, checks
+from ledger import action_checks, approvals, authorization_checks, checks, mechanism_checks
 from ledger.actions import completion
 from ledger.asking import Approval, Authorization, levy
 from ledger.checks import CLASSES, examine
@@ -57,6 +57,7 @@ from tests.unit.ledger.world import (
     GHA,
     GOOD,
     KOR,
+    KOREA64,
     LATER,
     MMR,
     NDC,
@@ -72,7 +73,10 @@ from tests.unit.ledger.world import (
     account,
     approval,
     authorization,
+    designation,
+    directory,
     first_transfer,
+    instruction,
     issuance,
     move,
     profile,
@@ -287,6 +291,18 @@ def rests_on(name: str, quantity: int, request: str = "R-1") -> IssuanceReferenc
     return IssuanceReferences(request=request, approval=name, approved_quantity=quantity)
 
 
+def admitted_too(actor: Actor) -> Spoil:
+    """As if the mechanism registry had a section more."""
+
+    def spoil(world: World) -> None:
+        world.directory = directory((ADM, MMR, actor))
+
+    return spoil
+
+
+PENDING_CANCELLED = move(
+    "cancellation", B, 161, 170, account(ADM, "PEN"), account(ADM, "CAN"), use=FLIGHT
+)
 OTHER_KEY = U.model_copy(update={"registry": "CHE01"})
 ODD_MECHANISM = A.model_copy(update={"activity": None})
 
@@ -737,6 +753,82 @@ CASES: dict[str, Case] = {
     "an approval with nothing approved": Case(
         *good("approval", approval=None), [at(R.MEMBER_MISSING, "body/approval")]
     ),
+    "A6.4ERs are issued and not designated": Case(
+        *line("issuance of A6.4ERs", 0, attributes=Attributes()),
+        [at(R.DESIGNATION_WRONG, "body/lines/0/attributes/designation")],
+    ),
+    "pending units leave uninstructed": Case(
+        *good("forwarding", instruction=None), [at(R.MEMBER_MISSING, "body/instruction")]
+    ),
+    "pending units are cancelled uninstructed": Case(
+        ADM,
+        PENDING_CANCELLED.model_copy(update={"instruction": None}),
+        [at(R.MEMBER_MISSING, "body/instruction")],
+    ),
+    "units that are not pending leave on an instruction": Case(
+        *good("cancellation of a contribution", instruction=instruction()),
+        [at(R.MEMBER_SUPERFLUOUS, "body/instruction")],
+    ),
+    "an instruction under an approval that is not recorded": Case(
+        *good("forwarding", instruction=instruction(approval="SB-9")),
+        [at(R.APPROVAL_MISSING, "body/instruction/approval")],
+    ),
+    "an instruction by nobody of the activity": Case(
+        *good("forwarding", instruction=instruction(participant="Somebody")),
+        [at(R.INSTRUCTION_WRONG, "body/instruction/participant")],
+    ),
+    "an instruction by a participant of another activity": Case(
+        *good("forwarding", instruction=instruction(B)),
+        [at(R.INSTRUCTION_WRONG, "body/lines/0/key")],
+    ),
+    "authorized units are forwarded to another Party": Case(
+        ADM,
+        move("forwarding", A, 61, 70, account(ADM, "PEN"), account(KOREA64, "HLD")),
+        [at(R.FIRST_TRANSFER_WRONG, "body/lines/0", A, 61, 70)],
+        admitted_too(KOREA64),
+    ),
+    "units are designated that are no contributions": Case(
+        MMR,
+        designation(201, 210),
+        [at(R.DESIGNATION_WRONG, "body/lines/0", B, 201, 210)],
+    ),
+    "contributions are designated for what is not authorized": Case(
+        MMR, designation(111, 120, "NO"), [at(R.DESIGNATION_WRONG, "body/designation")]
+    ),
+    "contributions are authorized after their first transfer": Case(
+        *GOOD["designation"],
+        [at(R.ALREADY_FIRST_TRANSFERRED, "body/lines/0", B, 111, 120)],
+        changed(B, 111, 120, first_transferred=True),
+    ),
+    "contributions are authorized after their cancellation": Case(
+        MMR,
+        designation(101, 110),
+        [at(R.UNITS_FINAL, "body/lines/0", B, 101, 110)],
+        acted(*GOOD["cancellation of a contribution"]),
+    ),
+    "contributions are authorized by a superseded version": Case(
+        *GOOD["designation"],
+        [at(R.AUTHORIZATION_REVOKED, "body/authorization")],
+        acted(MMR, authorization(MMR, version=2)),
+    ),
+    "another Party authorizes contributions": Case(
+        KOREA64,
+        designation(111, 120).model_copy(
+            update={"lines": (Line(key=B, first=111, last=120, source=account(KOREA64, "HLD")),)}
+        ),
+        [at(R.KEY_WRONG, "body/lines/0/key", B, 111, 120)],
+        admitted_too(KOREA64),
+    ),
+    "contributions are authorized outside the mechanism registry": Case(
+        KOR,
+        designation(111, 120).model_copy(
+            update={"lines": (Line(key=B, first=111, last=120, source=HLD[KOR]),)}
+        ),
+        [at(R.KEY_WRONG, "body/lines/0/key", B, 111, 120)],
+    ),
+    "an authorization of contributions for nothing": Case(
+        *good("designation", designation=None), [at(R.MEMBER_MISSING, "body/designation")]
+    ),
     "the version of an authorization exists": Case(
         *good("authorization", terms=terms(GHA, version=1)),
         [at(R.AUTHORIZATION_EXISTS, "body/terms/version")],
@@ -842,6 +934,7 @@ CASES: dict[str, Case] = {
     "A6.4ERs leave that nobody authorized": Case(
         *line("first transfer of A6.4ERs", key=B, first=201, last=210),
         [at(R.NOT_AUTHORIZED_UNITS, "body/lines/0", B, 201, 210)],
+        changed(B, 201, 210, designation=None),
     ),
     "units are used that nobody authorized": Case(
         KOR,
@@ -850,21 +943,29 @@ CASES: dict[str, Case] = {
         changed(A, 50, 51, first_transferred=True, position=Position.of(HLD[KOR])),
     ),
     "pending units are issued as first-transferred": Case(
-        *line("issuance of A6.4ERs", attributes=Attributes(first_transferred=True)),
+        *line(
+            "issuance of A6.4ERs", attributes=Attributes(designation="N", first_transferred=True)
+        ),
         [at(R.ALREADY_FIRST_TRANSFERRED, "body/lines/0/attributes/first_transferred")],
     ),
     "a levy is issued and not first-transferred": Case(
-        *line("issuance of A6.4ERs", 1, attributes=Attributes()),
+        *line("issuance of A6.4ERs", 1, attributes=Attributes(designation="N")),
         [at(R.NOT_FIRST_TRANSFERRED, "body/lines/1/attributes/first_transferred")],
     ),
     "units are issued as used": Case(
-        *line("issuance of A6.4ERs", 2, attributes=Attributes(use=FLIGHT, first_transferred=True)),
+        *line(
+            "issuance of A6.4ERs",
+            2,
+            attributes=Attributes(designation="N", use=FLIGHT, first_transferred=True),
+        ),
         [at(R.MEMBER_SUPERFLUOUS, "body/lines/2/attributes/use")],
     ),
     "A6.4ERs are issued as if they represented others": Case(
         *line(
             "issuance of A6.4ERs",
-            attributes=Attributes(underlying_registry="GHA01", underlying_offset=0),
+            attributes=Attributes(
+                designation="N", underlying_registry="GHA01", underlying_offset=0
+            ),
         ),
         [
             at(R.MEMBER_SUPERFLUOUS, "body/lines/0/attributes/underlying_registry"),
@@ -878,23 +979,33 @@ CASES: dict[str, Case] = {
         [at(R.MEMBER_SUPERFLUOUS, "body/lines/0/attributes/underlying_registry")],
     ),
     "A6.4ERs name an authorization that nobody knows": Case(
-        *line("issuance of A6.4ERs", attributes=Attributes(authorization=AUTHORIZED)),
+        *line(
+            "issuance of A6.4ERs", attributes=Attributes(designation="N", authorization=AUTHORIZED)
+        ),
         [at(R.AUTHORIZATION_MISSING, "body/lines/0/attributes/authorization")],
     ),
     "A6.4ERs name a version of an authorization that nobody knows": Case(
         *line(
             "issuance of A6.4ERs",
-            attributes=Attributes(authorization=AUTHORIZED64.model_copy(update={"version": 2})),
+            attributes=Attributes(
+                designation="N", authorization=AUTHORIZED64.model_copy(update={"version": 2})
+            ),
         ),
         [at(R.AUTHORIZATION_MISSING, "body/lines/0/attributes/authorization")],
     ),
     "A6.4ERs name an authorization that is superseded": Case(
-        *line("issuance of A6.4ERs", attributes=Attributes(authorization=AUTHORIZED64)),
+        *line(
+            "issuance of A6.4ERs",
+            attributes=Attributes(designation="N", authorization=AUTHORIZED64),
+        ),
         [at(R.AUTHORIZATION_REVOKED, "body/lines/0/attributes/authorization")],
         authorized(MMR),
     ),
     "A6.4ERs name an authorization that is revoked": Case(
-        *line("issuance of A6.4ERs", attributes=Attributes(authorization=AUTHORIZED64)),
+        *line(
+            "issuance of A6.4ERs",
+            attributes=Attributes(designation="N", authorization=AUTHORIZED64),
+        ),
         [at(R.AUTHORIZATION_REVOKED, "body/lines/0/attributes/authorization")],
         amended(MMR, revoked=True),
     ),
@@ -1196,7 +1307,13 @@ def test_a_fault_is_found_and_nothing_else(name: str) -> None:
 def test_every_reason_that_a_check_can_give_has_a_case() -> None:
     given = {
         Reason[node.attr]
-        for module in (checks, action_checks, approvals, authorization_checks)
+        for module in (
+            checks,
+            action_checks,
+            approvals,
+            authorization_checks,
+            mechanism_checks,
+        )
         for node in ast.walk(ast.parse(inspect.getsource(module)))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)

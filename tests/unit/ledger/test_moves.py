@@ -35,6 +35,7 @@ from tests.unit.ledger.world import (
 LEGAL = {
     ("issuance", "mechanism"): ">PEN >SOP >OMG",
     ("issuance", "Party"): ">HLD",
+    ("designation", "mechanism"): "PEN> HLD>",
     ("forwarding", "mechanism"): "PEN>HLD",
     ("first-transfer", "mechanism"): "PEN>HLD HLD>HLD",
     ("first-transfer", "Party"): "HLD>HLD",
@@ -60,7 +61,7 @@ WHO: dict[Realm, tuple[Actor, Actor]] = {
 
 TO_OTHERS = {"forwarding", "first-transfer", "transfer"}
 CODES = (*KIND_CODES, "ZZZ")
-MOVING = [action for action in get_args(Action) if action != "authorization"]
+MOVING = [a for a in get_args(Action) if a not in {"authorization", "approval"}]
 
 
 def asked(
@@ -74,8 +75,10 @@ def asked(
     if realm is Realm.PARTY and action in {"transfer", "use"}:
         key = I
     members: dict[str, object] = {"acquirer": other} if action in TO_OTHERS else {}
-    if action == "first-transfer":
+    if action in {"first-transfer", "designation"}:
         members["authorization"] = AUTHORIZED
+    if action == "designation":
+        members["designation"] = "N"
     if action in {"use", "cancellation"}:
         members["use"] = OMGE if target == "OMG" else FLIGHT
     if action == "issuance":
@@ -99,12 +102,13 @@ def asked(
 def test_each_move_is_refused_unless_it_is_a_legal_one(action: str, realm: Realm) -> None:
     legal = LEGAL.get((action, str(realm)), "").split()
     lefts = [None] if action == "issuance" else CODES
-    for source, target in product(lefts, CODES):
+    rights = [None] if action == "designation" else CODES
+    for source, target in product(lefts, rights):
         _, _, found = asked(action, realm, source, target)
         wrong = [f for f in found if f[0] is Reason.ACCOUNT_WRONG]
         if not legal:
             assert found, f"{action} {source}>{target} in a {realm} registry"
-        elif f"{source or ''}>{target}" in legal:
+        elif f"{source or ''}>{target or ''}" in legal:
             assert wrong == []
         else:
             assert wrong, f"{action} {source}>{target} in a {realm} registry"
@@ -117,7 +121,8 @@ def test_nothing_leaves_a_final_kind(kind: Kind) -> None:
     code = next(code for code, known in KIND_CODES.items() if known is kind)
     for action, realm, target in product(MOVING, Realm, CODES):
         if action != "issuance":
-            _, _, found = asked(action, realm, code, target)
+            entered = None if action == "designation" else target
+            _, _, found = asked(action, realm, code, entered)
             assert found, f"{action} {code}>{target} in a {realm} registry"
 
 

@@ -20,7 +20,7 @@ from ledger.directory import Directory, sign_act
 from ledger.effects import Everybody, apply
 from ledger.first_transfer import counted
 from ledger.holdings import Holdings
-from schemas.approvals import ApprovalRecord
+from schemas.approvals import ApprovalRecord, Instruction
 from schemas.directory import (
     ActorKey,
     Administrator,
@@ -71,6 +71,8 @@ from schemas.units import (
 GHA, CHE, MMR, ADM, KOR = (
     Actor(text) for text in ("GHA01/GHA", "CHE01/CHE", "UN01/MMR", "UN01/ADM", "UN02/KOR")
 )
+KOREA64 = Actor("UN01/KOR")
+"""Korea's section in the mechanism registry; nobody has admitted it."""
 ACTORS = (GHA, CHE, MMR, ADM, KOR)
 NOON = Instant("2027-03-01T12:00:00.000000Z")
 LATER = Instant("2027-03-08T12:00:00.000000Z")
@@ -150,13 +152,13 @@ def profile(a: Actor, b: Actor, name: Profile) -> ProfileChange:
 
 
 @cache
-def directory() -> Directory:
+def directory(mechanism: tuple[Actor, ...] = (ADM, MMR)) -> Directory:
     """Everybody admitted and connected."""
     result = Directory.begin(signed(genesis(), "HUB", "ada", "ben", "cleo"))
     for participant, actors in (
         ("GHA01", (GHA,)),
         ("CHE01", (CHE,)),
-        ("UN01", (ADM, MMR)),
+        ("UN01", mechanism),
         ("UN02", (KOR,)),
     ):
         result = result.apply(signed(admission(participant, *actors), "ada", "ben", *actors))
@@ -244,6 +246,23 @@ def approval(name: str, quantity: int, key: Key = A, **changes: Any) -> Proposal
     return proposal("approval", approval=ApprovalRecord(**members | changes))
 
 
+def instruction(key: Key = A, **changes: str) -> Instruction:
+    """A participant of the activity says what becomes of pending units."""
+    members = {
+        "approval": "SB-101" if key == B else "SB-1",
+        "participant": "Developer",
+        "reference": "letter of 1 March 2027",
+    }
+    return Instruction(**members | changes)
+
+
+def designation(first: int, last: int, letters: str = "I", **members: Any) -> Proposal:
+    """Myanmar authorizes contributions of its own account later."""
+    one = Line(key=B, first=first, last=last, source=account(MMR, "HLD"))
+    members = {"designation": letters, "authorization": AUTHORIZED64, **members}
+    return proposal("designation", one, **members)
+
+
 def move(
     action: str,
     key: Key,
@@ -257,6 +276,8 @@ def move(
     one = Line(key=key, first=first, last=last, source=source, target=target, itmo_first=itmo_first)
     if target.actor != source.actor:
         members.setdefault("acquirer", target.actor)
+    if source.kind_code == "PEN" and action in {"forwarding", "first-transfer", "cancellation"}:
+        members.setdefault("instruction", instruction(key))
     return proposal(action, one, **members)
 
 
@@ -392,7 +413,7 @@ def settled() -> World:
     for key, first, last, designation in (
         (A, 1, 100, "NI"),
         (B, 101, 200, "MCU"),
-        (B, 201, 300, None),
+        (B, 201, 300, "I"),
     ):
         world.act(ADM, approval(f"SB-{first}", last - first + 1, key))
         world.act(ADM, issuance(ADM, key, first, last, Attributes(designation=designation)))
@@ -410,6 +431,7 @@ GOOD: dict[str, tuple[Actor, Proposal]] = {
     "issuance of A6.4ERs": (ADM, issuance(ADM, A, 301, 400, Attributes(designation="N"))),
     "approval": (ADM, approval("SB-401", 100)),
     "authorization": (GHA, authorization(GHA, version=2)),
+    "designation": (MMR, designation(111, 120)),
     "forwarding": (
         ADM,
         move("forwarding", A, 61, 70, account(ADM, "PEN"), account(MMR, "HLD")),

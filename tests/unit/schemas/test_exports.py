@@ -63,6 +63,9 @@ PUBLIC: dict[str, str] = {
     """,
     "schemas.misbehaviour": "ENVELOPES_MAX Frontier MISBEHAVIOUR Misbehaviour",
     "ledger.growth": "Growth",
+    "ledger.mechanism_checks": """
+        designation_fits forwarding_is_no_first_transfer instruction_stands
+    """,
     "ledger.moves": "FOLLOWING MOVES Realm Row realm_of sources targets",
     "ledger.holdings": "Changes Holdings OverlapError Overlay OverlayKind",
     "ledger.log": """
@@ -87,7 +90,7 @@ PUBLIC: dict[str, str] = {
         Act ActorKey Administrator Admission Genesis KeyId KeyText LastSequence NoteKeyText
         Profile ProfileChange Revocation Rotation SignedAct Status StatusChange parse_act
     """,
-    "schemas.approvals": "ApprovalRecord Reference",
+    "schemas.approvals": "ApprovalRecord Instruction Reference",
     "schemas.effects": """
         ApprovalEffect ApprovalRecordEffect AuthorizationEffect AuthorizationTerms AuthorizedEntity
         CaseEffect Cause DirectoryEffect Effect Freeze Move Pledge Release Reserve Restate Unfreeze
@@ -131,9 +134,9 @@ PUBLIC: dict[str, str] = {
     "schemas.nodes": "Bucket BucketPoint Children Node PointLabel check_labels",
     "schemas.strict": "no_boolean only_boolean strict_json",
     "schemas.units": """
-        Attributes AuthorizationRef Cancellation FINAL_KINDS FirstTransferDefinition Frozen
-        ItmoIdentifier KIND_CODES Key Kind Layer MetricUnit Oimp Position Purpose Serial UseMark
-        User Vintage Whole parse_itmo_block
+        Attributes AuthorizationRef Cancellation Designation FINAL_KINDS FirstTransferDefinition
+        Frozen ItmoIdentifier KIND_CODES Key Kind Layer MetricUnit Oimp Position Purpose Serial
+        UseMark User Vintage Whole parse_itmo_block
     """,
 }
 

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the auditor knows of the mechanism registry alone: approvals and levies, designations,
+instructions, and what is forwarded (protocol 5.13; 3/CMA.3 annex paras 52-61).
+
+Elsewhere: which action asks what (`terms`), what is authorized (`authorized`).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.simulation.model import kind_of
+from harness.simulation.question import Question
+
+__all__ = ["approval", "designation", "forwarding", "instructed", "issued"]
+
+
+def approval(q: Question) -> Iterator[str]:
+    """Recorded once."""
+    record = q.proposal["approval"]
+    known = q.model.approvals.get((q.proposer, record["id"]))
+    if known is not None and known.record is not None:
+        yield "approval-exists"
+    elif known is not None and known.approved != record["quantity"]:
+        yield "approval-differs"
+
+
+def issued(q: Question, record: dict[str, Any] | None) -> Iterator[str]:
+    """What is issued was approved, and pays its levies, and each unit is designated."""
+    yield from _recorded(q, record)
+    yield from _levies(q, q.proposal["quantity"])
+    if any(line["attributes"].get("designation") is None for line in q.lines):
+        yield "designation-wrong"
+
+
+def _recorded(q: Question, record: dict[str, Any] | None) -> Iterator[str]:
+    """The Supervisory Body approved this request, for these units."""
+    if record is None:
+        yield "approval-missing"
+        return
+    wrong = q.proposal["references"]["request"] != record["request"]
+    for key in (line["key"] for line in q.lines):
+        wrong |= any(key[name] != record[name] for name in ("party", "activity"))
+        wrong |= not record["vintage_from"] <= key["vintage"] <= record["vintage_to"]
+    if wrong:
+        yield "approval-differs"
+
+
+def _levies(q: Question, quantity: int) -> Iterator[str]:
+    sums: dict[str, int] = {}
+    for line in q.lines:
+        kind = kind_of(line["target"])
+        sums[kind] = sums.get(kind, 0) + line["last"] - line["first"] + 1
+    if sums.get("share-of-proceeds", 0) != _up(quantity, q.model.share_of_proceeds_permille):
+        yield "share-of-proceeds-wrong"
+    if sums.get("omge", 0) < _up(quantity, q.model.omge_permille):
+        yield "omge-too-small"
+
+
+def _up(quantity: int, permille: int) -> int:
+    """A share, rounded up to whole units."""
+    whole, rest = divmod(quantity * permille, 1000)
+    return whole + (1 if rest else 0)
+
+
+def designation(q: Question) -> Iterator[str]:
+    """Contributions, for what the authorization is for."""
+    reference, letters = q.proposal["authorization"], set(q.proposal["designation"])
+    for _, _, unit in q.units():
+        if unit.said["first_transferred"]:
+            yield "already-first-transferred"
+        if unit.said["designation"] != "MCU":
+            yield "designation-wrong"
+    for party in {line["key"]["party"] for line in q.lines}:
+        known = q.model.authorizations.get((party, reference["id"]), [])
+        named = known[-1]["purposes"] if 1 <= reference["version"] <= len(known) else "NIO"
+        if letters - {purpose[0] for purpose in named}:
+            yield "designation-wrong"
+
+
+def forwarding(q: Question) -> Iterator[str]:
+    """Authorized units that go to another Party are first-transferred."""
+    to = (q.acquirer or "").partition("/")[2]
+    for line, _, unit in q.units():
+        if to not in {"ADM", line["key"]["party"]} and unit.said["designation"] != "MCU":
+            yield "first-transfer-wrong"
+
+
+def instructed(q: Question) -> Iterator[str]:
+    """Somebody who takes part in the activity has said so, where units leave a pending account."""
+    given = q.proposal.get("instruction")
+    pending = [line for line in q.lines if kind_of(line.get("source") or "--") == "pending"]
+    if q.action == "designation":
+        return
+    if pending and not given:
+        yield "member-missing"
+    if given and not pending:
+        yield "member-superfluous"
+    if not given or not pending:
+        return
+    known = q.model.approvals.get((q.proposer, given["approval"]))
+    if known is None or known.record is None:
+        yield "approval-missing"
+        return
+    if given["participant"] not in known.record["participants"]:
+        yield "instruction-wrong"
+    for key in (line["key"] for line in q.lines):
+        if any(key.get(name) != known.record[name] for name in ("party", "activity")):
+            yield "instruction-wrong"
