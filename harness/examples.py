@@ -1,57 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holding a run to what is expected of each of its examples, point by point.
+"""Holding a run to what is expected of each of its examples.
 
-A point is what it is about, what was expected, what came, and whether the two agree. Figures come
-from where they arise: ends and findings of transactions, first transfers and places of units from
-the hub's log and rows, discrepancies from the reconciliation, dates from account statements.
+Figures come from where they arise: ends and findings of transactions, first transfers and places of
+units from the hub's log and rows, discrepancies from the reconciliation, dates from account
+statements.
 
-Elsewhere: the expectations (`expected`), the run as a whole (`runner`), the table (`report`).
+Elsewhere: comparing them (`points`), the run as a whole (`runner`), the table (`report`).
 """
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections import defaultdict
 
-from harness.adjusted import adjusted
-from harness.bookings import Booking, wrongly_dated
+from harness.bookings import wrongly_dated
 from harness.expected import Held
-from harness.outcome import TONNES, ExampleLine, ExamplePoint
-from harness.runner import Named, Record, Run, expected_case, named
-from harness.scenario import Example
-from ledger.first_transfer import Recorded, Subtype, Version, first_transfers
+from harness.outcome import ExampleLine
+from harness.points import Came, Event, points_of
+from harness.runner import Run, expected_case, named
+from ledger.first_transfer import Recorded, Version, first_transfers
 from schemas.effects import AuthorizationEffect
 from schemas.identifiers import HUB, AccountNumber
-from schemas.messages import Entry, Proposal, parse_message
-from schemas.units import KIND_CODES, Key
+from schemas.messages import Entry, parse_message
 
 __all__ = ["judge"]
-
-NONE = "none"
-
-
-class _Event(NamedTuple):
-    """A first transfer: the transaction that marked the units, and that of the event."""
-
-    transaction: str
-    of: str
-    subtype: Subtype
-    units: int
-
-
-@dataclass(frozen=True)
-class _Came:
-    """What came of a run, as far as examples ask."""
-
-    entries: dict[str, list[Entry]]
-    """By transaction."""
-    proposals: dict[str, Proposal]
-    events: list[_Event]
-    held: dict[str, list[Held]]
-    """By series, in order, as the log has it."""
-    cases: set[Named]
-    bookings: list[Booking]
 
 
 async def judge(run: Run) -> list[ExampleLine]:
@@ -63,15 +32,7 @@ async def judge(run: Run) -> list[ExampleLine]:
     lines = []
     for example in run.scenario.examples:
         records = [record for record in run.records if record.step.case == example.id]
-        points = [
-            *_ends(records),
-            _first_transfers(example, records, came),
-            *_adjustments(example, records, came),
-            _holdings(example, came),
-            *_discrepancies(example, came, foreseen),
-            *_dates(example, records, came),
-            *_alike(example, records, came),
-        ]
+        points = points_of(example, records, came, foreseen)
         lines.append(
             ExampleLine(
                 id=example.id,
@@ -88,7 +49,7 @@ async def judge(run: Run) -> list[ExampleLine]:
     return lines
 
 
-async def _gather(run: Run) -> _Came:
+async def _gather(run: Run) -> Came:
     entries: defaultdict[str, list[Entry]] = defaultdict(list)
     logged, events = {}, _Events()
     for row in await run.remote.rows(HUB, "select line from log_entries order by position"):
@@ -106,11 +67,11 @@ async def _gather(run: Run) -> _Came:
         account = AccountNumber(row.account)
         held[row.series].append(Held(row.series, row.first, row.last, account))
     registries = [registry.id for registry in run.scenario.registries]
-    return _Came(
+    return Came(
         dict(entries),
         proposals,
         events.found,
-        {series: _merged(rows) for series, rows in held.items()},
+        dict(held),
         await named(run.remote),
         await wrongly_dated(run.remote, registries, logged),
     )
@@ -120,7 +81,7 @@ class _Events:
     """First transfers as entries tell them, in the order of the log."""
 
     def __init__(self) -> None:
-        self.found: list[_Event] = []
+        self.found: list[Event] = []
         self._recorded: dict[Version, Recorded] = {}
         self._by: dict[Version, str] = {}
 
@@ -137,221 +98,4 @@ class _Events:
             if ref is not None and one.occurred_at != one.at:
                 of = self._by[one.units.key.party, ref.id, ref.version]
             units = one.units.last - one.units.first + 1
-            self.found.append(_Event(transaction, of, one.subtype, units))
-
-
-# --- points -------------------------------------------------------------------------------------
-
-
-def _ends(records: Sequence[Record]) -> list[ExamplePoint]:
-    """How steps ended, and for which reasons."""
-    points = [
-        ExamplePoint(
-            about="How steps end",
-            expected=_counted(record.step.expect for record in records),
-            got=_counted(record.state for record in records),
-            agrees=all(record.state == record.step.expect for record in records),
-        )
-    ]
-    refused = [(r, r.step.reason) for r in records if r.step.reason is not None]
-    if refused:
-        points.append(
-            ExamplePoint(
-                about="Findings",
-                expected="; ".join(f"{reason.rule.code} {reason}" for _, reason in refused),
-                got="; ".join(_finding(record.detail, reason) for record, reason in refused),
-                agrees=all(record.as_expected for record, _ in refused),
-            )
-        )
-    return points
-
-
-def _finding(detail: str, wanted: str) -> str:
-    """The finding that was wanted, if it is there; else all that are."""
-    found = [f"{code} {reason}" for code, reason in re.findall(r"\b(\d{4}) ([a-z-]+)", detail)]
-    return next((one for one in found if one.endswith(f" {wanted}")), ", ".join(found) or NONE)
-
-
-def _first_transfers(example: Example, records: Sequence[Record], came: _Came) -> ExamplePoint:
-    """Which steps were first transfers, by which kind of event, of how many units."""
-    steps = {record.transaction: record.step.name for record in records}
-    wanted, found = example.expect.first_transferred(), Counter[tuple[Subtype, str]]()
-    for event in came.events:
-        if event.transaction in steps:
-            name = steps.get(event.of, event.of)
-            found[event.subtype, name] += event.units
-    return ExamplePoint(
-        about="First transfers",
-        expected=_events(wanted),
-        got=_events(found),
-        agrees=wanted == found,
-    )
-
-
-def _adjustments(example: Example, records: Sequence[Record], came: _Came) -> list[ExamplePoint]:
-    """What these units do to each Party's emissions of a year."""
-    wanted = example.expect.adjusted()
-    entries = [e for record in records for e in came.entries.get(record.transaction or "", [])]
-    entries.sort(key=lambda entry: entry.position)
-    effects = (effect for entry in entries for effect in entry.effects)
-    found = {
-        f"{line.party} {line.year}"
-        + (f" {line.unit}" if line.unit != TONNES else ""): line.adjustment
-        for line in adjusted(effects)
-    }
-    if not wanted and not found:
-        return []
-    return [
-        ExamplePoint(
-            about="Corresponding adjustments",
-            expected=_adjusted(wanted),
-            got=_adjusted(found),
-            agrees=wanted == found,
-        )
-    ]
-
-
-def _holdings(example: Example, came: _Came) -> ExamplePoint:
-    """Where each unit is at the end: compared to the serial, told by account."""
-    wanted = example.expect.held()
-    found = [
-        one._replace(first=max(one.first, first), last=min(one.last, last))
-        for series, first, last in _spans(wanted)
-        for one in came.held.get(series, [])
-        if one.first <= last and one.last >= first
-    ]
-    return ExamplePoint(
-        about="Units at the end",
-        expected=_places(wanted),
-        got=_places(found),
-        agrees=_merged(wanted) == _merged(found),
-    )
-
-
-def _discrepancies(example: Example, came: _Came, foreseen: set[Named]) -> list[ExamplePoint]:
-    """What the reconciliation named of these units, to the serial."""
-    wanted = {expected_case(one) for one in example.expect.discrepancies}
-    series = {one.series for one in example.expect.held()}
-    others = {c for c in came.cases - foreseen if Key.parse(c.key).series in series}
-    found = (came.cases & wanted) | others
-    if not wanted and not found:
-        return []
-    return [
-        ExamplePoint(
-            about="Discrepancies named",
-            expected=_cases(wanted),
-            got=_cases(found),
-            agrees=wanted == found,
-        )
-    ]
-
-
-def _dates(example: Example, records: Sequence[Record], came: _Came) -> list[ExamplePoint]:
-    """Which movements an account statement dates otherwise than the log."""
-    steps = {record.transaction: record.step.name for record in records}
-    wanted = {(one.actor, one.step, one.days) for one in example.expect.misdated}
-    of_these = [one for one in came.bookings if one.transaction in steps]
-    found = {(one.actor, steps[one.transaction], one.days) for one in of_these}
-    if not wanted and not found:
-        return []
-    told = [
-        f"{one.actor}: {one.stated_at[:10]} in the account statement, {one.logged_at[:10]} in the "
-        f"log ({steps[one.transaction]})"
-        for one in of_these
-    ]
-    return [
-        ExamplePoint(
-            about="Dates that differ",
-            expected="; ".join(f"{a}: {n} days later ({s})" for a, s, n in sorted(wanted)) or NONE,
-            got="; ".join(told) or NONE,
-            agrees=wanted == found,
-        )
-    ]
-
-
-def _alike(example: Example, records: Sequence[Record], came: _Came) -> list[ExamplePoint]:
-    """Steps that propose the very same: both count, told apart by transaction and time."""
-    if not example.expect.alike:
-        return []
-    twins = [r for r in records if r.step.name in example.expect.alike and r.transaction]
-    told, ends, proposed = [], set(), set()
-    for record in twins:
-        done = [e for e in came.entries.get(record.transaction or "", []) if e.state == "completed"]
-        proposal = came.proposals[record.transaction or ""]
-        proposed.add(proposal.model_dump_json(exclude={"expires_at"}))
-        ends |= {entry.at for entry in done}
-        told += [f"{record.transaction} at {entry.at}" for entry in done]
-    return [
-        ExamplePoint(
-            about="Alike, and both count",
-            expected=f"{len(example.expect.alike)} transactions at different times",
-            got="; ".join(told) or NONE,
-            agrees=len(told) == len(ends) == len(example.expect.alike) and len(proposed) == 1,
-        )
-    ]
-
-
-# --- words --------------------------------------------------------------------------------------
-
-
-def _counted(states: Iterable[str]) -> str:
-    return ", ".join(f"{n} {state}" for state, n in Counter(states).items())
-
-
-def _events(units: Mapping[tuple[Subtype, str], int]) -> str:
-    if not units:
-        return NONE
-    told = [f"{n:,} by {name} ({subtype})" for (subtype, name), n in units.items()]
-    return f"{sum(units.values()):,} units: {', '.join(told)}"
-
-
-def _adjusted(units: dict[str, int]) -> str:
-    return "; ".join(f"{name} {n:+,}" for name, n in sorted(units.items())) or NONE
-
-
-def _places(held: Sequence[Held]) -> str:
-    sums: Counter[tuple[str, AccountNumber]] = Counter()
-    for one in held:
-        sums[one.series.partition(":")[0], one.account] += one.last - one.first + 1
-    words = [
-        f"{units:,} {KIND_CODES[account.kind_code]} of {account.actor}"
-        + (" (underlying)" if layer == "underlying" else "")
-        for (layer, account), units in sums.items()
-    ]
-    return "; ".join(words) or NONE
-
-
-def _cases(cases: Iterable[Named]) -> str:
-    return (
-        "; ".join(f"{c.actor} {c.first:,} to {c.last:,}, {c.cause}" for c in sorted(cases)) or NONE
-    )
-
-
-# --- ranges -------------------------------------------------------------------------------------
-
-
-def _merged(held: Iterable[Held]) -> list[Held]:
-    """The same places in as few ranges as can be."""
-    merged: list[Held] = []
-    for one in sorted(held):
-        before = merged[-1] if merged else None
-        if (
-            before is not None
-            and (before.series, before.account) == (one.series, one.account)
-            and before.last + 1 == one.first
-        ):
-            merged[-1] = before._replace(last=one.last)
-        else:
-            merged.append(one)
-    return merged
-
-
-def _spans(held: Iterable[Held]) -> list[tuple[str, int, int]]:
-    """The ranges of serials that are spoken of."""
-    spans: list[tuple[str, int, int]] = []
-    for one in sorted(held):
-        if spans and spans[-1][0] == one.series and spans[-1][2] + 1 == one.first:
-            spans[-1] = (one.series, spans[-1][1], one.last)
-        else:
-            spans.append((one.series, one.first, one.last))
-    return spans
+            self.found.append(Event(transaction, of, one.subtype, units))
