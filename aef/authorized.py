@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["Authorized"]
 
 ANY = "*"
+NEEDING = (
+    Code.AUTHORIZATION_UNKNOWN,
+    Code.ENTITY_UNKNOWN,
+    Code.NOT_TAKING_PART,
+    Code.USE_NOT_AUTHORIZED,
+)
+"""What cannot be checked without the authorization."""
 
 
 class Authorized:
@@ -30,9 +37,13 @@ class Authorized:
         self._of: dict[tuple[str, str], list[AuthorizationRow]] = {}
         self._taking_part: dict[str, set[str]] = {}
         self._reporting: set[str] = set()
+        self._entities: dict[str, set[str]] = {}
         for reading in readings:
             party = reading.aef.submission.party or ""
             self._reporting.add(party)
+            known = self._entities.setdefault(party, set())
+            if not reading.aef.public:  # there table 5 leaves out by what they are known
+                known.update(t for row in reading.aef.entities for t in (row.id, row.name) if t)
             for row in reading.aef.authorizations:
                 if row.id is not None:
                     self._of.setdefault((party, row.id), []).append(row)
@@ -82,10 +93,13 @@ class Authorized:
                         yield reading.at(Code.NOT_TAKING_PART, table, index, "approach", said)
 
     def references(self, readings: Sequence[Reading]) -> tuple[list[AefFinding], list[Unchecked]]:
-        """Authorizations that rows rely on are reported, and cover who used the units (II06)."""
+        """Authorizations that rows rely on are reported, and cover who used the units (II06); the
+        entities are reported by who authorized them.
+        """
         found: list[AefFinding] = []
         missing: dict[tuple[str, str, str], None] = {}
         for reading in readings:
+            found += self._strangers(reading)
             for table in (ActionRow, HoldingRow):
                 for index, row in enumerate(reading.aef.rows(table)):
                     if row.authorization is None:
@@ -107,8 +121,21 @@ class Authorized:
                 f"authorization {id_!r} is reported by {party}, whose workbook is not here",
             )
             for file, id_, party in missing
-            for code in (Code.AUTHORIZATION_UNKNOWN, Code.NOT_TAKING_PART, Code.USE_NOT_AUTHORIZED)
+            for code in NEEDING
         ]
+
+    def _strangers(self, reading: Reading) -> Iterator[AefFinding]:
+        """Entities that used units stand in table 5, of their Party or of the first transferring
+        one. Where that one's workbook is not here, its authorization is told as not checked.
+        """
+        own = self._entities.get(reading.aef.submission.party or "", set())
+        for index, row in enumerate(reading.aef.actions):
+            entity, first = row.user_entity, row.first_party or ""
+            if entity is None or reading.aef.public or entity in own:
+                continue
+            if first in self._reporting and entity not in self._entities[first]:
+                said = f"{entity!r:.60}"
+                yield reading.at(Code.ENTITY_UNKNOWN, ActionRow, index, "user_entity", said)
 
     def _use(
         self, reading: Reading, index: int, row: ActionRow, versions: Sequence[AuthorizationRow]

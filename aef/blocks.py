@@ -8,9 +8,9 @@ integers may be of the same series although one does not say its registry, and a
 other.
 
 Of underlying units there is no common form. The serial is the one number in which first and last
-identifier differ, or the last one when the block is a single unit; numbers are compared whole, so
-that 100 and 199 differ in one of them. Where a registry needs another rule, the nomenclatures have
-an expression for it (`unit_ids`).
+identifier differ; numbers are compared whole, so that 100 and 199 differ in one of them. In the
+identifier of a single unit it may be any of its numbers. Where a registry needs another rule, the
+nomenclatures have an expression for it (`unit_ids`).
 
 Elsewhere: identifiers of the wire (`schemas.units`), which rows are compared (`consistency`).
 """
@@ -22,7 +22,7 @@ from aef.nomenclature import Nomenclature
 from aef.tables import ActionRow, HoldingRow
 from schemas.units import ItmoIdentifier
 
-__all__ = ["Alignment", "Span", "alignment_of", "is_integer", "quantity_of", "span_of"]
+__all__ = ["Alignment", "Span", "alignments_of", "is_integer", "quantity_of", "span_of"]
 
 _NUMBERS = re.compile(r"([0-9]+)")
 
@@ -86,60 +86,51 @@ def quantity_of(span: Span) -> int:
     return span.last - span.first + 1
 
 
-def alignment_of(
+def alignments_of(
     row: ActionRow | HoldingRow, span: Span, nomenclature: Nomenclature
-) -> Alignment | str:
-    """How the underlying units of a row lie beside its ITMOs; a text says what is wrong with them.
-
-    A row without any has the alignment of nothing.
+) -> frozenset[Alignment] | str:
+    """How the underlying units of a row may lie beside its ITMOs; a text says what is wrong with
+    them. A row without any has the alignment of nothing.
     """
     if row.unit_first is None and row.unit_last is None:
-        return Alignment("", "", "", 0)
+        return frozenset({Alignment("", "", "", 0)})
     if row.unit_first is None or row.unit_last is None:
         return "one of first and last unit is missing"
     form = nomenclature.unit_ids.get(row.unit_registry or "")
-    found = _serials(row.unit_first, row.unit_last, form)
-    if isinstance(found, str):
-        return found
-    before, first, last, after = found
-    if last - first != span.last - span.first:
-        return f"{last - first + 1} units stand for {quantity_of(span)} ITMOs"
-    return Alignment(row.unit_registry or "", before, after, first - span.first)
+    parts = _parts(row.unit_first, row.unit_last, form)
+    if isinstance(parts, str):
+        return parts
+    a, b = parts
+    differing = [n for n, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
+    if len(differing) > 1 or any(n % 2 == 0 for n in differing):
+        return f"{row.unit_first} and {row.unit_last} differ in more than a number"
+    found: set[Alignment] = set()
+    for place in differing or range(1, len(a), 2):
+        first, last = int(a[place]), int(b[place])
+        if first > last:
+            return f"{row.unit_first} comes after {row.unit_last}"
+        if last - first != span.last - span.first:
+            return f"{last - first + 1} units stand for {quantity_of(span)} ITMOs"
+        before, after = "".join(a[:place]), "".join(a[place + 1 :])
+        found.add(Alignment(row.unit_registry or "", before, after, first - span.first))
+    return frozenset(found)
 
 
-def _serials(
+def _parts(
     first: str, last: str, form: re.Pattern[str] | None
-) -> tuple[str, int, int, str] | str:
-    """The text around the serials of two identifiers, and these."""
+) -> tuple[list[str], list[str]] | str:
+    """Two identifiers as text and numbers in turn; by a registry's own form, around its serial."""
     if form is not None:
         a, b = form.fullmatch(first), form.fullmatch(last)
         if a is None or b is None:
             return f"{first} or {last} is not an identifier of its registry"
-        parts_a = [first[: a.start("serial")], a["serial"], first[a.end("serial") :]]
-        parts_b = [last[: b.start("serial")], b["serial"], last[b.end("serial") :]]
-        place = 1
-    else:
-        parts_a, parts_b = _NUMBERS.split(first), _NUMBERS.split(last)
-        if len(parts_a) != len(parts_b) or len(parts_a) < 3:
-            return f"{first} and {last} differ in more than a number"
-        differing = [n for n, (x, y) in enumerate(zip(parts_a, parts_b, strict=True)) if x != y]
-        place = differing[0] if differing else _last_serial(parts_a)
-        if len(differing) > 1 or place % 2 == 0:
-            return f"{first} and {last} differ in more than a number"
-    before, after = "".join(parts_a[:place]), "".join(parts_a[place + 1 :])
-    if before != "".join(parts_b[:place]) or after != "".join(parts_b[place + 1 :]):
-        return f"{first} and {last} differ in more than the serial"
-    if int(parts_a[place]) > int(parts_b[place]):
-        return f"{first} comes after {last}"
-    return before, int(parts_a[place]), int(parts_b[place]), after
+        return _around(first, a), _around(last, b)
+    one, other = _NUMBERS.split(first), _NUMBERS.split(last)
+    if len(one) != len(other) or len(one) < 3:
+        return f"{first} and {last} differ in more than a number"
+    return one, other
 
 
-def _last_serial(parts: list[str]) -> int:
-    """Where the serial of a single unit stands: in the identifiers of registries of Parties before
-    the vintage, in others in the last number.
-    """
-    try:
-        ItmoIdentifier.parse("".join(parts))
-    except ValueError:
-        return len(parts) - 2
-    return len(parts) - 4
+def _around(text: str, found: re.Match[str]) -> list[str]:
+    start, end = found.span("serial")
+    return [text[:start], text[start:end], text[end:]]

@@ -35,7 +35,6 @@ def check_workbook(reading: Reading, nomenclature: Nomenclature) -> Iterator[Aef
             yield from _block(reading, table, index, row)
     yield from _actions(reading, nomenclature)
     yield from _styles(reading)
-    yield from _entities(reading)
     yield from _twice(reading)
 
 
@@ -126,17 +125,6 @@ def _styles(reading: Reading) -> Iterator[AefFinding]:
                     first = is_integer(text)
                 elif is_integer(text) != first:
                     yield reading.at(Code.STYLES_MIXED, table, index, name, text)
-
-
-def _entities(reading: Reading) -> Iterator[AefFinding]:
-    """Entities that used units stand in table 5, by identification number or name."""
-    if EntityRow not in reading.places or reading.aef.public:
-        return
-    known = {text for row in reading.aef.entities for text in (row.id, row.name) if text}
-    for index, row in enumerate(reading.aef.actions):
-        if row.user_entity is not None and row.user_entity not in known:
-            said = f"{row.user_entity!r:.60}"
-            yield reading.at(Code.ENTITY_UNKNOWN, ActionRow, index, "user_entity", said)
 
 
 _KEYS: dict[type[Any], tuple[str, ...]] = {

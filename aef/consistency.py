@@ -12,12 +12,13 @@ Elsewhere: blocks and underlying units (`blocks`), which submissions count (`ver
 against acquisitions (`matching`).
 """
 
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from aef.authorized import Authorized
-from aef.blocks import Span, alignment_of, span_of
+from aef.blocks import Alignment, Span, alignments_of, span_of
 from aef.findings import AefFinding, Code, Unchecked
 from aef.matching import matched
 from aef.nomenclature import Nomenclature
@@ -88,9 +89,15 @@ def _by_series(lines: Sequence[Line]) -> Iterator[list[Line]]:
 
 
 def _same(
-    lines: Sequence[Line], code: Code, name: str, of: Callable[[Line], Hashable | None]
+    lines: Sequence[Line],
+    code: Code,
+    name: str,
+    of: Callable[[Line], Hashable | None],
+    differ: Callable[[Any, Any], bool] = operator.ne,
+    words: Callable[[Line], str] | None = None,
 ) -> Iterator[AefFinding]:
     """What must be the same for all rows about one unit: each row that differs is told once."""
+    shown = words or (lambda line: _words(of(line)))
     for group in _by_series(lines):
         open_: dict[tuple[Hashable, str], Line] = {}  # of each, the row that reaches furthest
         for line in group:
@@ -99,8 +106,8 @@ def _same(
                 continue
             open_ = {k: one for k, one in open_.items() if one.span.last >= line.span.first}
             for (other, _), one in open_.items():
-                if other != value and one.span.meets(line.span):
-                    said = f"{_words(value)}, and {_words(other)} in {one.named()}"
+                if differ(other, value) and one.span.meets(line.span):
+                    said = f"{shown(line)}, and {shown(one)} in {one.named()}"
                     yield line.found(code, name, said)
                     break
             key = (value, line.span.registry)
@@ -114,17 +121,29 @@ def _words(value: Hashable) -> str:
     return str(value)
 
 
+def _units(line: Line) -> str:
+    row = line.row
+    if row.unit_first is None:
+        return f"nothing underlying for {row.first}"
+    return f"{row.unit_registry} {row.unit_first} for {row.first}"
+
+
 def _underlying(lines: Sequence[Line], nomenclature: Nomenclature) -> Iterator[AefFinding]:
     """II05: both units or neither, as many as ITMOs, and the same ones for the same ITMOs."""
-    aligned: dict[int, Hashable] = {}
+    aligned: dict[int, frozenset[Alignment]] = {}
     for line in lines:
-        found = alignment_of(line.row, line.span, nomenclature)
+        found = alignments_of(line.row, line.span, nomenclature)
         if isinstance(found, str):
             yield line.found(Code.UNDERLYING_DIFFERS, "unit_first", found)
         else:
-            aligned[id(line)] = tuple(found)
+            aligned[id(line)] = found
     yield from _same(
-        lines, Code.UNDERLYING_DIFFERS, "unit_first", lambda line: aligned.get(id(line))
+        lines,
+        Code.UNDERLYING_DIFFERS,
+        "unit_first",
+        lambda line: aligned.get(id(line)),
+        differ=frozenset.isdisjoint,
+        words=_units,
     )
 
 

@@ -135,4 +135,6 @@ def _form(value: Any, name: str) -> re.Pattern[str]:
         raise NomenclatureError(f"unit_ids of {name}: {error}") from None
     if "serial" not in form.groupindex:
         raise NomenclatureError(f"unit_ids of {name}: the group `serial` is missing")
+    if "(?P<serial>[0-9]+)" not in form.pattern:
+        raise NomenclatureError(f"unit_ids of {name}: write the serial as (?P<serial>[0-9]+)")
     return form

@@ -9,7 +9,7 @@ serials alone. A public workbook leaves the confidential columns empty (2/CMA.3 
 Elsewhere: rows (`tables`), when a column applies (`needs`), the file's form (`packing`).
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any, BinaryIO
@@ -22,7 +22,16 @@ from aef.tables import SHEETS, SUMMARY, TITLES, Aef, SubmissionRow
 from aef.values import written
 from schemas.units import ItmoIdentifier
 
-__all__ = ["CONFIDENTIAL", "NA", "PUBLIC", "Style", "in_style", "public", "write_workbook"]
+__all__ = [
+    "CONFIDENTIAL",
+    "NA",
+    "PUBLIC",
+    "Style",
+    "in_style",
+    "joined",
+    "public",
+    "write_workbook",
+]
 
 NA = "NA"
 PUBLIC = "public"
@@ -111,6 +120,17 @@ def in_style(aef: Aef, style: Style) -> Aef:
 def _serials(row: Any) -> Any:
     first, last = ItmoIdentifier.parse(row.first), ItmoIdentifier.parse(row.last)
     return replace(row, first=str(first.serial), last=str(last.serial))
+
+
+def joined(parts: Sequence[Aef]) -> Aef:
+    """One report of a Party that has sections in several registries: actions by their time."""
+    return replace(
+        parts[0],
+        authorizations=tuple(dict.fromkeys(r for one in parts for r in one.authorizations)),
+        actions=tuple(sorted((r for one in parts for r in one.actions), key=lambda r: r.at or "")),
+        holdings=tuple(r for one in parts for r in one.holdings),
+        entities=tuple(dict.fromkeys(r for one in parts for r in one.entities)),
+    )
 
 
 def public(aef: Aef, confidential: Collection[str] = CONFIDENTIAL) -> Aef:

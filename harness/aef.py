@@ -25,7 +25,7 @@ from aef.nomenclature import NEWEST, Nomenclature, load, parse
 from aef.report import Report, check
 from aef.tables import SHEETS, Aef, SubmissionRow
 from aef.versions import Version
-from aef.writing import CONFIDENTIAL, Style, in_style, public, write_workbook
+from aef.writing import CONFIDENTIAL, Style, in_style, joined, public, write_workbook
 from ledger.adjustments import NdcPeriod
 from registry.aef import load_aef
 from registry.cli import RegistryDaemonSettings
@@ -33,7 +33,7 @@ from runtime.clock import SystemClock
 from runtime.errors import LocalProtocolError
 from runtime.schema import open_database
 from runtime.settings import load_settings
-from runtime.verbs import Settings, guarded
+from runtime.verbs import guarded
 
 __all__ = ["app"]
 
@@ -58,7 +58,12 @@ class AnyRegistry(RegistryDaemonSettings):
 
 @app.command("export")
 def export(
-    settings: Settings,
+    settings: Annotated[
+        list[Path],
+        typer.Option(
+            help="The registry's settings; of several, if the Party has sections in them."
+        ),
+    ],
     party: Annotated[str, typer.Option(help="Whose, such as GHA.")],
     year: Annotated[int, typer.Option(min=2021, max=2200, help="The reported year.")],
     out: Annotated[Path, typer.Option(help="The workbook to write.")],
@@ -85,8 +90,9 @@ def export(
 
     def work() -> None:
         lists = read_nomenclature(nomenclature)
-        loaded = load_settings(AnyRegistry, settings)
-        first, last = _period(ndc_period, loaded.ndc_periods, party, year)
+        loaded = [load_settings(AnyRegistry, one) for one in settings]
+        periods = [period for one in loaded for period in one.ndc_periods]
+        first, last = _period(ndc_period, periods, party, year)
         row = SubmissionRow(
             party=party,
             version=_version(version),
@@ -104,9 +110,12 @@ def export(
     guarded(work)
 
 
-async def _read(loaded: RegistryDaemonSettings, row: SubmissionRow) -> Aef:
-    async with open_database(loaded) as store, store.snapshot() as session:
-        return await load_aef(session, loaded.participant, loaded.actors, row)
+async def _read(registries: Sequence[RegistryDaemonSettings], row: SubmissionRow) -> Aef:
+    parts = []
+    for one in registries:
+        async with open_database(one) as store, store.snapshot() as session:
+            parts.append(await load_aef(session, one.participant, one.actors, row))
+    return joined(parts)
 
 
 def _period(given: str, known: Sequence[NdcPeriod], party: str, year: int) -> tuple[int, int]:

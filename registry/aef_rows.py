@@ -137,7 +137,7 @@ class Year:
         row = self._row(entry, move, SUBTYPES[event.subtype])
         mark = move.attributes.use
         if mark is not None:
-            row = replace(row, **self._user(mark, move), ndc_year=None)
+            row = replace(row, **{**self._user(mark, move), "ndc_year": None})
         acquirer = to if to not in {str(self.party), ADMINISTRATOR} else None
         yield replace(row, type="First transfer", acquiring=acquirer)
 

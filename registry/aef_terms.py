@@ -46,7 +46,7 @@ def authorization_row(recorded: Recorded) -> AuthorizationRow:
         purposes=_purposes(terms.purposes),
         parties=", ".join(terms.parties) or None,
         entities=", ".join(entity_name([recorded], one) for one in terms.entities) or None,
-        oimp=terms.oimp,
+        oimp=terms.oimp or _international(terms.purposes),
         timeframe=_timeframe(terms),
         terms=terms.terms,
         first_transfer=DEFINITIONS[terms.first_transfer],
@@ -91,6 +91,13 @@ def _purposes(purposes: Iterable[Purpose]) -> str:
     if Purpose.NDC not in there:
         return other or ""
     return f"NDC and {other}" if other else "NDC"
+
+
+def _international(purposes: Iterable[Purpose]) -> str | None:
+    """For which other purposes units are authorized, where the terms name no single one."""
+    there = set(purposes)
+    named = [str(purpose) for purpose in (Purpose.IMP, Purpose.OP) if purpose in there]
+    return " and ".join(named) or None
 
 
 def _timeframe(terms: AuthorizationTerms) -> str | None:

@@ -10,7 +10,9 @@ from typing import Any
 
 from openpyxl import Workbook as OpenWorkbook
 from openpyxl import load_workbook
+from python_calamine import CalamineWorkbook
 
+from aef.cells import Cells, cell_name
 from aef.nomenclature import load
 from aef.report import Report, check
 from aef.tables import ActionRow, Aef, AuthorizationRow, EntityRow, HoldingRow, SubmissionRow
@@ -227,3 +229,32 @@ def in_shared_texts(data: bytes) -> bytes:
     added = f'<Relationship Id="rIdS" Type="{kind}" Target="sharedStrings.xml"/></Relationships>'
     found["xl/_rels/workbook.xml.rels"] = relations.replace("</Relationships>", added).encode()
     return joined(found)
+
+
+def cells_of(data: bytes) -> dict[str, dict[str, Any]]:
+    """All cells by name, as our own reader has them."""
+    cells = Cells(io.BytesIO(data))
+    return {
+        sheet: {
+            cell.name: int(cell.text) if cell.kind == "number" else cell.text
+            for row in cells.rows(sheet)
+            for cell in row
+        }
+        for sheet in cells.sheets
+    }
+
+
+def cells_elsewhere(data: bytes) -> dict[str, dict[str, Any]]:
+    """All cells by name, as another library reads them."""
+    book = CalamineWorkbook.from_filelike(io.BytesIO(data))
+    return {
+        sheet: {
+            cell_name(row, column): int(value) if isinstance(value, float) else value
+            for row, values in enumerate(
+                book.get_sheet_by_name(sheet).to_python(skip_empty_area=False), start=1
+            )
+            for column, value in enumerate(values, start=1)
+            if value != ""
+        }
+        for sheet in book.sheet_names
+    }

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What rows must be, alone and beside one another: the checks, by their codes."""
 
+import io
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from aef.nomenclature import parse
+from aef.report import check
 from aef.tables import Aef
 from aef.versions import Version
 from tests.unit.aef.books import (
     GHANA,
+    LISTS,
     SWITZERLAND,
     acting,
     authorizing,
@@ -89,6 +93,15 @@ WRONG: list[tuple[str, list[Aef], list[str]]] = [
     ("two versions of an authorization",
      [replace(GHANA, authorizations=(AUTHORIZATION, replace(AUTHORIZATION, version=2)))], []),
     ("mitigation type of the same units", [GHANA, switzerland(mitigation="Removals")], ["X06"] * 2),
+    ("an entity that the first transferring Party reports", [GHANA, replace(SWITZERLAND, actions=(
+        *SWITZERLAND.actions, replace(USE, registry="CHE01", user_party="CHE", quantity=1,
+        first="CA0007-GHA01-GHA-1-2023", last="CA0007-GHA01-GHA-1-2023", unit_registry="GS",
+        unit_first="GS1-1-GH-GS2456-21-2023-100-0", unit_last="GS1-1-GH-GS2456-21-2023-100-0",
+        at="2025-10-01")), holdings=())], []),
+    ("an entity that nobody reports", [replace(GHANA, entities=()), replace(SWITZERLAND, actions=(
+        replace(USE, registry="CHE01", user_party="CHE", quantity=1, at="2025-10-01",
+        first="CA0007-GHA01-GHA-50001-2023", last="CA0007-GHA01-GHA-50001-2023"),),
+        holdings=())], ["X02", "X02"]),
     # --- II01
     ("a Party that takes part in nothing", [GHANA, THAILAND], ["II01"]),
     ("a Party that is named", [GHANA, SWITZERLAND], []),
@@ -173,6 +186,21 @@ def test_serials_that_share_digits_are_compared_whole(first: str, last: str) -> 
     assert codes(checked(replace(GHANA, actions=(other,)))) == ["II05"]
 
 
+def test_a_registry_may_have_a_form_of_its_own() -> None:
+    text = 'date = "2027-01-01"\n[lists]\n' + "".join(
+        f"{name} = {list(values)}\n" for name, values in LISTS.lists.items()
+    )
+    text += "[unit_ids]\nGS = '(?P<serial>[0-9]+)-of-[0-9]+'\n"
+    right = replace(USE, unit_registry="GS", unit_first="100-of-1", unit_last="199-of-1")
+    for row, wanted in (
+        (right, []),
+        (replace(right, unit_last="199 of 1"), ["II05"]),
+    ):
+        book = packed(replace(GHANA, actions=(row,)))
+        report = check([("A", io.BytesIO(book))], parse(text))
+        assert codes(report) == wanted
+
+
 def test_identifiers_as_serials_alone_are_held_against_whole_ones() -> None:
     serials = switzerland(first="1", last="11733", mitigation="Removals")
     serials = replace(serials, holdings=())
@@ -182,7 +210,8 @@ def test_identifiers_as_serials_alone_are_held_against_whole_ones() -> None:
 def test_what_needs_a_workbook_that_is_not_here_is_told_as_not_checked() -> None:
     report = checked(SWITZERLAND)
     assert codes(report) == []
-    assert {str(one.code) for one in report.unchecked} == {"X01", "X11", "II01", "II06"}
+    needing = {"X01", "X02", "X11", "II01", "II06"}
+    assert {str(one.code) for one in report.unchecked} == needing
     assert all("GHA" in one.reason for one in report.unchecked)
     assert checked(GHANA, SWITZERLAND).unchecked == []
 

@@ -264,6 +264,7 @@ def test_other_nomenclatures_are_loaded_in_place_of_ours() -> None:
         ('date = "x"\n[lists]\nmetrics = "GHG"', "not a list"),
         ('date = "x"\n[lists]\n[unit_ids]\nGS = "("', "unit_ids"),
         ('date = "x"\n[lists]\n[unit_ids]\nGS = "x"', "serial"),
+        ('date = "x"\n[lists]\n[unit_ids]\nGS = "(?P<serial>.*)"', "write the serial as"),
     ],
 )
 def test_nomenclatures_of_another_form_are_refused(text: str, said: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
-from aef.cells import Cells, cell_name
+from aef.cells import cell_name
 from aef.columns import Need, columns_of
 from aef.reading import read_workbook
 from aef.tables import SHEETS, SUMMARY, ActionRow, Aef, EntityRow, SubmissionRow
@@ -23,6 +23,8 @@ from tests.unit.aef.books import (
     SWITZERLAND,
     acting,
     authorizing,
+    cells_elsewhere,
+    cells_of,
     checked,
     codes,
     held,
@@ -75,35 +77,6 @@ def test_a_right_workbook_has_no_finding() -> None:
 
 def test_the_same_rows_are_the_same_bytes() -> None:
     assert packed(GHANA) == packed(GHANA)
-
-
-def cells_of(data: bytes) -> dict[str, dict[str, Any]]:
-    """All cells by name, as our own reader has them."""
-    cells = Cells(io.BytesIO(data))
-    return {
-        sheet: {
-            cell.name: int(cell.text) if cell.kind == "number" else cell.text
-            for row in cells.rows(sheet)
-            for cell in row
-        }
-        for sheet in cells.sheets
-    }
-
-
-def cells_elsewhere(data: bytes) -> dict[str, dict[str, Any]]:
-    """All cells by name, as another library reads them."""
-    book = CalamineWorkbook.from_filelike(io.BytesIO(data))
-    return {
-        sheet: {
-            cell_name(row, column): int(value) if isinstance(value, float) else value
-            for row, values in enumerate(
-                book.get_sheet_by_name(sheet).to_python(skip_empty_area=False), start=1
-            )
-            for column, value in enumerate(values, start=1)
-            if value != ""
-        }
-        for sheet in book.sheet_names
-    }
 
 
 @pytest.mark.parametrize("aef", [GHANA, SWITZERLAND, in_style(GHANA, Style.SERIAL)])

@@ -26,6 +26,7 @@ from schemas.units import Attributes, UseMark
 from tests.cast import (
     ADM,
     CHE,
+    GH1,
     GHA,
     KOR,
     MMR,
@@ -266,6 +267,37 @@ def test_a_cancellation_is_reported_by_its_kind(
     assert [str(one) for one in checked(ledger.report(GHA), swiss).findings] == []
 
 
+@pytest.mark.requirement(10, case="overall mitigation")
+@pytest.mark.parametrize(
+    ("mark", "subtype", "type_"),
+    [
+        (
+            {"user": "GHA", "cancellation": "omge-voluntary"},
+            "Voluntary cancellation to deliver OMGE",
+            "Voluntary Cancellation",
+        ),
+        ({"purpose": "OP", "user": "GHA"}, "Use or cancellation", "Cancellation"),
+    ],
+    ids=["overall mitigation", "another purpose"],
+)
+def test_a_cancellation_that_is_the_first_transfer_is_reported_as_both(
+    mark: dict[str, Any], subtype: str, type_: str
+) -> None:
+    ledger = Ledger()
+    ledger.take(GHA, issuance(GHA, U, 1, 1000))
+    definition = {"purposes": ("NDC", "OP"), "first_transfer": "use-or-cancellation"}
+    full = terms("GH-1", GHA, "CA0007", **FULL, **definition)
+    ledger.take(GHA, {"action": "authorization", "terms": full})
+    one = line(U, 1, 10, account(GHA), account(GHA, "CAN"), itmo_first=1)
+    members = {"use": mark, "authorization": GH1}
+    ledger.take(GHA, {"action": "cancellation", "lines": (one,), **members})
+    ghana = ledger.report(GHA)
+    kinds_ = [(row.type, row.subtype) for row in ghana.actions]
+    other = subtype if "OMGE" in subtype else None
+    assert kinds_ == [("First transfer", subtype), (type_, other)]
+    assert [str(one) for one in checked(ghana).findings] == []
+
+
 def test_units_of_another_metric_are_reported_in_it() -> None:
     ledger = Ledger()
     megawatts = Attributes(metric="non-GHG", unit="MWh")
@@ -305,6 +337,7 @@ def test_purposes_are_in_the_words_of_the_nomenclatures(purposes: list[str], sai
     other = {} if purposes == ["NDC"] else {"first_transfer": "issuance"}
     row = authorization_row(recorded(purposes=purposes, **other))
     assert row.purposes == said
+    assert row.oimp == (" and ".join(p for p in purposes if p != "NDC") or None)
     assert LISTS.exact("purposes", said)
 
 
