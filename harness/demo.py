@@ -2,9 +2,9 @@
 """`a6hub demo`: run a scenario on a fleet, show it, and hold it to its expectations.
 
 On the embedded default nothing but Python is needed. With `--processes` every program is a process
-of its own on RabbitMQ and PostgreSQL. The output folder gets `report.html`, `summary.json` and
-every envelope as it was sent, but for control envelopes, which nobody keeps. The exit status is 0
-only if every expectation of the scenario held.
+of its own on RabbitMQ and PostgreSQL. The output folder gets `report.html`, `summary.json`, every
+Party's reporting workbook and every envelope as it was sent, but for control envelopes, which
+nobody keeps. The exit status is 0 only if every expectation of the scenario held.
 """
 
 import asyncio
@@ -35,6 +35,7 @@ from harness.proofs import verified_elsewhere, write_evidence
 from harness.report import write_report
 from harness.runner import compare, run_scenario
 from harness.scenario import Scenario
+from harness.workbooks import write_workbooks
 from runtime.clock import SystemClock
 from runtime.database import database_url, translated
 from runtime.errors import LocalProtocolError, Unavailable, in_one_line
@@ -82,6 +83,7 @@ def demo(
     console.show(outcome)
     typer.echo(f"\nReport: {output / 'report.html'}, messages: {output / 'messages'}")
     typer.echo(f"Evidence: a6hub verify {output / 'evidence'} --trust {output / 'trust.json'}")
+    typer.echo(f"Workbooks: a6hub aef check {output / 'aef'}")
     if outcome.summary.expectations_failed:
         raise typer.Exit(1)
 
@@ -107,6 +109,8 @@ async def run_demo(
             examples = await judge(run)
             proofs = Path(folder) / "proofs"
             run.failed += await write_evidence(run.remote, proofs)
+            year = clock.now().moment().year
+            run.failed += await write_workbooks(run.remote, estate, year, proofs)
             verdicts = verified_elsewhere(proofs)
             run.failed += [f"{v['file']}: {v['reason']}" for v in verdicts if not v["valid"]]
             outcome = await gather(run, str(started), str(clock.now()), examples, verdicts)

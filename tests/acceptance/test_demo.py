@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.workbooks import hold_workbooks
+
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ROOT / "scenarios" / "small.toml"
 EXAMPLES = ("A1", "A2", "A3", "A4", "A5", "A6", "A8", "A9", "A10", "A11", "A12")
@@ -56,6 +58,8 @@ def test_the_demo_of_all_cases_holds_every_expectation(tmp_path: Path) -> None:
     assert "cosigned a head that contains it" in report
     proven = {path.stem for path in (output / "evidence").iterdir()}
     assert len(proven) == summary["evidence"] == sum(summary["transactions"].values())
+    parties = {name.partition("/")[2] for name in summary["units_by_position"]} - {"ADM"}
+    assert set(hold_workbooks(output / "aef")) >= parties
 
 
 def test_evidence_is_verified_by_whoever_has_the_trust_root(tmp_path: Path) -> None:
