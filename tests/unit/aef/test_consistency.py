@@ -98,8 +98,9 @@ WRONG: list[tuple[str, list[Aef], list[str]]] = [
         first="CA0007-GHA01-GHA-1-2023", last="CA0007-GHA01-GHA-1-2023", unit_registry="GS",
         unit_first="GS1-1-GH-GS2456-21-2023-100-0", unit_last="GS1-1-GH-GS2456-21-2023-100-0",
         at="2025-10-01")), holdings=())], []),
-    ("an entity that nobody reports", [replace(GHANA, entities=()), replace(SWITZERLAND, actions=(
-        replace(USE, registry="CHE01", user_party="CHE", quantity=1, at="2025-10-01",
+    ("an entity that nobody reports", [replace(GHANA, entities=(), actions=(USE,)),
+        replace(SWITZERLAND, actions=(replace(USE, registry="CHE01",
+        user_party="CHE", quantity=1, at="2025-10-01",
         first="CA0007-GHA01-GHA-50001-2023", last="CA0007-GHA01-GHA-50001-2023"),),
         holdings=())], ["X02", "X02"]),
     # --- II01
