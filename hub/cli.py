@@ -171,6 +171,8 @@ def recover(
     async def work() -> dict[str, Head]:
         loaded = load_settings(HubDaemonSettings, settings)
         async with open_database(loaded) as store:
+            if undo and without:
+                raise LocalProtocolError("--undo and --without do not go together")
             if undo:
                 return {"log": await undo_recovery(store)}
             gone = [_participant(name) for name in without or ()]

@@ -145,6 +145,8 @@ class Recovery:
         first = min([base, *self._returning.values()])
         self._words = Words(first, self._causes, kept.left_out)
         self._awaited: Awaited | None = None
+        self._looked = False
+        """Whether all that was given back was found to be there."""
         self._said: tuple[object, ...] = ()
 
     @property
@@ -178,6 +180,7 @@ class Recovery:
         await _take_heads(session, facts)
         await self._ahead.learn(session, facts, others.early, entries=not taken)
         ready = not taken and not others.waiting
+        self._looked = self._looked and ready
         if ready and await self._is_all_here(session, facts, batch, others, aim):
             await self._end(session, facts, batch)
             return facts
@@ -252,9 +255,11 @@ class Recovery:
             if author in others.whole:
                 raise refused(Refusal.LACKING, _gone(self._awaited))
             return False
-        lost = await _still_lacking(session, facts, aim, self._kept.left_out)
-        if lost is not None:
-            raise refused(Refusal.LACKING, f"everybody gave back what they keep, and {lost}")
+        if not self._looked:  # nothing comes back while nobody is waited for
+            lost = await _still_lacking(session, facts, aim, self._kept.left_out)
+            if lost is not None:
+                raise refused(Refusal.LACKING, f"everybody gave back what they keep, and {lost}")
+            self._looked = True
         return await self._words.hold(session, facts.directory, batch, others)
 
     async def _end(self, session: Session, facts: HubFacts, batch: Batch) -> None:
