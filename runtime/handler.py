@@ -129,12 +129,14 @@ class Handler:
         """Put envelopes into order, hear control envelopes, and take back what was lost.
 
         In that order, because a greeting is answered with all that is here, this batch included.
+        What comes from those left out is not kept: once they are back they send it again.
         """
+        left_out = self.program.left_out
         arranged = await arrange(
             session,
             self.journal,
             self.program.directory,
-            work.sequenced,
+            [a for a in work.sequenced if a.opened.manifest.sender.participant not in left_out],
             self.control.unheard,
             work.resume,
             work.until,
