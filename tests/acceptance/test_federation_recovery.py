@@ -667,6 +667,42 @@ async def test_whoever_was_set_back_with_the_hub_has_its_own_words_back_from_oth
     assert all(len(manifests) == 1 for manifests in (await passed_on(federation)).values())
 
 
+@pytest.mark.parametrize(
+    ("other", "backups"),
+    [(SWISS, (0, 2)), (SWISS, (1, 1)), (SWISS, (2, 0)), (GHANA, (1, 1)), (REC, (1, 1))],
+)
+async def test_whichever_backups_come_together_nobody_contradicts_itself(
+    federation: Federation, keeper: Keeper, other: Participant, backups: tuple[int, int]
+) -> None:
+    """The hub's database is as of one time, and another's as of the same or another time."""
+    await federation.settled()
+    moments = []
+    for number in range(3):
+        await federation.stop(HUB, other)
+        moments.append(await set_aside(federation, f"moment {number}", other))
+        await federation.start(HUB, other)
+        first = 201 + 10 * number
+        assert (
+            await federation.transact(GHA, first_transfer(first, first + 9, first)) == "completed"
+        )
+        await federation.settled()
+    await federation.stop(HUB, other)
+    expected = await hub_rows(federation.urls[HUB])
+    await federation.let_go()
+    for participant, number in zip((HUB, other), backups, strict=True):
+        copy_databases(moments[number], federation.folder, str(participant))
+
+    await told_to_recover(federation)
+    await federation.start(HUB, other)
+    await recovered(federation)
+    await federation.greeted()
+    await federation.applied()
+    found = await hub_rows(federation.urls[HUB])
+    assert set(expected["log_entries"]) <= set(found["log_entries"])
+    await goes_on(federation)
+    assert all(len(manifests) == 1 for manifests in (await passed_on(federation)).values())
+
+
 @pytest.mark.parametrize("settings", [Settings(manual=frozenset({SWISS}))])
 async def test_a_consent_that_nobody_has_any_more_ends_the_recovery(
     federation: Federation, keeper: Keeper
