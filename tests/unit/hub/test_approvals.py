@@ -61,6 +61,7 @@ async def established(each_url: str) -> Any:
     await alone.store.close()
 
 
+@pytest.mark.requirement(14, 15)
 async def test_nothing_is_issued_before_its_request_is_approved(established: Alone) -> None:
     alone = established
     assert await ended(alone, issue(alone, 1, 1, 7125)) == ("refused", [Reason.APPROVAL_MISSING])
@@ -68,6 +69,7 @@ async def test_nothing_is_issued_before_its_request_is_approved(established: Alo
     assert await ended(alone, issue(alone, 3, 1, 7125)) == ("completed", [])
 
 
+@pytest.mark.requirement(18, 19)
 async def test_levies_come_with_the_issuance_in_one_entry(established: Alone) -> None:
     alone = established
     await alone.run(approved(alone, 1), issue(alone, 2, 1, 7125))
@@ -77,6 +79,7 @@ async def test_levies_come_with_the_issuance_in_one_entry(established: Alone) ->
     assert moved == {Kind.PENDING: 6625, Kind.SHARE_OF_PROCEEDS: 357, Kind.OMGE: 143}
 
 
+@pytest.mark.requirement(15)
 async def test_one_unit_more_than_approved_is_refused_over_all_issuances(
     established: Alone,
 ) -> None:

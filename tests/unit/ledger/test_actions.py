@@ -181,6 +181,9 @@ EFFECTS = {
 }
 
 
+@pytest.mark.requirement(21, case="forwarding")
+@pytest.mark.requirement(21, case="first transfer of A6.4ERs")
+@pytest.mark.requirement(89, case="designation")
 @pytest.mark.requirement(10, case="cancellation for overall mitigation")
 @pytest.mark.requirement(29)
 @pytest.mark.requirement(5, case="transfer")

@@ -1255,6 +1255,17 @@ def test_a_good_proposal_passes(name: str) -> None:
     assert world.examine(*GOOD[name], first=False) == []
 
 
+@pytest.mark.requirement(14, case="an issuance on another request than was approved")
+@pytest.mark.requirement(15, case="an issuance of A6.4ERs that nobody has approved")
+@pytest.mark.requirement(15, case="one A6.4ER more than was approved")
+@pytest.mark.requirement(16, case="a Party records an approval in the mechanism registry")
+@pytest.mark.requirement(17, case="A6.4ERs are issued and not designated")
+@pytest.mark.requirement(21, case="pending units leave uninstructed")
+@pytest.mark.requirement(21, case="an instruction by nobody of the activity")
+@pytest.mark.requirement(21, case="authorized units are forwarded to another Party")
+@pytest.mark.requirement(22, case="pending units are cancelled uninstructed")
+@pytest.mark.requirement(89, case="contributions are authorized after their first transfer")
+@pytest.mark.requirement(89, case="contributions are authorized after their cancellation")
 @pytest.mark.requirement(17, case="A6.4ERs leave that nobody authorized")
 @pytest.mark.requirement(40, case="issued units with no attributes")
 @pytest.mark.requirement(2, case="a transfer of nothing")
@@ -1606,6 +1617,7 @@ def test_more_than_the_least_may_be_cancelled_for_overall_mitigation() -> None:
     assert settled().examine(*levied(85, 5, 10)) == []
 
 
+@pytest.mark.requirement(22)
 def test_a_partial_cancellation_splits_the_block() -> None:
     world = settled()
     world.act(*GOOD["cancellation"])

@@ -106,6 +106,7 @@ def test_every_kind_of_identifier_has_vectors() -> None:
     assert {case["kind"] for case in load("identifiers.json")["cases"]} == set(READERS)
 
 
+@pytest.mark.requirement(14, case="an approval without a verification report")
 @pytest.mark.requirement(8, case="other purposes without a first transfer definition")
 @pytest.mark.parametrize("case", cases("messages.json"))
 def test_a_message(case: Json) -> None:
