@@ -27,6 +27,9 @@ from aef.tables import ActionRow, HoldingRow
 
 __all__ = ["check_together"]
 
+VALUES_MAX = 50
+"""Different values of one unit that are kept to compare with; by then every further row differs."""
+
 ENDED = frozenset({"Use", "Cancellation", "Voluntary Cancellation"})
 
 
@@ -111,7 +114,10 @@ def _same(
                     yield line.found(code, name, said)
                     break
             key = (value, line.span.registry)
-            if key not in open_ or open_[key].span.last < line.span.last:
+            if key in open_:
+                if open_[key].span.last < line.span.last:
+                    open_[key] = line
+            elif len(open_) < VALUES_MAX:
                 open_[key] = line
 
 
