@@ -8,7 +8,7 @@ Elsewhere: reading and the form of values (`reading`, `values`), rows about the 
 checks of several workbooks (`consistency`), versions (`versions`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from aef.blocks import is_integer, quantity_of, span_of
@@ -27,8 +27,9 @@ def check_workbook(reading: Reading, nomenclature: Nomenclature) -> Iterator[Aef
     """What is wrong in one workbook, without others."""
     for table in SHEETS:
         if table in reading.places:
+            withheld = _withheld(reading, table)
             for index, row in enumerate(reading.aef.rows(table)):
-                yield from _filled(reading, table, index, row)
+                yield from _filled(reading, table, index, row, withheld)
     yield from _submission(reading)
     for table in (ActionRow, HoldingRow):
         for index, row in enumerate(reading.aef.rows(table)):
@@ -38,7 +39,18 @@ def check_workbook(reading: Reading, nomenclature: Nomenclature) -> Iterator[Aef
     yield from _twice(reading)
 
 
-def _filled(reading: Reading, table: type[Any], index: int, row: Any) -> Iterator[AefFinding]:
+def _withheld(reading: Reading, table: type[Any]) -> frozenset[str]:
+    """The columns that a workbook for the public holds back: those that are empty throughout."""
+    if not reading.aef.public:
+        return frozenset()
+    rows = reading.aef.rows(table)
+    names = (column.name for column in columns_of(table))
+    return frozenset(n for n in names if all(getattr(row, n) is None for row in rows))
+
+
+def _filled(
+    reading: Reading, table: type[Any], index: int, row: Any, withheld: Container[str]
+) -> Iterator[AefFinding]:
     """Required cells have a value, and cells that do not apply have none."""
     place = reading.places[table]
     for column in columns_of(table):
@@ -50,7 +62,7 @@ def _filled(reading: Reading, table: type[Any], index: int, row: Any) -> Iterato
             continue
         value, asked = getattr(row, column.name), applies(row, column)
         if value is None and asked is Applies.MUST:
-            if not (reading.aef.public and column.confidential):
+            if column.name not in withheld:
                 yield reading.at(Code.REQUIRED, table, index, column.name, f"{column.label!r}")
         elif value is not None and asked is Applies.NOT:
             said = f"{column.label!r} has {value!r:.40}"

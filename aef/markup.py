@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parts of a workbook as markup: what each tag adds to what is known.
 
-One class for each kind of part, fed by an expat parser. Names are taken without their namespace,
-since two generations of the standard have different ones. Nothing is kept but what is asked for,
-and of it no more than the limits allow: a part that has more says so in `flaw`.
+One class for each kind of part, fed by an expat parser. Names are taken without their prefix, and
+namespaces are not looked at: two generations of the standard have different ones. Nothing is kept
+but what is asked for, and of it no more than the limits allow: a part that has more says so in
+`flaw`.
 
 Elsewhere: unpacking and feeding (`cells`).
 """
@@ -49,7 +50,7 @@ class Part:
 
     def parser(self) -> expat.XMLParserType:
         """A parser that feeds this part, and takes no document type."""
-        parser = expat.ParserCreate(namespace_separator=" ")
+        parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = self._doctype
         parser.StartElementHandler = self._start
@@ -79,12 +80,15 @@ class Part:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self.events += 1
-        plain = {key.rpartition(" ")[2]: value for key, value in attributes.items()}
-        self.start(name.rpartition(" ")[2], plain)
+        if ":" in name:
+            name = name.rpartition(":")[2]
+        if attributes and any(":" in key for key in attributes):
+            attributes = {key.rpartition(":")[2]: value for key, value in attributes.items()}
+        self.start(name, attributes)
 
     def _end(self, name: str) -> None:
         self.events += 1
-        self.end(name.rpartition(" ")[2])
+        self.end(name.rpartition(":")[2] if ":" in name else name)
 
     def _characters(self, text: str) -> None:
         self.events += 1

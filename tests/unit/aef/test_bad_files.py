@@ -4,6 +4,7 @@ bounded memory. Nothing that stands in a file raises.
 """
 
 import io
+import re
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
@@ -303,6 +304,18 @@ def test_empty_rows_up_to_the_last_of_the_sheet_are_nothing() -> None:
 
 def test_texts_that_cells_share_are_the_same_workbook() -> None:
     report = checked(in_shared_texts(packed(GHANA)))
+    assert codes(report) == []
+    assert report.readings[0].aef == GHANA
+
+
+def test_markup_with_prefixes_and_other_namespaces_is_the_same_workbook() -> None:
+    found = parts(packed(GHANA))
+    for name, content in found.items():
+        prefixed = re.sub(rb"<(/?)(?=[A-Za-z])", rb"<\1x:", content)
+        prefixed = prefixed.replace(b"xmlns=", b"xmlns:x=")
+        strict = prefixed.replace(b"schemas.openxmlformats.org", b"purl.oclc.org/ooxml")
+        found[name] = prefixed if name == "[Content_Types].xml" else strict
+    report = checked(joined(found))
     assert codes(report) == []
     assert report.readings[0].aef == GHANA
 

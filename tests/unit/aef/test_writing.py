@@ -151,6 +151,7 @@ def test_a_party_says_itself_what_is_confidential() -> None:
     published = public(GHANA, {"QuantityCO2"})
     assert published.actions[0].quantity is None
     assert published.entities == GHANA.entities
+    assert codes(checked(published)) == []
 
 
 def test_a_non_ghg_block_has_its_metric_and_no_tonnes() -> None:
