@@ -201,7 +201,7 @@ class Hub:
             return
         facts.statements = await storage.load_statements(session, {a for a, _ in said})
         sizes = sorted({body.size for _, body in said})
-        facts.checkpoint_roots = await storage.load_checkpoint_roots(session, sizes)
+        facts.checkpoints = await storage.load_checkpoints(session, sizes)
         facts.delivered_roots = await storage.load_delivered_roots(
             session, {(author, body.delivered.size) for author, body in said}
         )

@@ -179,7 +179,8 @@ class HubFacts(Facts):
     used: set[tuple[PartyCode, AuthorizationId]] = field(default_factory=set)
     statements: dict[Actor, StatementRow] = field(default_factory=dict)
     delivered_roots: dict[tuple[Actor, int], bytes] = field(default_factory=dict)
-    checkpoint_roots: dict[int, Digest] = field(default_factory=dict)
+    checkpoints: dict[int, tuple[Digest, Instant]] = field(default_factory=dict)
+    """Root and time of those that statements are about, by size."""
     cosigned: dict[tuple[int, Participant], str] = field(default_factory=dict)
     expired: dict[tuple[Actor, TransactionId], Digest] = field(default_factory=dict)
     """The statements that say whether their author had answered what expired."""

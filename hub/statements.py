@@ -16,7 +16,8 @@ from ledger import log, note
 from runtime import events
 from runtime.program import Batch, Heard
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import REC, REC_ACTOR, Actor, Participant
+from schemas.identifiers import REC, REC_ACTOR, Actor, Instant, Participant
+from schemas.limits import CLOCK_AHEAD_SECONDS_TOLERATED
 from schemas.messages import Statement
 
 __all__ = ["take_statement"]
@@ -28,7 +29,8 @@ def take_statement(facts: HubFacts, heard: Heard, batch: Batch) -> list[Finding]
     found = unfit_to_pass_on(heard)
     if found:
         return found
-    if facts.checkpoint_roots.get(statement.size) != statement.root:
+    root, made_at = facts.checkpoints.get(statement.size, (None, batch.now))
+    if root != statement.root:
         detail = f"no checkpoint of size {statement.size} was made with root {statement.root}"
         return [finding(Reason.LOG_DIFFERS, detail, field="body/root")]
     participant = heard.author.participant
@@ -49,17 +51,30 @@ def take_statement(facts: HubFacts, heard: Heard, batch: Batch) -> list[Finding]
         )
     for one in statement.expiries:
         facts.expired.setdefault((heard.author, one.transaction), heard.digest)
-    problem = _wrong_cosignature(facts, participant, statement)
-    if problem is None:
-        facts.cosigned.setdefault((statement.size, participant), statement.cosignature)
-    else:
+    try:
+        second = _cosigned_at(facts, participant, statement)
+    except note.NoteError as error:
         batch.log(
             events.COSIGNATURE_REFUSED,
             witness=participant,
             size=statement.size,
-            problem=problem,
+            problem=str(error),
         )
+    else:
+        facts.cosigned.setdefault((statement.size, participant), statement.cosignature)
+        _look_at_clock(participant, second, statement.size, made_at, batch)
     return []
+
+
+def _look_at_clock(
+    witness: Participant, second: int, size: int, made_at: Instant, batch: Batch
+) -> None:
+    """Nobody cosigns a checkpoint before it is made, but by a clock that is behind ours. A clock
+    that is ahead shows in what is sent (rule 2.12).
+    """
+    behind = int(made_at.moment().timestamp()) - second
+    if behind > CLOCK_AHEAD_SECONDS_TOLERATED:
+        batch.log(events.CLOCK_BEHIND, witness=witness, size=size, seconds=behind)
 
 
 def _delivered(facts: HubFacts, author: Actor, statement: Statement) -> bool:
@@ -69,15 +84,10 @@ def _delivered(facts: HubFacts, author: Actor, statement: Statement) -> bool:
     return root == expected
 
 
-def _wrong_cosignature(
-    facts: HubFacts, participant: Participant, statement: Statement
-) -> str | None:
+def _cosigned_at(facts: HubFacts, participant: Participant, statement: Statement) -> int:
+    """The second at which the participant cosigned; `NoteError` if it has not."""
     member = facts.directory.members[participant]
     text = note.Checkpoint(facts.log_id, statement.size, bytes.fromhex(statement.root)).to_text()
-    try:
-        line = note.SignatureLine.from_text(statement.cosignature)
-        key = note.VerifierKey(str(participant), note.SignatureType.COSIGNATURE, member.witness_key)
-        note.verify_cosignature(text, line, key)
-    except note.NoteError as error:
-        return str(error)
-    return None
+    line = note.SignatureLine.from_text(statement.cosignature)
+    key = note.VerifierKey(str(participant), note.SignatureType.COSIGNATURE, member.witness_key)
+    return note.verify_cosignature(text, line, key)

@@ -44,6 +44,7 @@ __all__ = [
     "load_authorizations",
     "load_cases",
     "load_checkpoint_roots",
+    "load_checkpoints",
     "load_concerned",
     "load_cosigned",
     "load_delivered_roots",
@@ -343,12 +344,17 @@ async def load_statements(session: Session, actors: Iterable[Actor]) -> dict[Act
 
 async def load_checkpoint_roots(session: Session, sizes: Sequence[int]) -> dict[int, Digest]:
     """The roots of checkpoints by size."""
-    rows = await session.execute(
-        select(tables.checkpoints.c.size, tables.checkpoints.c.root).where(
-            tables.checkpoints.c.size.in_(sizes)
-        )
-    )
-    return {row.size: Digest(row.root) for row in rows}
+    return {size: root for size, (root, _) in (await load_checkpoints(session, sizes)).items()}
+
+
+async def load_checkpoints(
+    session: Session, sizes: Sequence[int]
+) -> dict[int, tuple[Digest, Instant]]:
+    """Root and time of checkpoints by size."""
+    table = tables.checkpoints
+    asked = select(table.c.size, table.c.root, table.c.at).where(table.c.size.in_(sizes))
+    rows = await session.execute(asked)
+    return {row.size: (Digest(row.root), Instant(row.at)) for row in rows}
 
 
 _DELIVERED = (

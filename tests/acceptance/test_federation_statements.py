@@ -9,7 +9,7 @@ import pytest
 from ledger import log, note
 from runtime import events
 from schemas.findings import Reason
-from schemas.identifiers import Actor, Digest, Participant
+from schemas.identifiers import Actor, Digest, Instant, Participant
 from schemas.messages import Checkpoint, Delivered, Entry, Line, Message, Statement, parse_message
 from tests.cast import (
     CHE,
@@ -233,6 +233,24 @@ async def test_a_wrong_cosignature_is_left_out_with_an_event(
     assert federation.logged(events.COSIGNATURE_REFUSED, witness="ROG01", size=word["size"])
     sql = "select 1 from cosignatures where participant = 'ROG01'"
     assert await federation.rows(HUB, sql) == []
+    await rogue.close()
+
+
+@pytest.mark.requirement(121)
+@pytest.mark.parametrize(("seconds", "told"), [(0, False), (-10, False), (-12, True)])
+async def test_a_clock_that_is_behind_is_told_of_when_its_node_cosigns(
+    federation: Federation, seconds: int, *, told: bool
+) -> None:
+    rogue, word = await asked_for_a_word(federation)
+    rows = await federation.rows(HUB, "select at from checkpoints where size = :s", s=word["size"])
+    made = int(Instant(rows[0].at).moment().timestamp())
+    text = note.Checkpoint(LOG, word["size"], bytes.fromhex(word["root"])).to_text()
+    signed = note.cosign(text, "ROG01", witness(ROG), made + seconds)
+    said = await rogue.say("statement", "statement", Statement(**word | {"cosignature": signed}))
+    assert await rogue.reasons(said) == [], "nothing is refused for it"
+    assert await federation.rows(HUB, "select 1 from cosignatures where participant = 'ROG01'")
+    behind = federation.logged(events.CLOCK_BEHIND, witness="ROG01", size=word["size"])
+    assert [one["seconds"] for one in behind] == ([str(-seconds)] if told else [])
     await rogue.close()
 
 
