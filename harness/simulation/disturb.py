@@ -137,7 +137,7 @@ class Disturber:
         participant = self._somebody(dice, but=(HUB, REC))
         actor = dice.choice(self.world.cast.actors[participant])
         done = self.rotated.get(actor, 0)
-        if done == KEYS_MAX - 1 or await self.world.recovers():
+        if done == KEYS_MAX - 1:
             return False
         self.rotated[actor] = done + 1
         # A node does not know its own later signatures after a restore, so a backup is good only
@@ -199,7 +199,7 @@ class Disturber:
             self._hub_backed_up = True
 
     async def _can_be_set_back(self) -> bool:
-        return await can_be_set_back(self.world, self._voice, sum(self.rotated.values()))
+        return await can_be_set_back(self.world, self._voice)
 
     async def _set_back(self, path: Path) -> None:
         for table in ("dead_letters", "inbox"):

@@ -7,12 +7,11 @@ What it lost must be with others, or nobody could give it back: that is what a r
 * everybody has the hub's envelopes up to some sequence without a gap, in the database or in the
   queue, and the reconciliation service has them all;
 * its anchor says what its log says: what was committed and not anchored was sent to nobody;
-* nobody has itself been set back and not caught up, and no key is being changed;
+* nobody has itself been set back and not caught up;
 * no envelope that contradicts another one of its author is on its way to the hub, which would take
   it for the first.
 
-From then on, and until it is over, nobody else is set back, no key is changed, and nobody
-contradicts itself.
+From then on, and until it is over, nobody else is set back, and nobody contradicts itself.
 
 Elsewhere: when it comes (`disturb`), that the log is then what it was (`invariants`).
 """
@@ -30,16 +29,11 @@ from schemas.identifiers import Actor, Participant
 
 __all__ = ["can_be_set_back", "set_back"]
 
-_ROTATIONS = 'select count(*) from acts where act like \'%"act":"rotation"%\''
 
-
-async def can_be_set_back(world: World, voice: Voice, rotated: int) -> bool:
-    """Whether everything that the hub has sent and logged is with others as well; `rotated` is how
-    often somebody was told to change a key.
-    """
+async def can_be_set_back(world: World, voice: Voice) -> bool:
+    """Whether everything that the hub has sent and logged is with others as well."""
     ((size,),) = await world.rows(HUB, "select count(*) from log_entries")
-    ((changed,),) = await world.rows(HUB, _ROTATIONS)
-    if world.anchor.size != size or changed != rotated:
+    if world.anchor.size != size:
         return False
     if voice.contradicting & set(world.queued(HUB)):
         return False
