@@ -97,7 +97,7 @@ class Units(_Model):
 
 _MEMBERS = (
     *("acquirer", "authorization", "terms", "use", "references", "approval"),
-    *("unit", "entity", "adjustment", "instruction", "designation"),
+    *("unit", "entity", "adjustment", "instruction", "designation", "reversal"),
 )
 """What a step may have of a proposal, besides its action and units."""
 
@@ -126,6 +126,7 @@ class Step(_Model):
     approval: dict[str, Any] | None = None
     instruction: dict[str, Any] | None = None
     designation: str | None = None
+    reversal: str | None = None
     issue: dict[str, Any] | None = None
     lifetime_seconds: Annotated[int, Field(ge=1, le=86400)] = 3600
     answer: Literal["accept", "reject"] | None = None

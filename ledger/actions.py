@@ -10,6 +10,8 @@ the effects name exact units, positions and attributes, and replay needs none of
 * *forwarding* moves units inside the mechanism registry, without a first transfer (para 60).
 * *first-transfer* of underlying units (profile `information`) locks them beside their account and
   creates as many ITMOs; of A6.4ERs (profile `unit`) marks and moves them.
+* *replenishment* moves units to the buffer against reversals, *administrative-cancellation* out of
+  it or out of the pending account to their end.
 * *transfer* moves ITMOs. *use* and *cancellation* move units to a final position with a use mark,
   and the pledged units that they represent follow in the same entry. One that names an
   authorization is the first transfer of the units, too; of underlying units it makes the ITMOs.
@@ -233,6 +235,19 @@ def _use(line: Line, proposal: Proposal, holdings: Holdings, message: Digest) ->
     return effects
 
 
+def _administrative(
+    line: Line, proposal: Proposal, holdings: Holdings, message: Digest
+) -> list[Effect]:
+    """Units that an administrator holds end, marked, for nobody."""
+    assert line.target is not None
+    target, effects = Position.of(line.target), list[Effect]()
+    for block in _rows(line, holdings):
+        after = block.attributes.but(use=proposal.use)
+        effects += _restated(block, after)
+        effects.append(_move(block.key, block.first, block.last, after, block.position, target))
+    return effects
+
+
 def _made_and_ended(
     line: Line, proposal: Proposal, holdings: Holdings, target: Position
 ) -> list[Effect]:
@@ -318,6 +333,8 @@ _RULES: dict[str, Callable[[Line, Proposal, Holdings, Digest], list[Effect]]] = 
     "forwarding": _transfer,
     "first-transfer": _first_transfer,
     "transfer": _transfer,
+    "replenishment": _transfer,
+    "administrative-cancellation": _administrative,
     "use": _use,
     "cancellation": _use,
 }

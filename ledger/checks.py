@@ -28,6 +28,7 @@ from ledger.authorization_checks import (
     metrics_agree,
 )
 from ledger.blocks import Block, overlaps, subtract
+from ledger.buffer_checks import administrative_fits, buffer_is_filled, replenishment_fits
 from ledger.first_transfer import is_international
 from ledger.holdings import OverlayKind
 from ledger.mechanism_checks import (
@@ -153,6 +154,8 @@ SHAPES: dict[str, Shape] = {
     "issuance": _shape("lines references", "", "target attributes"),
     "designation": _shape("lines authorization designation", "", "source"),
     "forwarding": _shape("lines acquirer", "instruction", "source target"),
+    "replenishment": _shape("lines reversal", "acquirer instruction", "source target"),
+    "administrative-cancellation": _shape("lines use", "reversal", "source target"),
     "first-transfer": _shape(
         "lines authorization", "acquirer entity adjustment instruction", "source target"
     ),
@@ -163,7 +166,7 @@ SHAPES: dict[str, Shape] = {
 _TRANSFER_DATA = ("entity", "adjustment")
 _MEMBERS = (
     *("lines", "acquirer", "authorization", "terms", "use", "references"),
-    *("approval", "instruction", "designation"),
+    *("approval", "instruction", "designation", "reversal"),
     *_TRANSFER_DATA,
 )
 _LINE_MEMBERS = ("source", "target", "attributes", "itmo_first")
@@ -395,6 +398,9 @@ CLASSES: tuple[tuple[CheckClass, tuple[Check, ...]], ...] = (
             designation_fits,
             instruction_stands,
             forwarding_is_no_first_transfer,
+            buffer_is_filled,
+            replenishment_fits,
+            administrative_fits,
             authorization_is_next,
             authorization_covers,
             first_transfer_is_due,

@@ -79,7 +79,7 @@ def instruction_stands(ask: Ask) -> Found:
     """A participant of the activity has said what becomes of pending units, and nobody need say
     what becomes of others.
     """
-    if ask.proposal.action == "designation":
+    if ask.proposal.action in {"designation", "administrative-cancellation"}:
         return
     given = ask.proposal.instruction
     pending = any(

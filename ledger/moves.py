@@ -48,11 +48,15 @@ def _row(action: str, realm: Realm, source: Kind | None, *targets: Kind) -> Row:
 _M, _P, _I = Realm.MECHANISM, Realm.PARTY, Realm.INTERNATIONAL
 
 MOVES: tuple[Row, ...] = (
-    _row("issuance", _M, None, Kind.PENDING, Kind.SHARE_OF_PROCEEDS, Kind.OMGE),
+    _row("issuance", _M, None, Kind.PENDING, Kind.SHARE_OF_PROCEEDS, Kind.OMGE, Kind.BUFFER),
     _row("issuance", _P, None, Kind.HOLDING),
     _row("designation", _M, Kind.PENDING),
     _row("designation", _M, Kind.HOLDING),
     _row("forwarding", _M, Kind.PENDING, Kind.HOLDING),
+    _row("replenishment", _M, Kind.PENDING, Kind.BUFFER),
+    _row("replenishment", _M, Kind.HOLDING, Kind.BUFFER),
+    _row("administrative-cancellation", _M, Kind.PENDING, Kind.ADMINISTRATIVE),
+    _row("administrative-cancellation", _M, Kind.BUFFER, Kind.ADMINISTRATIVE),
     _row("first-transfer", _M, Kind.PENDING, Kind.HOLDING),
     _row("first-transfer", _M, Kind.HOLDING, Kind.HOLDING),
     _row("first-transfer", _P, Kind.HOLDING, Kind.HOLDING),

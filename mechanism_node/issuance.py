@@ -6,6 +6,7 @@ and at least two per cent are cancelled for overall mitigation, in the same entr
 paras 54, 58, 59). Both are rounded up to whole units (`ledger.checks.Policy`). The levies are taken
 from the end of the range, so what remains starts at its first serial; of that, `authorized` units
 come first and carry the authorization's designation, the rest are mitigation contributions.
+What the approval has deposited against reversals, `buffer`, is asked for and comes last.
 
 Serials are allocated across activities, so that identifiers of one vintage never collide.
 """
@@ -31,6 +32,7 @@ class Issuance(Frozen):
     quantity: Annotated[int, Field(ge=1, le=10**12)]
     first: Serial
     authorized: Annotated[int, Field(ge=0, le=10**12)] = 0
+    buffer: Annotated[int, Field(ge=0, le=10**12)] = 0
     designation: Annotated[str, Field(pattern=r"^N?I?O?$", min_length=1)] | None = None
     authorization: AuthorizationRef | None = None
     references: IssuanceReferences
@@ -40,7 +42,7 @@ def issuance_proposal(issuance: Issuance, administrator: Actor, policy: Policy) 
     """The arguments of the command `propose`; `ValueError` when the numbers do not fit together."""
     share = levy(issuance.quantity, policy.share_of_proceeds_permille)
     omge = levy(issuance.quantity, policy.omge_permille)
-    rest = issuance.quantity - share - omge
+    rest = issuance.quantity - share - omge - issuance.buffer
     if rest < issuance.authorized:
         raise ValueError(
             f"of {issuance.quantity} units {rest} remain after the levies; "
@@ -65,6 +67,7 @@ def issuance_proposal(issuance: Issuance, administrator: Actor, policy: Policy) 
         ("PEN", rest - issuance.authorized, contribution),
         ("SOP", share, levied),
         ("OMG", omge, levied),
+        ("BUF", issuance.buffer, contribution),
     ):
         if quantity:
             lines.append(

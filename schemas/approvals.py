@@ -29,8 +29,8 @@ class ApprovalRecord(Frozen):
     """A request for issuance, and that it was approved (3/CMA.3 annex paras 52 and 53).
 
     `request` was submitted by `requested_by`, with a verification and a certification report.
-    `quantity` is what may be issued under it in all. `participants` are those who may instruct what
-    becomes of the units.
+    `quantity` is what may be issued under it in all. `buffer_permille` of each issuance go to the
+    buffer against reversals. `participants` are those who may instruct what becomes of the units.
     """
 
     id: Reference
@@ -44,6 +44,7 @@ class ApprovalRecord(Frozen):
     vintage_from: Vintage
     vintage_to: Vintage
     quantity: Annotated[int, Field(ge=1, le=SERIAL_MAX)]
+    buffer_permille: Annotated[int, Field(ge=0, le=1000)] = 0
     participants: Annotated[tuple[User, ...], Field(min_length=1, max_length=50)]
 
     @model_validator(mode="after")

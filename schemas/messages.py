@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from schemas import limits
-from schemas.approvals import ApprovalRecord, Instruction
+from schemas.approvals import ApprovalRecord, Instruction, Reference
 from schemas.directory import SignedAct
 from schemas.effects import AuthorizationTerms, Cause, DirectoryEffect, Effect, Units
 from schemas.evidence import EvidencePart, EvidenceRequest
@@ -128,6 +128,8 @@ Action = Literal[
     "use",
     "cancellation",
     "designation",
+    "replenishment",
+    "administrative-cancellation",
 ]
 """What a proposal asks to be recorded."""
 
@@ -169,7 +171,8 @@ class Proposal(Frozen):
     another Party may name the acquiring `entity` and the method of corresponding `adjustment`, as
     some agreements of Parties ask. `terms` stands in a proposal to record one, `approval` in one to
     record that, `use` in a use or cancellation, `references` in an issuance, `instruction` where
-    units leave a pending account, `designation` where contributions are authorized later.
+    units leave a pending account, `designation` where contributions are authorized later,
+    `reversal` what units of the buffer are cancelled for or deposited after.
     """
 
     action: Action
@@ -186,6 +189,7 @@ class Proposal(Frozen):
     approval: ApprovalRecord | None = None
     instruction: Instruction | None = None
     designation: Designation | None = None
+    reversal: Reference | None = None
     comment: Comment | None = None
     expires_at: Instant
 

@@ -469,7 +469,7 @@ class Federation:
         for actor, kinds in (
             (GHA, ("holding", "holding", "use", "cancellation")),
             (CHE, ("holding", "holding", "use", "cancellation")),
-            (ADM, ("pending", "share-of-proceeds", "omge", "cancellation")),
+            (ADM, ("pending", "share-of-proceeds", "omge", "cancellation", "buffer")),
             (MMR, ("holding", "cancellation")),
             (KOR, ("holding", "use")),
             (VUT, ("holding", "use")),

@@ -68,7 +68,11 @@ def changes(model: Model, transaction: Transaction) -> Changes:
                 if unit is not None:
                     now = {name: proposal[name] for name in ("designation", "authorization")}
                     after[place] = unit.but(**now)
-            case "forwarding" | "transfer":
+            case "administrative-cancellation":
+                unit = model.unit(place)
+                if unit is not None:
+                    after[place] = unit.but(line["target"], use=proposal["use"])
+            case "forwarding" | "transfer" | "replenishment":
                 unit = model.unit(place)
                 if unit is not None:
                     after[place] = unit.but(line["target"])

@@ -58,7 +58,7 @@ async def established(folder: Path, cast: Cast) -> tuple[datetime, str]:
             mwh = {"kind": kind, "number": MWH_NUMBER, "unit": MWH}
             await world.command(actor.participant, "open-account", actor=actor, **mwh)
     for actor, kinds in (
-        (ADM, ("pending", "share-of-proceeds", "omge", "cancellation")),
+        (ADM, ("pending", "share-of-proceeds", "omge", "cancellation", "buffer", "administrative")),
         (MMR, ("holding", "use", "cancellation")),
         (KOR, ("holding", "use", "cancellation", "omge")),
         (VUT, ("holding", "use", "cancellation", "omge")),

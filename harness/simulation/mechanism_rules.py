@@ -11,7 +11,15 @@ from typing import Any
 from harness.simulation.model import kind_of
 from harness.simulation.question import Question
 
-__all__ = ["approval", "designation", "forwarding", "instructed", "issued"]
+__all__ = [
+    "administrative",
+    "approval",
+    "designation",
+    "forwarding",
+    "instructed",
+    "issued",
+    "replenishment",
+]
 
 
 def approval(q: Question) -> Iterator[str]:
@@ -28,6 +36,7 @@ def issued(q: Question, record: dict[str, Any] | None) -> Iterator[str]:
     """What is issued was approved, and pays its levies, and each unit is designated."""
     yield from _recorded(q, record)
     yield from _levies(q, q.proposal["quantity"])
+    yield from _deposited(q, record)
     if any(line["attributes"].get("designation") is None for line in q.lines):
         yield "designation-wrong"
 
@@ -54,6 +63,33 @@ def _levies(q: Question, quantity: int) -> Iterator[str]:
         yield "share-of-proceeds-wrong"
     if sums.get("omge", 0) < _up(quantity, q.model.omge_permille):
         yield "omge-too-small"
+
+
+def _deposited(q: Question, record: dict[str, Any] | None) -> Iterator[str]:
+    """What the approval says goes to the buffer."""
+    found = sum(x["last"] - x["first"] + 1 for x in q.lines if kind_of(x["target"]) == "buffer")
+    if record is not None:
+        due = _up(q.proposal["quantity"], record.get("buffer_permille", 0))
+        if found != due:
+            yield "buffer-wrong"
+
+
+def replenishment(q: Question) -> Iterator[str]:
+    """To the administrator's buffer, of what was not first-transferred."""
+    if (q.acquirer or q.proposer) != f"{q.model.mechanism}/ADM":
+        yield "acquirer-wrong"
+    if any(unit.said["first_transferred"] for _, _, unit in q.units()):
+        yield "already-first-transferred"
+
+
+def administrative(q: Question) -> Iterator[str]:
+    """For nobody's purpose; of the buffer, for a reversal."""
+    mark = q.proposal["use"]
+    if mark.get("cancellation") != "other" or mark.get("purpose"):
+        yield "authorization-purpose"
+    buffered = any(kind_of(line["source"]) == "buffer" for line in q.lines)
+    if buffered and not q.proposal.get("reversal"):
+        yield "member-missing"
 
 
 def _up(quantity: int, permille: int) -> int:
@@ -89,7 +125,7 @@ def instructed(q: Question) -> Iterator[str]:
     """Somebody who takes part in the activity has said so, where units leave a pending account."""
     given = q.proposal.get("instruction")
     pending = [line for line in q.lines if kind_of(line.get("source") or "--") == "pending"]
-    if q.action == "designation":
+    if q.action in {"designation", "administrative-cancellation"}:
         return
     if pending and not given:
         yield "member-missing"

@@ -35,16 +35,24 @@ class Approvals:
 
     def approve(self) -> dict[str, Any]:
         """A record of another approval."""
-        record = approval_record(
+        record: dict[str, Any] = approval_record(
             f"SB{len(self.known) + 1}",
             self.randomness.choice(ACTIVITIES),
             self.randomness.randint(2021, 2023),
             self.randomness.randint(QUANTITY_LEAST, QUANTITY_MOST),
         )
+        record["buffer_permille"] = self.randomness.choice((0, 0, 50))
         self.known.append(Approval(record, record["quantity"]))
         return record
 
-    def instruct(self, activity: str | None) -> dict[str, Any]:
+    def instructed(self, action: str, key: dict[str, Any]) -> dict[str, Any]:
+        """What an action on pending units has besides: an instruction, where one is due."""
+        alone = action in {"designation", "administrative-cancellation"}
+        if alone or self.randomness.random() < 0.05:
+            return {}
+        return {"instruction": self._instruction(key["activity"])}
+
+    def _instruction(self, activity: str | None) -> dict[str, Any]:
         """What a participant of an activity says, whom some approval names; now and then not."""
         names = [one.record["id"] for one in self.known if one.record["activity"] == activity]
         return {
@@ -52,6 +60,14 @@ class Approvals:
             "participant": self.randomness.choice(("Developer", "Developer", "Ministry", "Nobody")),
             "reference": "letter",
         }
+
+    def cancel(self, line: dict[str, Any]) -> dict[str, Any]:
+        """An administrative cancellation, mostly for a reversal and for nobody."""
+        mark = {"user": "Developer", "cancellation": "other"}
+        if self.randomness.random() < 0.2:
+            mark = {"user": "Developer", "cancellation": "voluntary", "purpose": "OP"}
+        arguments = {"action": "administrative-cancellation", "lines": [line], "use": mark}
+        return arguments | ({"reversal": "RV"} if self.randomness.random() < 0.8 else {})
 
     def issue(self, next_serial: dict[str, int]) -> dict[str, Any] | None:
         """The arguments of an issuance under an approval, or none where nothing is left of any."""
@@ -71,6 +87,7 @@ class Approvals:
             "vintage": one.record["vintage_from"],
             "quantity": quantity,
             "first": first,
+            "buffer": -(-quantity * one.record["buffer_permille"] // 1000),
             "references": {
                 "request": one.record["request"],
                 "approval": one.record["id"],

@@ -43,6 +43,8 @@ ACTIONS: dict[str, tuple[str, str, str]] = {
     "authorization": ("terms", "", ""),
     "designation": ("authorization designation lines", "", "source"),
     "forwarding": ("acquirer lines", "instruction", "source target"),
+    "replenishment": ("lines reversal", "acquirer instruction", "source target"),
+    "administrative-cancellation": ("lines use", "reversal", "source target"),
     "first-transfer": (
         "authorization lines",
         "acquirer entity adjustment instruction",
@@ -55,9 +57,11 @@ ACTIONS: dict[str, tuple[str, str, str]] = {
 
 # action: kinds of account left and entered, in the mechanism's registry and in all others (5.19)
 MOVES: dict[str, tuple[str, str]] = {
-    "issuance": (">pending >share-of-proceeds >omge", ">holding"),
+    "issuance": (">pending >share-of-proceeds >omge >buffer", ">holding"),
     "designation": ("pending> holding>", ""),
     "forwarding": ("pending>holding", ""),
+    "replenishment": ("pending>buffer holding>buffer", ""),
+    "administrative-cancellation": ("pending>administrative buffer>administrative", ""),
     "first-transfer": ("pending>holding holding>holding", "holding>holding"),
     "transfer": ("holding>holding share-of-proceeds>holding", "holding>holding"),
     "use": ("holding>retirement", "holding>use"),
@@ -69,7 +73,7 @@ MOVES: dict[str, tuple[str, str]] = {
 
 OF_PROPOSALS = (
     *("acquirer", "lines", "authorization", "terms", "use", "references"),
-    *("approval", "instruction", "designation", "entity", "adjustment"),
+    *("approval", "instruction", "designation", "reversal", "entity", "adjustment"),
 )
 OF_LINES = ("source", "target", "attributes", "itmo_first")
 
@@ -239,9 +243,10 @@ def issuers(q: Question) -> Iterator[str]:
     mechanism = q.participant == q.model.mechanism
     if q.action == "issuance" and q.participant in q.model.international:
         yield "issuance-not-here"
-    if q.action in {"issuance", "approval", "forwarding"} and mechanism and q.section != "ADM":
+    theirs = {"approval", "forwarding", "administrative-cancellation"}
+    if q.action in theirs | {"issuance"} and mechanism and q.section != "ADM":
         yield "administrator-only"
-    if q.action in {"approval", "forwarding", "designation"} and not mechanism:
+    if q.action in theirs | {"designation", "replenishment"} and not mechanism:
         yield "administrator-only"
     if q.action == "forwarding" and q.leaves:
         yield "acquirer-wrong"

@@ -20,11 +20,13 @@ from harness.simulation.authorized import (
     use,
 )
 from harness.simulation.mechanism_rules import (
+    administrative,
     approval,
     designation,
     forwarding,
     instructed,
     issued,
+    replenishment,
 )
 from harness.simulation.model import Approval, kind_of
 from harness.simulation.question import Question, Rule
@@ -102,6 +104,8 @@ RULES: dict[str, Rule] = {
     "authorization": authorization,
     "designation": designation,
     "forwarding": forwarding,
+    "replenishment": replenishment,
+    "administrative-cancellation": administrative,
     "first-transfer": first_transfer,
     "transfer": transfer,
     "use": use,

@@ -107,9 +107,8 @@ class Workload:
     def _instruct(self, arguments: dict[str, Any]) -> None:
         """A participant has mostly said what becomes of pending units."""
         lines = arguments.get("lines") or [{}]
-        pending = "-PEN-" in lines[0].get("source", "") and arguments["action"] != "designation"
-        if pending and self.randomness.random() < 0.95:
-            arguments["instruction"] = self.mechanism.instruct(lines[0]["key"]["activity"])
+        if "-PEN-" in lines[0].get("source", ""):
+            arguments |= self.mechanism.instructed(arguments["action"], lines[0]["key"])
 
     # --- issuing --------------------------------------------------------------------------------
 
@@ -167,7 +166,7 @@ class Workload:
         found = self.mechanism.issue(self.next_serial) if self.randomness.random() < 0.7 else None
         if found is None:
             return _propose(ADM, {"action": "approval", "approval": self.mechanism.approve()})
-        authorized = self.randomness.choice((0, found["quantity"] // 2))
+        authorized = self.randomness.choice((0, found["quantity"] // 3))
         arguments = {**found, "authorized": authorized}
         if authorized:
             known = self._authorization("MMR")
@@ -262,13 +261,28 @@ class Workload:
         line = _line(held, first, last, MMR)
         return _propose(ADM, {"action": "forwarding", "lines": [line], "acquirer": MMR})
 
+    def _replenish(self) -> Operation | None:
+        """Units go to the buffer after a reversal."""
+        actor = self.randomness.choice((MMR, MMR, ADM))
+        held = self._held(actor, lambda h: h.kind in {"HLD", "PEN"} and bool(h.key.activity))
+        if held is None:
+            return None
+        line = _line(held, *self._part(held), ADM) | {"target": account_number(ADM, "BUF", 1)}
+        arguments = {"action": "replenishment", "lines": [line], "reversal": "RV"}
+        return _propose(actor, arguments | ({} if actor == ADM else {"acquirer": ADM}))
+
+    def _cancel_for_reversal(self) -> Operation | None:
+        """Units of the buffer are cancelled for a reversal, and pending ones now and then."""
+        held = self._held(ADM, lambda h: h.kind in {"BUF", "PEN"})
+        if held is None:
+            return None
+        line = _line(held, *self._part(held), ADM) | {"target": account_number(ADM, "ADC", 1)}
+        return _propose(ADM, self.mechanism.cancel(line))
+
     def _designate(self) -> Operation | None:
         """Contributions, and now and then others, are authorized later."""
         actor = self.randomness.choice((MMR, ADM))
-        held = self._held(
-            actor,
-            lambda h: h.kind in {"HLD", "PEN"} and h.attributes["designation"] in {"MCU", "O"},
-        )
+        held = self._held(actor, lambda h: h.attributes["designation"] in {"MCU", "O"})
         ref = self._authorization("MMR")
         if held is None or ref is None:
             return None
@@ -461,6 +475,8 @@ _WEIGHTS = {
     "first_transfer": 18,
     "first_transfer_of_itmos": 5,
     "designate": 3,
+    "replenish": 2,
+    "cancel_for_reversal": 2,
     "forward": 5,
     "bring_to_section": 7,
     "transfer": 18,

@@ -210,6 +210,22 @@ DESIGNATION: Json = {
     "designation": "NI",
     "expires_at": LATER,
 }
+REVERSAL: Json = {
+    "action": "administrative-cancellation",
+    "lines": [
+        {
+            "key": A64,
+            "first": 61,
+            "last": 80,
+            "source": account(ADMIN, "BUF"),
+            "target": account(ADMIN, "ADC"),
+        }
+    ],
+    "quantity": 20,
+    "use": {"user": "Developer of Yangon", "cancellation": "other"},
+    "reversal": "reversal 2027/1",
+    "expires_at": LATER,
+}
 UNITS: Json = {"key": UNDERLYING, "first": 1001, "last": 1100}
 EFFECTS: list[Json] = [
     {
@@ -342,6 +358,7 @@ GOOD: list[tuple[str, str, str, str | None, object]] = [
         {"action": "approval", "quantity": 0, "approval": APPROVAL, "expires_at": LATER},
     ),
     ("a forwarding, as a participant says", "proposal", "UN01-ADM-3", None, FORWARDING),
+    ("a reversal made good from the buffer", "proposal", "UN01-ADM-5", None, REVERSAL),
     ("a later authorization of contributions", "proposal", "UN01-ADM-4", None, DESIGNATION),
     ("an issuance of A6.4ERs with both levies", "proposal", "UN01-ADM-1", None, ISSUANCE),
     ("a use towards an NDC", "proposal", "CHE01-CHE-5", None, USE),

@@ -285,6 +285,7 @@ class Proposer:
     def one(self) -> tuple[Actor, dict[str, Any]]:
         action = self.chance.choice(
             ["issuance", "authorization", "cancellation", "forwarding", "approval", "designation"]
+            + ["replenishment", "administrative-cancellation"]
             + ["first-transfer", "use", "transfer"] * 3
         )
         made: tuple[Actor, dict[str, Any]] = getattr(self, action.replace("-", "_"))()
@@ -323,6 +324,10 @@ class Proposer:
             free = self.marks({"designation": letters})
             gone = self.marks({"designation": "MCU", "first_transferred": True})
             parts = [("PEN", quantity - sop - omge, free), ("SOP", sop, gone), ("OMG", omge, gone)]
+            deposit = levy(quantity, 100)
+            if self.chance.random() < 0.4 and parts[0][1] > deposit:
+                parts[0] = ("PEN", parts[0][1] - deposit, free)
+                parts.append(("BUF", deposit, free))
         lines = []
         for code, number, attributes in parts:
             if number > 0:
@@ -363,7 +368,29 @@ class Proposer:
         made = approval(name, key, self.chance.choice([400, 400, 90]))
         if self.chance.random() < 0.1:
             made["approval"] |= {"request": "Other"}
+        made["approval"]["buffer_permille"] = 100 if name == "C2" else 0
         return ADM, made
+
+    def replenishment(self) -> tuple[Actor, dict[str, Any]]:
+        row = self.found(Layer.ITMO, Kind.PENDING, Kind.HOLDING)
+        if row is None:
+            return self.issuance()
+        lines = [self.line(row, account_number(ADM, "BUF", 1))]
+        made: dict[str, Any] = {"action": "replenishment", "lines": lines, "reversal": "RV"}
+        if row.position.actor != ADM:
+            made["acquirer"] = ADM
+        return row.position.actor, made
+
+    def administrative_cancellation(self) -> tuple[Actor, dict[str, Any]]:
+        row = self.found(Layer.ITMO, Kind.BUFFER, Kind.PENDING)
+        if row is None:
+            return self.replenishment()
+        lines = [self.line(row, account_number(ADM, "ADC", 1))]
+        mark = self.chance.choice(
+            [{"user": "X", "cancellation": "other"}] * 4 + [{"user": "X", "purpose": "OP"}]
+        )
+        made = {"action": "administrative-cancellation", "lines": lines, "use": mark}
+        return ADM, made | ({"reversal": "RV"} if self.chance.random() < 0.8 else {})
 
     def designation(self) -> tuple[Actor, dict[str, Any]]:
         row = self.found(Layer.ITMO, Kind.PENDING, Kind.HOLDING)
@@ -380,7 +407,8 @@ class Proposer:
         """Pending units mostly have an instruction, others mostly none."""
         lines = made.get("lines") or [{}]
         pending = "-PEN-" in (lines[0].get("source") or "")
-        if made.get("action") != "designation" and pending == (self.chance.random() < 0.95):
+        alone = {"designation", "administrative-cancellation"}
+        if made.get("action") not in alone and pending == (self.chance.random() < 0.95):
             name = self.chance.choice(["C1", "C2", "C3"])
             who = self.chance.choice(["Developer"] * 5 + ["Nobody"])
             made["instruction"] = instruction(name, who)

@@ -102,6 +102,11 @@ EFFECTS = {
     "approval": ["approval-record SB-401 100 by UN01/ADM"],
     "authorization": ["authorization GHA-1 2 by GHA01/GHA"],
     "designation": ["restate B 111-120 in UN01/MMR HLD 1"],
+    "replenishment": ["move B 141-150 from UN01/MMR HLD 1 to UN01/ADM BUF 1"],
+    "administrative cancellation": [
+        "restate B 151-155 in UN01/ADM BUF 1",
+        "move B 151-155 from UN01/ADM BUF 1 to UN01/ADM ADC 1",
+    ],
     "forwarding": ["move A 61-70 from UN01/ADM PEN 1 to UN01/MMR HLD 1"],
     "first transfer": [
         "restate U 1101-1150 in GHA01/GHA HLD 1",
@@ -304,6 +309,8 @@ PLEDGED = pledged_by(first_transfer(1001, 1100, 1))
         ("approval", {(ADM, MESSAGE)}),
         ("authorization", {(GHA, MESSAGE)}),
         ("designation", {(MMR, MESSAGE)}),
+        ("replenishment", {(MMR, MESSAGE), (ADM, ACCEPTANCE)}),
+        ("administrative cancellation", {(ADM, MESSAGE)}),
         ("forwarding", {(ADM, MESSAGE), (MMR, ACCEPTANCE)}),
         ("first transfer", {(GHA, MESSAGE), (CHE, ACCEPTANCE)}),
         ("first transfer of A6.4ERs", {(MMR, MESSAGE), (KOR, ACCEPTANCE)}),

@@ -18,7 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ledger import action_checks, approvals, authorization_checks, checks, mechanism_checks
+from ledger import (
+    action_checks,
+    approvals,
+    authorization_checks,
+    buffer_checks,
+    checks,
+    mechanism_checks,
+)
 from ledger.actions import completion
 from ledger.asking import Approval, Authorization, levy
 from ledger.checks import CLASSES, examine
@@ -40,6 +47,7 @@ from schemas.messages import IssuanceReferences, Line, Proposal
 from schemas.units import (
     Attributes,
     AuthorizationRef,
+    Cancellation,
     Key,
     Kind,
     Layer,
@@ -64,6 +72,7 @@ from tests.unit.ledger.world import (
     NDC_KOREA,
     NOON,
     OMGE,
+    REVERSED,
     VOLUNTARY,
     A,
     B,
@@ -80,6 +89,7 @@ from tests.unit.ledger.world import (
     issuance,
     move,
     profile,
+    reversed_by,
     settled,
     signed,
     terms,
@@ -289,6 +299,32 @@ def every_line(name: str, **members: Any) -> tuple[Actor, Proposal]:
 
 def rests_on(name: str, quantity: int, request: str = "R-1") -> IssuanceReferences:
     return IssuanceReferences(request=request, approval=name, approved_quantity=quantity)
+
+
+def buffered(pending: int, buffer: int) -> tuple[Actor, Proposal]:
+    """An issuance of 100 A6.4ERs with both levies and a deposit in the buffer."""
+    author, wanted = levied(pending + buffer, 5, 2)
+    first = wanted.lines[0]
+    lines = (
+        first.model_copy(update={"last": first.first + pending - 1}),
+        first.model_copy(
+            update={"first": first.first + pending, "target": account(ADM, "BUF")},
+        ),
+        *wanted.lines[1:],
+    )
+    return author, wanted.model_copy(update={"lines": lines})
+
+
+def needs_buffer(permille: int) -> Spoil:
+    """As if the approval asked for a deposit against reversals."""
+
+    def spoil(world: World) -> None:
+        known = world.approvals[ADM, "S100"]
+        assert known.record is not None
+        record = known.record.model_copy(update={"buffer_permille": permille})
+        world.approvals[ADM, "S100"] = replace(known, record=record)
+
+    return spoil
 
 
 def admitted_too(actor: Actor) -> Spoil:
@@ -829,6 +865,58 @@ CASES: dict[str, Case] = {
     "an authorization of contributions for nothing": Case(
         *good("designation", designation=None), [at(R.MEMBER_MISSING, "body/designation")]
     ),
+    "an issuance deposits too little in the buffer": Case(
+        *buffered(92, 1), [at(R.BUFFER_WRONG, "body/lines")], needs_buffer(11)
+    ),
+    "an issuance deposits in the buffer what nobody asked for": Case(
+        *buffered(92, 1), [at(R.BUFFER_WRONG, "body/lines")]
+    ),
+    "the buffer of another actor is replenished": Case(
+        MMR,
+        move("replenishment", B, 141, 150, HLD[MMR], account(MMR, "BUF"), reversal="RV-1"),
+        [at(R.ACQUIRER_WRONG, "body/acquirer")],
+    ),
+    "the buffer is replenished with what was first-transferred": Case(
+        *GOOD["replenishment"],
+        [at(R.ALREADY_FIRST_TRANSFERRED, "body/lines/0", B, 141, 150)],
+        changed(B, 141, 150, first_transferred=True),
+    ),
+    "the buffer is replenished for nothing": Case(
+        *good("replenishment", reversal=None), [at(R.MEMBER_MISSING, "body/reversal")]
+    ),
+    "the buffer is cancelled for nothing": Case(
+        *good("administrative cancellation", reversal=None),
+        [at(R.MEMBER_MISSING, "body/reversal")],
+    ),
+    "the buffer is cancelled for somebody's purpose": Case(
+        *good("administrative cancellation", use=FLIGHT),
+        [at(R.AUTHORIZATION_PURPOSE, "body/use/cancellation")],
+    ),
+    "the buffer is cancelled otherwise, and for a purpose": Case(
+        *good(
+            "administrative cancellation",
+            use=UseMark(purpose=Purpose.OP, user="Nobody", cancellation=Cancellation.OTHER),
+        ),
+        [at(R.AUTHORIZATION_PURPOSE, "body/use/purpose")],
+    ),
+    "a Party cancels administratively": Case(
+        MMR,
+        move(
+            "administrative-cancellation",
+            B,
+            161,
+            170,
+            account(MMR, "PEN"),
+            account(MMR, "ADC"),
+            use=REVERSED,
+        ),
+        [at(R.ADMINISTRATOR_ONLY)],
+    ),
+    "another registry has a buffer": Case(
+        KOR,
+        move("replenishment", A, 1, 5, HLD[KOR], account(KOR, "BUF"), reversal="RV-1"),
+        [at(R.ADMINISTRATOR_ONLY)],
+    ),
     "the version of an authorization exists": Case(
         *good("authorization", terms=terms(GHA, version=1)),
         [at(R.AUTHORIZATION_EXISTS, "body/terms/version")],
@@ -1267,6 +1355,14 @@ def test_a_good_proposal_passes(name: str) -> None:
 @pytest.mark.requirement(89, case="contributions are authorized after their first transfer")
 @pytest.mark.requirement(89, case="contributions are authorized after their cancellation")
 @pytest.mark.requirement(17, case="A6.4ERs leave that nobody authorized")
+@pytest.mark.requirement(17, case="A6.4ERs are issued and not designated")
+@pytest.mark.requirement(14, case="an issuance of A6.4ERs that nobody has approved")
+@pytest.mark.requirement(15, case="one A6.4ER more than was approved")
+@pytest.mark.requirement(21, case="pending units leave uninstructed")
+@pytest.mark.requirement(21, case="authorized units are forwarded to another Party")
+@pytest.mark.requirement(22, case="pending units are cancelled uninstructed")
+@pytest.mark.requirement(89, case="contributions are authorized after their first transfer")
+@pytest.mark.requirement(89, case="contributions are authorized after their cancellation")
 @pytest.mark.requirement(40, case="issued units with no attributes")
 @pytest.mark.requirement(2, case="a transfer of nothing")
 @pytest.mark.requirement(3, case="no such authorization")
@@ -1324,6 +1420,7 @@ def test_every_reason_that_a_check_can_give_has_a_case() -> None:
             approvals,
             authorization_checks,
             mechanism_checks,
+            buffer_checks,
         )
         for node in ast.walk(ast.parse(inspect.getsource(module)))
         if isinstance(node, ast.Attribute)
@@ -1613,6 +1710,49 @@ def test_levies_are_rounded_up(quantity: int, share: int, omge: int) -> None:
     assert (levy(quantity, 50), levy(quantity, 20)) == (share, omge)
 
 
+def test_a_deposit_in_the_buffer_is_rounded_up() -> None:
+    world = settled()
+    needs_buffer(11)(world)
+    assert world.examine(*buffered(91, 2)) == []
+
+
+@pytest.mark.requirement(96)
+def test_a_reversal_of_500_is_made_good_from_the_buffer_and_made_up_for() -> None:
+    """A synthetic reversal: 700 deposited, 500 cancelled, and as many deposited again."""
+    world = settled()
+    world.act(ADM, approval("SB-R", 10_000, B, buffer_permille=70))
+    lines = []
+    for first, last, code in (
+        (1001, 9600, "PEN"),
+        (9601, 10_300, "BUF"),
+        (10_301, 10_800, "SOP"),
+        (10_801, 11_000, "OMG"),
+    ):
+        said = Attributes(designation="MCU", first_transferred=code in {"SOP", "OMG"})
+        target = account(ADM, code)
+        lines.append(Line(key=B, first=first, last=last, target=target, attributes=said))
+    author, wanted = lines_of("issuance of A6.4ERs", *lines)
+    world.act(author, wanted.model_copy(update={"references": rests_on("SB-R", 10_000)}))
+    world.act(ADM, reversed_by(9601, 10_100))
+    back = move(
+        "replenishment",
+        B,
+        1001,
+        1500,
+        account(ADM, "PEN"),
+        account(ADM, "BUF"),
+        reversal="RV-1",
+        instruction=instruction(B, approval="SB-R"),
+    )
+    world.act(ADM, back)
+    sums: dict[Kind, int] = {}
+    for row in world.holdings.find(B.series, 1001, 11_000):
+        sums[row.position.kind] = sums.get(row.position.kind, 0) + row.last - row.first + 1
+    assert (sums[Kind.BUFFER], sums[Kind.ADMINISTRATIVE], sums[Kind.PENDING]) == (700, 500, 8100)
+    again = reversed_by(9601, 9700)
+    assert [f.reason for f in world.examine(ADM, again)] == [R.UNITS_FINAL]
+
+
 def test_more_than_the_least_may_be_cancelled_for_overall_mitigation() -> None:
     assert settled().examine(*levied(85, 5, 10)) == []
 
@@ -1644,6 +1784,29 @@ def test_nothing_is_done_with_what_was_cancelled_for_overall_mitigation(
         wanted = move(action, A, 99, 100, source, into, **members)
         found = {finding.reason for finding in settled().examine(ADM, wanted)}
         assert found & {R.ACCOUNT_WRONG, R.UNITS_FINAL}, source
+
+
+@pytest.mark.requirement(22)
+def test_a_part_of_pending_units_is_cancelled_on_an_instruction_and_the_rest_stays() -> None:
+    world = settled()
+    world.act(ADM, PENDING_CANCELLED)
+    rows = {(b.first, b.last, b.position.kind) for b in world.holdings.find(B.series, 161, 175)}
+    assert rows == {(161, 170, Kind.CANCELLATION), (171, 175, Kind.PENDING)}
+
+
+@pytest.mark.requirement(89)
+def test_contributions_that_were_authorized_later_leave_as_others_do() -> None:
+    world = settled()
+    world.act(*GOOD["designation"])
+    (row,) = world.holdings.find(B.series, 111, 120)
+    assert (row.attributes.designation, row.attributes.authorization) == ("I", AUTHORIZED64)
+    assert not row.attributes.first_transferred
+    world.act(MMR, designation(121, 130, "N"))
+    there = account(KOR, "HLD")
+    bring = move("first-transfer", B, 121, 130, HLD[MMR], there, authorization=AUTHORIZED64)
+    world.act(MMR, bring)
+    (gone,) = world.holdings.find(B.series, 121, 130)
+    assert (gone.position.actor, gone.attributes.first_transferred) == (KOR, True)
 
 
 def test_pending_units_may_be_cancelled_as_they_are() -> None:

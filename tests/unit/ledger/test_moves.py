@@ -33,10 +33,12 @@ from tests.unit.ledger.world import (
 )
 
 LEGAL = {
-    ("issuance", "mechanism"): ">PEN >SOP >OMG",
+    ("issuance", "mechanism"): ">PEN >SOP >OMG >BUF",
     ("issuance", "Party"): ">HLD",
     ("designation", "mechanism"): "PEN> HLD>",
     ("forwarding", "mechanism"): "PEN>HLD",
+    ("replenishment", "mechanism"): "PEN>BUF HLD>BUF",
+    ("administrative-cancellation", "mechanism"): "PEN>ADC BUF>ADC",
     ("first-transfer", "mechanism"): "PEN>HLD HLD>HLD",
     ("first-transfer", "Party"): "HLD>HLD",
     ("first-transfer", "international"): "HLD>HLD",
@@ -79,7 +81,9 @@ def asked(
         members["authorization"] = AUTHORIZED
     if action == "designation":
         members["designation"] = "N"
-    if action in {"use", "cancellation"}:
+    if action == "replenishment":
+        members["reversal"] = "RV-1"
+    if action in {"use", "cancellation", "administrative-cancellation"}:
         members["use"] = OMGE if target == "OMG" else FLIGHT
     if action == "issuance":
         members["references"] = issuance(GHA, U, 1, 10).references
@@ -129,6 +133,7 @@ def test_nothing_leaves_a_final_kind(kind: Kind) -> None:
 def test_every_kind_that_the_mechanism_registry_must_have_is_one_that_units_reach() -> None:
     reached = {kind for row in MOVES if row.realm is Realm.MECHANISM for kind in row.targets}
     needed = {"pending", "holding", "retirement", "cancellation", "omge", "share-of-proceeds"}
+    needed |= {"buffer", "administrative"}
     assert needed <= reached  # 3/CMA.3 annex para 63
 
 

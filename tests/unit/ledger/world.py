@@ -100,6 +100,7 @@ AT_ISSUANCE = AuthorizationRef(id=AuthorizationId("GHA-2"), version=1)
 """Ghana's authorization by which units are first-transferred with their issuance."""
 NDC = UseMark(purpose=Purpose.NDC, user="CHE", year=2026)
 NDC_KOREA = UseMark(purpose=Purpose.NDC, user="KOR", year=2026)
+REVERSED = UseMark(user="Developer", cancellation=Cancellation.OTHER)
 FLIGHT = UseMark(purpose=Purpose.IMP, user="Airline of the Alps")
 VOLUNTARY = FLIGHT.model_copy(update={"cancellation": Cancellation.VOLUNTARY, "oimp": "CORSIA"})
 OMGE = UseMark(user="GHA", cancellation=Cancellation.OMGE_VOLUNTARY)
@@ -263,6 +264,20 @@ def designation(first: int, last: int, letters: str = "I", **members: Any) -> Pr
     return proposal("designation", one, **members)
 
 
+def replenishment(first: int, last: int, **members: Any) -> Proposal:
+    """Myanmar's participants make up for a reversal."""
+    source, target = account(MMR, "HLD"), account(ADM, "BUF")
+    members = {"reversal": "RV-1", **members}
+    return move("replenishment", B, first, last, source, target, **members)
+
+
+def reversed_by(first: int, last: int, key: Key = B, **members: Any) -> Proposal:
+    """The administrator cancels units of the buffer for a reversal."""
+    source, target = account(ADM, "BUF"), account(ADM, "ADC")
+    members = {"use": REVERSED, "reversal": "RV-1", **members}
+    return move("administrative-cancellation", key, first, last, source, target, **members)
+
+
 def move(
     action: str,
     key: Key,
@@ -276,7 +291,12 @@ def move(
     one = Line(key=key, first=first, last=last, source=source, target=target, itmo_first=itmo_first)
     if target.actor != source.actor:
         members.setdefault("acquirer", target.actor)
-    if source.kind_code == "PEN" and action in {"forwarding", "first-transfer", "cancellation"}:
+    if source.kind_code == "PEN" and action in {
+        "forwarding",
+        "first-transfer",
+        "cancellation",
+        "replenishment",
+    }:
         members.setdefault("instruction", instruction(key))
     return proposal(action, one, **members)
 
@@ -423,6 +443,7 @@ def settled() -> World:
         world.act(ADM, forward)
     world.act(MMR, authorization(MMR))
     world.act(MMR, unit_transfer(1, 20))
+    world.act(MMR, replenishment(151, 160))
     return world
 
 
@@ -432,6 +453,8 @@ GOOD: dict[str, tuple[Actor, Proposal]] = {
     "approval": (ADM, approval("SB-401", 100)),
     "authorization": (GHA, authorization(GHA, version=2)),
     "designation": (MMR, designation(111, 120)),
+    "replenishment": (MMR, replenishment(141, 150)),
+    "administrative cancellation": (ADM, reversed_by(151, 155)),
     "forwarding": (
         ADM,
         move("forwarding", A, 61, 70, account(ADM, "PEN"), account(MMR, "HLD")),
