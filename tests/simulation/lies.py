@@ -147,6 +147,6 @@ LIES: dict[str, Lie] = {
     "reordered": Lie(reordered, VICTIM, HALTS, "is the next|is not what was received"),
     "repeated": Lie(repeated, VICTIM, HALTS, "is the next|is not what was received"),
     "shown otherwise": Lie(shown_otherwise, VICTIM, HALTS, "is not what was received"),
-    "dropped": Lie(dropped, REC, ALARM, "log-hole"),
+    "dropped": Lie(dropped, REC, ALARM, "log-hole|covers [0-9]+ entries, [0-9]+ came"),
     "two logs": Lie(two_logs, REC, ALARM, "checkpoint-false"),
 }
