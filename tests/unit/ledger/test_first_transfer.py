@@ -21,7 +21,7 @@ from ledger.first_transfer import (
 )
 from schemas.effects import AuthorizationEffect
 from schemas.identifiers import Actor, Instant, PartyCode
-from schemas.messages import Entry, Proposal
+from schemas.messages import Entry, Line, Proposal
 from schemas.units import (
     Attributes,
     Cancellation,
@@ -52,6 +52,7 @@ from tests.unit.ledger.world import (
     authorization,
     issuance,
     move,
+    proposal,
     settled,
     terms,
 )
@@ -340,3 +341,22 @@ def test_what_counts_against_an_authorized_quantity(
     name: str, expected: dict[tuple[str, str], int]
 ) -> None:
     assert counted(GOOD[name][1]) == expected
+
+
+def test_contributions_that_are_authorized_later_are_first_transferred_at_home() -> None:
+    """By the authorization or the issuance, which both have happened: before they go anywhere."""
+    life = Life()
+    at_once = {"first_transfer": FirstTransferDefinition.AUTHORIZATION, "quantity": None}
+    life.act(MMR, authorization(MMR, **at_once))
+    life.act(ADM, approval("SB-1", 100))
+    life.act(ADM, issuance(ADM, A, 1, 100, Attributes(designation="MCU")))
+    pending, home, abroad = account(ADM, "PEN"), account(MMR, "HLD"), account(KOR, "HLD")
+    life.act(ADM, move("forwarding", A, 1, 60, pending, home))
+    designated = Line(key=A, first=1, last=60, source=home)
+    members = {"authorization": AUTHORIZED64, "designation": "NI"}
+    life.act(MMR, proposal("designation", designated, **members))
+    levies = len(life.events)
+    marked_here = move("first-transfer", A, 1, 60, home, home, authorization=AUTHORIZED64)
+    life.act(MMR, marked_here)
+    life.act(MMR, move("transfer", A, 1, 40, home, abroad))
+    assert [event[1:4] for event in life.told()[levies:]] == [(1, 60, "authorization")]
