@@ -20,11 +20,16 @@ from schemas.units import KIND_CODES, Attributes, Kind, Layer, Purpose, UseMark
 __all__ = ["issuance_fits", "issuer_may_issue", "units_fit_the_action"]
 
 
-_ADMINISTRATORS = frozenset({"issuance", "approval", "forwarding", "administrative-cancellation"})
+_ADMINISTRATORS = frozenset(
+    {"issuance", "approval", "forwarding", "administrative-cancellation", "cer-entry"}
+)
 """What in the mechanism registry its administrator alone does (3/CMA.3 annex paras 54 and 60)."""
 
 _MECHANISM = frozenset(
-    {"approval", "forwarding", "designation", "replenishment", "administrative-cancellation"}
+    {
+        *("approval", "forwarding", "designation", "replenishment"),
+        *("administrative-cancellation", "cer-entry", "cer-transfer", "cer-use"),
+    }
 )
 """What no other registry does."""
 

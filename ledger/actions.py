@@ -12,6 +12,7 @@ the effects name exact units, positions and attributes, and replay needs none of
   creates as many ITMOs; of A6.4ERs (profile `unit`) marks and moves them.
 * *replenishment* moves units to the buffer against reversals, *administrative-cancellation* out of
   it or out of the pending account to their end.
+* *cer-entry*, *cer-transfer* and *cer-use* do the like with CERs, which are no ITMOs.
 * *transfer* moves ITMOs. *use* and *cancellation* move units to a final position with a use mark,
   and the pledged units that they represent follow in the same entry. One that names an
   authorization is the first transfer of the units, too; of underlying units it makes the ITMOs.
@@ -238,7 +239,7 @@ def _use(line: Line, proposal: Proposal, holdings: Holdings, message: Digest) ->
 def _administrative(
     line: Line, proposal: Proposal, holdings: Holdings, message: Digest
 ) -> list[Effect]:
-    """Units that an administrator holds end, marked, for nobody."""
+    """Units end with a mark, and nothing follows them: an administrator's, or CERs."""
     assert line.target is not None
     target, effects = Position.of(line.target), list[Effect]()
     for block in _rows(line, holdings):
@@ -329,6 +330,9 @@ _CODES = {kind: code for code, kind in KIND_CODES.items()}
 
 _RULES: dict[str, Callable[[Line, Proposal, Holdings, Digest], list[Effect]]] = {
     "issuance": _issuance,
+    "cer-entry": _issuance,
+    "cer-transfer": _transfer,
+    "cer-use": _administrative,
     "designation": _designation,
     "forwarding": _transfer,
     "first-transfer": _first_transfer,

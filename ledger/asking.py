@@ -50,6 +50,8 @@ class Policy:
     share_of_proceeds_permille: int = 50
     omge_permille: int = 20
     vintage_from: int = 2021
+    first_ndc_last_year: int = 2030
+    """The last calendar year towards which CERs are used: when first NDCs end."""
     transfer_data: bool = False
     """Whether what goes to another Party must name its entity and the method of adjustment."""
     suspend_overdue: bool = True

@@ -29,6 +29,7 @@ from ledger.authorization_checks import (
 )
 from ledger.blocks import Block, overlaps, subtract
 from ledger.buffer_checks import administrative_fits, buffer_is_filled, replenishment_fits
+from ledger.cer_checks import CER_ACTIONS, cer_key_problem, cers_fit
 from ledger.first_transfer import is_international
 from ledger.holdings import OverlayKind
 from ledger.mechanism_checks import (
@@ -159,6 +160,9 @@ SHAPES: dict[str, Shape] = {
     "first-transfer": _shape(
         "lines authorization", "acquirer entity adjustment instruction", "source target"
     ),
+    "cer-entry": _shape("lines references", "", "target attributes"),
+    "cer-transfer": _shape("lines acquirer", "", "source target"),
+    "cer-use": _shape("lines use", "", "source target"),
     "transfer": _shape("lines acquirer", "entity adjustment", "source target"),
     "use": _shape("lines use", "authorization", "source target"),
     "cancellation": _shape("lines use", "authorization instruction", "source target"),
@@ -267,6 +271,8 @@ def _key_problem(ask: Ask, line: Line) -> str | None:
     mechanism = key.registry == ask.facts.policy.mechanism
     if mechanism != (key.activity is not None) or mechanism != (key.approach == MECHANISM_APPROACH):
         return "units of the mechanism registry, and only they, are of CA0001 and name an activity"
+    if ask.proposal.action in CER_ACTIONS:
+        return cer_key_problem(ask, key)
     if mechanism and key.layer is not Layer.ITMO:
         return "A6.4ERs live on the layer itmo"
     action, author = ask.proposal.action, ask.author
@@ -401,6 +407,7 @@ CLASSES: tuple[tuple[CheckClass, tuple[Check, ...]], ...] = (
             buffer_is_filled,
             replenishment_fits,
             administrative_fits,
+            cers_fit,
             authorization_is_next,
             authorization_covers,
             first_transfer_is_due,

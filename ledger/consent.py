@@ -229,7 +229,7 @@ def _follows_from_line(proposal: Proposal, line: Line, effect: Effect) -> bool:
 
 def _moves(proposal: Proposal, line: Line, move: Move) -> bool:
     """Units of a line come into being, go where it says, or are locked where they are."""
-    if proposal.action == "issuance":
+    if proposal.action in {"issuance", "cer-entry"}:
         made = (move.source, move.target.account, move.attributes)
         return made == (None, line.target, line.attributes)
     if move.source is None or move.source.account != line.source:

@@ -122,6 +122,7 @@ class Reason(StrEnum):
     DESIGNATION_WRONG = "designation-wrong"
     INSTRUCTION_WRONG = "instruction-wrong"
     BUFFER_WRONG = "buffer-wrong"
+    FIRST_NDC_ONLY = "first-ndc-only"
 
     INTERNAL = "internal"
 
@@ -228,6 +229,7 @@ RULES: dict[Reason, Rule] = {
     _R.DESIGNATION_WRONG: Rule(7025, _T, True, False, "3/CMA.3 annex para 55", "A6.4ERs are issued as MCU or with letters, and MCU alone are authorized later, for what the authorization is for; see the detail."),
     _R.INSTRUCTION_WRONG: Rule(7026, _T, True, False, "3/CMA.3 annex para 60", "The instruction is not one of a participant of the activity; name a participant, and the approval that lists it."),
     _R.BUFFER_WRONG: Rule(7027, _T, True, False, "procedure of the Article 6.4 mechanism registry", "The approval says which share of an issuance goes to the buffer against reversals, rounded up; deposit exactly that."),
+    _R.FIRST_NDC_ONLY: Rule(7028, _T, True, False, "3/CMA.3 annex para 75", "CERs are used towards the first NDC of the Party that holds them, and for nothing else; name that, and a year of it."),
     _R.INTERNAL: Rule(9001, CheckClass.INTERNAL, False, True, "", "A fault in the program that received this; its operators were alarmed and nothing changed."),
 }
 # fmt: on

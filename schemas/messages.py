@@ -130,6 +130,9 @@ Action = Literal[
     "designation",
     "replenishment",
     "administrative-cancellation",
+    "cer-entry",
+    "cer-transfer",
+    "cer-use",
 ]
 """What a proposal asks to be recorded."""
 

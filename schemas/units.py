@@ -279,8 +279,9 @@ class Attributes(Frozen):
     """What is true of every unit of a block and may change while its serial does not.
 
     `designation` is any of the letters N (NDC), I (international mitigation purposes) and O (other
-    purposes) in that order, or `MCU` for a mitigation contribution, or absent when nobody has
-    authorized anything. `underlying_offset` added to a serial gives the serial of the unit that it
+    purposes) in that order, or `MCU` for a mitigation contribution, or `CER` for a unit of the
+    clean development mechanism of before 2021, or absent when nobody has authorized anything.
+    `underlying_offset` added to a serial gives the serial of the unit that it
     represents in `underlying_registry`.
     """
 
@@ -289,7 +290,7 @@ class Attributes(Frozen):
     mitigation: Literal["Emission reductions", "Removals", "Emission reductions and removals"] = (
         "Emission reductions"
     )
-    designation: Annotated[str, Field(pattern=r"^(?:N?I?O?|MCU)$", min_length=1)] | None = None
+    designation: Annotated[str, Field(pattern=r"^(?:N?I?O?|MCU|CER)$", min_length=1)] | None = None
     authorization: AuthorizationRef | None = None
     first_transferred: bool = False
     underlying_registry: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,16}$")] | None = None

@@ -171,7 +171,7 @@ class Auditor:
             }
             if known.proposal["action"] == "authorization":
                 expected.terms = [(known.proposer, known.proposal["terms"])]
-            if known.proposal["action"] == "issuance":
+            if known.proposal["action"] in {"issuance", "cer-entry"}:
                 expected.approvals = [_taken(known)]
             if known.proposal["action"] == "approval":
                 record = known.proposal["approval"]

@@ -58,7 +58,7 @@ def changes(model: Model, transaction: Transaction) -> Changes:
     after: Changes = {}
     for line, place in places(proposal):
         match proposal["action"]:
-            case "issuance":
+            case "issuance" | "cer-entry":
                 text = attributes_text(line.get("attributes") or {})
                 after[place] = Unit(key_text(line["key"]), line["target"], text)
             case "first-transfer":
@@ -68,11 +68,11 @@ def changes(model: Model, transaction: Transaction) -> Changes:
                 if unit is not None:
                     now = {name: proposal[name] for name in ("designation", "authorization")}
                     after[place] = unit.but(**now)
-            case "administrative-cancellation":
+            case "administrative-cancellation" | "cer-use":
                 unit = model.unit(place)
                 if unit is not None:
                     after[place] = unit.but(line["target"], use=proposal["use"])
-            case "forwarding" | "transfer" | "replenishment":
+            case "forwarding" | "transfer" | "replenishment" | "cer-transfer":
                 unit = model.unit(place)
                 if unit is not None:
                     after[place] = unit.but(line["target"])
@@ -138,7 +138,7 @@ def carry_out(model: Model, transaction: Transaction) -> None:
         model.authorizations.setdefault((terms["party"], terms["id"]), []).append(terms)
     for name, quantity in newly(proposal).items():
         model.used[name] = model.used.get(name, 0) + quantity
-    if proposal["action"] == "issuance":
+    if proposal["action"] in {"issuance", "cer-entry"}:
         references = proposal["references"]
         name = (transaction.proposer, references["approval"])
         approval = model.approvals.setdefault(name, Approval(references["approved_quantity"]))

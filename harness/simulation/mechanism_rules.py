@@ -14,12 +14,18 @@ from harness.simulation.question import Question
 __all__ = [
     "administrative",
     "approval",
+    "cer_transfer",
+    "cer_use",
     "designation",
     "forwarding",
     "instructed",
     "issued",
+    "recorded",
     "replenishment",
 ]
+
+
+FIRST_NDC_LAST = 2030
 
 
 def approval(q: Question) -> Iterator[str]:
@@ -32,16 +38,17 @@ def approval(q: Question) -> Iterator[str]:
         yield "approval-differs"
 
 
-def issued(q: Question, record: dict[str, Any] | None) -> Iterator[str]:
-    """What is issued was approved, and pays its levies, and each unit is designated."""
-    yield from _recorded(q, record)
+def issued(q: Question) -> Iterator[str]:
+    """What is issued pays its levies, and each unit is designated."""
+    known = q.model.approvals.get((q.proposer, q.proposal["references"]["approval"]))
+    record = known.record if known is not None else None
     yield from _levies(q, q.proposal["quantity"])
     yield from _deposited(q, record)
     if any(line["attributes"].get("designation") is None for line in q.lines):
         yield "designation-wrong"
 
 
-def _recorded(q: Question, record: dict[str, Any] | None) -> Iterator[str]:
+def recorded(q: Question, record: dict[str, Any] | None) -> Iterator[str]:
     """The Supervisory Body approved this request, for these units."""
     if record is None:
         yield "approval-missing"
@@ -90,6 +97,24 @@ def administrative(q: Question) -> Iterator[str]:
     buffered = any(kind_of(line["source"]) == "buffer" for line in q.lines)
     if buffered and not q.proposal.get("reversal"):
         yield "member-missing"
+
+
+def cer_transfer(q: Question) -> Iterator[str]:
+    """Inside the registry."""
+    if q.leaves:
+        yield "acquirer-wrong"
+
+
+def cer_use(q: Question) -> Iterator[str]:
+    """Towards the first NDC of whoever holds them."""
+    mark = q.proposal["use"]
+    if mark.get("purpose") != "NDC":
+        yield "first-ndc-only"
+        return
+    if mark["year"] > FIRST_NDC_LAST:
+        yield "first-ndc-only"
+    if mark["user"] != q.section:
+        yield "author-not-acting"
 
 
 def _up(quantity: int, permille: int) -> int:

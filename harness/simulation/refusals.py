@@ -50,6 +50,9 @@ ACTIONS: dict[str, tuple[str, str, str]] = {
         "acquirer entity adjustment instruction",
         "source target",
     ),
+    "cer-entry": ("lines references", "", "attributes target"),
+    "cer-transfer": ("acquirer lines", "", "source target"),
+    "cer-use": ("lines use", "", "source target"),
     "transfer": ("acquirer lines", "entity adjustment", "source target"),
     "use": ("lines use", "authorization", "source target"),
     "cancellation": ("lines use", "authorization instruction", "source target"),
@@ -60,6 +63,9 @@ MOVES: dict[str, tuple[str, str]] = {
     "issuance": (">pending >share-of-proceeds >omge >buffer", ">holding"),
     "designation": ("pending> holding>", ""),
     "forwarding": ("pending>holding", ""),
+    "cer-entry": (">cer", ""),
+    "cer-transfer": ("cer>cer", ""),
+    "cer-use": ("cer>retirement", ""),
     "replenishment": ("pending>buffer holding>buffer", ""),
     "administrative-cancellation": ("pending>administrative buffer>administrative", ""),
     "first-transfer": ("pending>holding holding>holding", "holding>holding"),
@@ -210,7 +216,11 @@ def _key_fits(q: Question, line: dict[str, Any]) -> bool:
     key = line["key"]
     mechanism = key["registry"] == q.model.mechanism
     marks = {mechanism, key.get("activity") is not None, key["approach"] == MECHANISM_APPROACH}
-    if len(marks) == 2 or (mechanism and key["layer"] != "itmo"):
+    if len(marks) == 2:
+        return False
+    if q.action.startswith("cer-"):
+        return mechanism and key["layer"] == "underlying" and bool(key["vintage"] < 2021)
+    if mechanism and key["layer"] != "itmo":
         return False
     if q.action == "issuance" and key["registry"] != q.participant:
         return False
@@ -243,10 +253,11 @@ def issuers(q: Question) -> Iterator[str]:
     mechanism = q.participant == q.model.mechanism
     if q.action == "issuance" and q.participant in q.model.international:
         yield "issuance-not-here"
-    theirs = {"approval", "forwarding", "administrative-cancellation"}
+    theirs = {"approval", "forwarding", "administrative-cancellation", "cer-entry"}
     if q.action in theirs | {"issuance"} and mechanism and q.section != "ADM":
         yield "administrator-only"
-    if q.action in theirs | {"designation", "replenishment"} and not mechanism:
+    others = {"designation", "replenishment", "cer-transfer", "cer-use"}
+    if q.action in theirs | others and not mechanism:
         yield "administrator-only"
     if q.action == "forwarding" and q.leaves:
         yield "acquirer-wrong"
@@ -259,7 +270,7 @@ def free(q: Question) -> Iterator[str]:
     """Whether the units are there, in the named accounts, alike, and free."""
     for line in q.lines:
         key, series = key_text(line["key"]), series_of(line["key"])
-        issued = q.action == "issuance"
+        issued = q.action in {"issuance", "cer-entry"}
         if line["last"] - line["first"] >= UNITS_MAX and not issued:
             yield "units-not-held"
         frozen = q.model.freezes(q.proposer, key, line["first"], line["last"])

@@ -22,10 +22,13 @@ from harness.simulation.authorized import (
 from harness.simulation.mechanism_rules import (
     administrative,
     approval,
+    cer_transfer,
+    cer_use,
     designation,
     forwarding,
     instructed,
     issued,
+    recorded,
     replenishment,
 )
 from harness.simulation.model import Approval, kind_of
@@ -48,11 +51,30 @@ def own_rules(q: Question) -> Iterator[str]:
 # --- issuance -------------------------------------------------------------------------------------
 
 
+def cer_entry(q: Question) -> Iterator[str]:
+    """What was approved, labelled, with nothing else said of it."""
+    yield from _under_approval(q)
+    for line in q.lines:
+        said = {n: v for n, v in line["attributes"].items() if v not in (None, False)}
+        plain = {"designation": "CER", "metric": "GHG", "mitigation": said.get("mitigation")}
+        unlike = any(plain.get(name) != value for name, value in said.items())
+        if unlike or said.get("designation") != "CER":
+            yield "designation-wrong"
+
+
 def issuance(q: Question) -> Iterator[str]:
     """An approved quantity of a vintage that counts, and the levies of the mechanism."""
-    quantity, references = q.proposal["quantity"], q.proposal["references"]
     if any(line["key"]["vintage"] < VINTAGE_FIRST for line in q.lines):
         yield "vintage-too-early"
+    yield from _under_approval(q)
+    yield from _history(q)
+    if q.participant == q.model.mechanism:
+        yield from issued(q)
+
+
+def _under_approval(q: Question) -> Iterator[str]:
+    """Approved, and not used up."""
+    quantity, references = q.proposal["quantity"], q.proposal["references"]
     approved = references["approved_quantity"]
     before = q.model.approvals.get((q.proposer, references["approval"]))
     known = before or Approval(approved)
@@ -60,9 +82,8 @@ def issuance(q: Question) -> Iterator[str]:
         yield "approval-exceeded"
     if known.approved != approved:
         yield "approval-differs"
-    yield from _history(q)
     if q.participant == q.model.mechanism:
-        yield from issued(q, known.record)
+        yield from recorded(q, known.record)
 
 
 def _history(q: Question) -> Iterator[str]:
@@ -104,6 +125,9 @@ RULES: dict[str, Rule] = {
     "authorization": authorization,
     "designation": designation,
     "forwarding": forwarding,
+    "cer-entry": cer_entry,
+    "cer-transfer": cer_transfer,
+    "cer-use": cer_use,
     "replenishment": replenishment,
     "administrative-cancellation": administrative,
     "first-transfer": first_transfer,

@@ -43,8 +43,9 @@ from tests.cast import ADM, CHE, GHA, KOR, MMR, ROG, VUT, A, I, R, U, approval, 
 
 ACTORS = (GHA, CHE, ROG, ADM, MMR, KOR, VUT)
 B = Key.parse("itmo:CA0001-UN01-MMR-2024:B0001")
+CER = Key.parse("underlying:CA0001-UN01-MMR-2015:CDM1")
 OLD = Key.parse("underlying:CA0007-GHA01-GHA-2019")
-KEYS = (U, I, A, B, R, OLD, Key.parse("underlying:CA0007-UN02-KOR-2023"))
+KEYS = (U, I, A, B, R, OLD, CER, Key.parse("underlying:CA0007-UN02-KOR-2023"))
 CODES = ("PEN", "HLD", "LCK", "USE", "CAN", "OMG", "SOP", "RET", "ADC", "BUF", "CER")
 START = datetime.fromisoformat("2027-03-01T12:00:00+00:00")
 
@@ -286,6 +287,7 @@ class Proposer:
         action = self.chance.choice(
             ["issuance", "authorization", "cancellation", "forwarding", "approval", "designation"]
             + ["replenishment", "administrative-cancellation"]
+            + ["cer-entry", "cer-transfer", "cer-use"]
             + ["first-transfer", "use", "transfer"] * 3
         )
         made: tuple[Actor, dict[str, Any]] = getattr(self, action.replace("-", "_"))()
@@ -363,13 +365,42 @@ class Proposer:
         return given
 
     def approval(self) -> tuple[Actor, dict[str, Any]]:
-        name = self.chance.choice(["A", "C1", "C2", "C3", "C3"])
-        key = self.chance.choice([A, A, B])
+        name = self.chance.choice(["A", "C1", "C2", "C3", "C3", "CDM"])
+        key = CER if name == "CDM" else self.chance.choice([A, A, B])
         made = approval(name, key, self.chance.choice([400, 400, 90]))
         if self.chance.random() < 0.1:
             made["approval"] |= {"request": "Other"}
         made["approval"]["buffer_permille"] = 100 if name == "C2" else 0
         return ADM, made
+
+    def cer_entry(self) -> tuple[Actor, dict[str, Any]]:
+        used = [row.last for row in self.hub.holdings.blocks() if row.key.series == CER.series]
+        first = max(used, default=0) + 1
+        said = self.chance.choice([{"designation": "CER"}] * 4 + [{}, {"designation": "MCU"}])
+        span = {"key": CER.model_dump(), "first": first, "last": first + 9}
+        line = {**span, "target": account_number(ADM, "CER", 1), "attributes": said}
+        references = {"request": "R", "approval": "CDM", "approved_quantity": 400}
+        return ADM, {"action": "cer-entry", "lines": [line], "references": references}
+
+    def cer_transfer(self) -> tuple[Actor, dict[str, Any]]:
+        row = self.found(None, Kind.CER)
+        if row is None:
+            return self.cer_entry()
+        to = MMR if row.position.actor == ADM else ADM
+        lines = [self.line(row, account_number(to, "CER", 1))]
+        return row.position.actor, {"action": "cer-transfer", "lines": lines, "acquirer": to}
+
+    def cer_use(self) -> tuple[Actor, dict[str, Any]]:
+        row = self.found(None, Kind.CER)
+        if row is None:
+            return self.cer_transfer()
+        who = row.position.actor
+        mark = self.chance.choice(
+            [{"purpose": "NDC", "user": who.section, "year": year} for year in (2025, 2030, 2031)]
+            + [{"purpose": "NDC", "user": "KOR", "year": 2025}, {"purpose": "OP", "user": "X"}]
+        )
+        lines = [self.line(row, account_number(who, "RET", 1))]
+        return who, {"action": "cer-use", "lines": lines, "use": mark}
 
     def replenishment(self) -> tuple[Actor, dict[str, Any]]:
         row = self.found(Layer.ITMO, Kind.PENDING, Kind.HOLDING)

@@ -41,6 +41,7 @@ from tests.unit.ledger.world import (
     VOLUNTARY,
     A,
     B,
+    C,
     I,
     U,
     World,
@@ -55,7 +56,7 @@ from tests.unit.ledger.world import (
 
 MESSAGE = digest(b"the proposal")
 ACCEPTANCE = digest(b"the acceptance")
-LETTERS = {U: "U", I: "I", A: "A", B: "B"}
+LETTERS = {U: "U", I: "I", A: "A", B: "B", C: "C"}
 
 
 def told(effect: Effect) -> str:
@@ -102,6 +103,15 @@ EFFECTS = {
     "approval": ["approval-record SB-401 100 by UN01/ADM"],
     "authorization": ["authorization GHA-1 2 by GHA01/GHA"],
     "designation": ["restate B 111-120 in UN01/MMR HLD 1"],
+    "entry of CERs": [
+        "move C 101-200 from nothing to UN01/ADM CER 1",
+        "approval CDM-1 of 200: 100",
+    ],
+    "transfer of CERs": ["move C 51-60 from UN01/ADM CER 1 to UN01/MMR CER 1"],
+    "use of CERs": [
+        "restate C 1-10 in UN01/MMR CER 1",
+        "move C 1-10 from UN01/MMR CER 1 to UN01/MMR RET 1",
+    ],
     "replenishment": ["move B 141-150 from UN01/MMR HLD 1 to UN01/ADM BUF 1"],
     "administrative cancellation": [
         "restate B 151-155 in UN01/ADM BUF 1",
@@ -309,6 +319,9 @@ PLEDGED = pledged_by(first_transfer(1001, 1100, 1))
         ("approval", {(ADM, MESSAGE)}),
         ("authorization", {(GHA, MESSAGE)}),
         ("designation", {(MMR, MESSAGE)}),
+        ("entry of CERs", {(ADM, MESSAGE)}),
+        ("transfer of CERs", {(ADM, MESSAGE), (MMR, ACCEPTANCE)}),
+        ("use of CERs", {(MMR, MESSAGE)}),
         ("replenishment", {(MMR, MESSAGE), (ADM, ACCEPTANCE)}),
         ("administrative cancellation", {(ADM, MESSAGE)}),
         ("forwarding", {(ADM, MESSAGE), (MMR, ACCEPTANCE)}),

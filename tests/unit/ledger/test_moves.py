@@ -37,6 +37,9 @@ LEGAL = {
     ("issuance", "Party"): ">HLD",
     ("designation", "mechanism"): "PEN> HLD>",
     ("forwarding", "mechanism"): "PEN>HLD",
+    ("cer-entry", "mechanism"): ">CER",
+    ("cer-transfer", "mechanism"): "CER>CER",
+    ("cer-use", "mechanism"): "CER>RET",
     ("replenishment", "mechanism"): "PEN>BUF HLD>BUF",
     ("administrative-cancellation", "mechanism"): "PEN>ADC BUF>ADC",
     ("first-transfer", "mechanism"): "PEN>HLD HLD>HLD",
@@ -61,7 +64,8 @@ WHO: dict[Realm, tuple[Actor, Actor]] = {
 }
 """Somebody in each realm, and somebody to give units to."""
 
-TO_OTHERS = {"forwarding", "first-transfer", "transfer"}
+TO_OTHERS = {"forwarding", "first-transfer", "transfer", "cer-transfer"}
+MAKING = {"issuance", "cer-entry"}
 CODES = (*KIND_CODES, "ZZZ")
 MOVING = [a for a in get_args(Action) if a not in {"authorization", "approval"}]
 
@@ -83,9 +87,9 @@ def asked(
         members["designation"] = "N"
     if action == "replenishment":
         members["reversal"] = "RV-1"
-    if action in {"use", "cancellation", "administrative-cancellation"}:
+    if action in {"use", "cancellation", "administrative-cancellation", "cer-use"}:
         members["use"] = OMGE if target == "OMG" else FLIGHT
-    if action == "issuance":
+    if action in MAKING:
         members["references"] = issuance(GHA, U, 1, 10).references
     one = Line(
         key=key,
@@ -93,7 +97,7 @@ def asked(
         last=10,
         source=left,
         target=entered,
-        attributes=Attributes() if action == "issuance" else None,
+        attributes=Attributes() if action in MAKING else None,
         itmo_first=1 if action == "first-transfer" and key == U else None,
     )
     found = World().examine(author, proposal(action, one, **members))
@@ -105,7 +109,7 @@ def asked(
 @pytest.mark.parametrize("action", MOVING)
 def test_each_move_is_refused_unless_it_is_a_legal_one(action: str, realm: Realm) -> None:
     legal = LEGAL.get((action, str(realm)), "").split()
-    lefts = [None] if action == "issuance" else CODES
+    lefts = [None] if action in MAKING else CODES
     rights = [None] if action == "designation" else CODES
     for source, target in product(lefts, rights):
         _, _, found = asked(action, realm, source, target)
@@ -124,7 +128,7 @@ def test_each_move_is_refused_unless_it_is_a_legal_one(action: str, realm: Realm
 def test_nothing_leaves_a_final_kind(kind: Kind) -> None:
     code = next(code for code, known in KIND_CODES.items() if known is kind)
     for action, realm, target in product(MOVING, Realm, CODES):
-        if action != "issuance":
+        if action not in MAKING:
             entered = None if action == "designation" else target
             _, _, found = asked(action, realm, code, entered)
             assert found, f"{action} {code}>{target} in a {realm} registry"
@@ -133,7 +137,7 @@ def test_nothing_leaves_a_final_kind(kind: Kind) -> None:
 def test_every_kind_that_the_mechanism_registry_must_have_is_one_that_units_reach() -> None:
     reached = {kind for row in MOVES if row.realm is Realm.MECHANISM for kind in row.targets}
     needed = {"pending", "holding", "retirement", "cancellation", "omge", "share-of-proceeds"}
-    needed |= {"buffer", "administrative"}
+    needed |= {"buffer", "administrative", "cer"}
     assert needed <= reached  # 3/CMA.3 annex para 63
 
 

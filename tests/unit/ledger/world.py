@@ -94,11 +94,13 @@ A = Key(
     activity="A0042",
 )
 B = A.model_copy(update={"activity": "B0007"})
+C = A.model_copy(update={"layer": Layer.UNDERLYING, "vintage": 2015, "activity": "CDM10471"})
 AUTHORIZED = AuthorizationRef(id=AuthorizationId("GHA-1"), version=1)
 AUTHORIZED64 = AuthorizationRef(id=AuthorizationId("MMR-1"), version=1)
 AT_ISSUANCE = AuthorizationRef(id=AuthorizationId("GHA-2"), version=1)
 """Ghana's authorization by which units are first-transferred with their issuance."""
 NDC = UseMark(purpose=Purpose.NDC, user="CHE", year=2026)
+NDC_MYANMAR = UseMark(purpose=Purpose.NDC, user="MMR", year=2026)
 NDC_KOREA = UseMark(purpose=Purpose.NDC, user="KOR", year=2026)
 REVERSED = UseMark(user="Developer", cancellation=Cancellation.OTHER)
 FLIGHT = UseMark(purpose=Purpose.IMP, user="Airline of the Alps")
@@ -262,6 +264,19 @@ def designation(first: int, last: int, letters: str = "I", **members: Any) -> Pr
     one = Line(key=B, first=first, last=last, source=account(MMR, "HLD"))
     members = {"designation": letters, "authorization": AUTHORIZED64, **members}
     return proposal("designation", one, **members)
+
+
+def cer_entry(first: int, last: int, **members: Any) -> Proposal:
+    """CERs are taken into the mechanism registry."""
+    one = Line(
+        key=C,
+        first=first,
+        last=last,
+        target=account(ADM, "CER"),
+        attributes=Attributes(designation="CER"),
+    )
+    references = IssuanceReferences(request="R-1", approval="CDM-1", approved_quantity=200)
+    return proposal("cer-entry", one, **{"references": references, **members})
 
 
 def replenishment(first: int, last: int, **members: Any) -> Proposal:
@@ -444,6 +459,9 @@ def settled() -> World:
     world.act(MMR, authorization(MMR))
     world.act(MMR, unit_transfer(1, 20))
     world.act(MMR, replenishment(151, 160))
+    world.act(ADM, approval("CDM-1", 200, C))
+    world.act(ADM, cer_entry(1, 100))
+    world.act(ADM, move("cer-transfer", C, 1, 50, account(ADM, "CER"), account(MMR, "CER")))
     return world
 
 
@@ -453,6 +471,15 @@ GOOD: dict[str, tuple[Actor, Proposal]] = {
     "approval": (ADM, approval("SB-401", 100)),
     "authorization": (GHA, authorization(GHA, version=2)),
     "designation": (MMR, designation(111, 120)),
+    "entry of CERs": (ADM, cer_entry(101, 200)),
+    "transfer of CERs": (
+        ADM,
+        move("cer-transfer", C, 51, 60, account(ADM, "CER"), account(MMR, "CER")),
+    ),
+    "use of CERs": (
+        MMR,
+        move("cer-use", C, 1, 10, account(MMR, "CER"), account(MMR, "RET"), use=NDC_MYANMAR),
+    ),
     "replenishment": (MMR, replenishment(141, 150)),
     "administrative cancellation": (ADM, reversed_by(151, 155)),
     "forwarding": (
