@@ -7,13 +7,14 @@ is noticed must be the one at which it was done.
 
 import pytest
 
-from harness.simulation.cast import HUB, KOR
+from harness.simulation.cast import ADM, HUB
 from harness.simulation.run import Plan, Simulator
 from tests.simulation.planted import written_at
 
 STEP = 15
 PLAN = Plan(1, 30, frozenset())
-REGISTRY = KOR.participant
+REGISTRY = ADM.participant
+"""It has rows from the beginning, whatever the workload draws."""
 
 LAST = "select rowid from blocks where last > first order by rowid desc limit 1"
 SHRINK = f"update blocks set last = last - 1 where rowid = ({LAST})"
