@@ -282,7 +282,8 @@ class ProcessFleet:
             members["accept"] = member.accept
         lines = [f"{key} = {json.dumps(value)}" for key, value in members.items()]
         lines += ["[[operators]]"]
-        lines += [f"{k} = {json.dumps(v)}" for k, v in operator.model_dump(mode="json").items()]
+        told = operator.model_dump(mode="json", exclude_none=True)  # TOML has no null
+        lines += [f"{name} = {json.dumps(value)}" for name, value in told.items()]
         self.settings(member.participant).write_text("\n".join(lines) + "\n")
 
     def launch(self, participant: Participant) -> None:
