@@ -27,6 +27,8 @@ from schemas.units import KIND_CODES, Key
 __all__ = ["Came", "Event", "points_of"]
 
 NONE = "none"
+NAMED_MAX = 4
+"""First transfers of as many units that are told by name; more of them are counted."""
 
 
 class Event(NamedTuple):
@@ -228,7 +230,15 @@ def _counted(states: Iterable[str]) -> str:
 def _events(units: Mapping[tuple[Subtype, str], int]) -> str:
     if not units:
         return NONE
-    told = [f"{n:,} by {name} ({subtype})" for (subtype, name), n in units.items()]
+    alike: dict[tuple[Subtype, int], list[str]] = {}
+    for (subtype, name), n in units.items():
+        alike.setdefault((subtype, n), []).append(name)
+    told = [
+        f"{len(names)} times {n:,} ({subtype})"
+        if len(names) > NAMED_MAX
+        else f"{n:,} by {' and by '.join(sorted(names))} ({subtype})"
+        for (subtype, n), names in alike.items()
+    ]
     return f"{sum(units.values()):,} units: {', '.join(told)}"
 
 

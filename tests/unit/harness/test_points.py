@@ -198,6 +198,17 @@ def test_a_point_differs_when(name: str) -> None:
     assert found[about].got != found[about].expected
 
 
+def test_first_transfers_that_are_many_and_alike_are_counted() -> None:
+    events = [Event(f"THA01-THA-{n}", f"THA01-THA-{n}", Subtype.INTERNATIONAL, 9) for n in range(9)]
+    records = [replace(RECORDS[0], transaction=one.transaction) for one in events]
+    steps = [record.step.model_copy(update={"name": f"s{n}"}) for n, record in enumerate(records)]
+    records = [replace(record, step=step) for record, step in zip(records, steps, strict=True)]
+    got = points(replace(CAME, events=events), records)["First transfers"].got
+    assert got == "81 units: 9 times 9 (first-international-transfer)"
+    got = points(replace(CAME, events=events[:2]), records)["First transfers"].got
+    assert got == "18 units: 9 by s0 and by s1 (first-international-transfer)"
+
+
 def test_where_units_are_is_told_to_the_serial_if_it_differs() -> None:
     _, changed = DIFFERENT["one unit is elsewhere"]
     got = points(replace(CAME, **changed))["Units at the end"].got
