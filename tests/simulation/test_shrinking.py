@@ -17,7 +17,7 @@ from harness.simulation.run import Plan, Result, Simulator
 from harness.simulation.shrink import shrunk
 from tests.simulation.planted import BUGS, replaced
 
-PLAN = Plan(1, 30, frozenset({"loss", "partition"}))
+PLAN = Plan(3, 30, frozenset({"loss", "partition"}))
 
 
 @pytest.fixture
