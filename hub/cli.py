@@ -52,6 +52,10 @@ class HubDaemonSettings(DaemonSettings):
     """Share of proceeds of an issuance, in permille, rounded up."""
     omge_permille: Annotated[int, Field(ge=0, le=1000)] = 20
     """Cancellation for overall mitigation, in permille, rounded up."""
+    mechanism_passes_all: bool = False
+    """Whether ITMOs that are no A6.4ERs may pass between the mechanism registry and others."""
+    mechanism_to_parties: bool = False
+    """Whether A6.4ERs may go from the mechanism registry straight to a Party's own registry."""
     transfer_data: bool = False
     """Whether a first transfer or transfer to another Party must name the acquiring entity and the
     method of corresponding adjustment (as the agreements of some Parties ask)."""
@@ -72,6 +76,8 @@ class HubDaemonSettings(DaemonSettings):
             international=frozenset(self.international),
             share_of_proceeds_permille=self.share_of_proceeds_permille,
             omge_permille=self.omge_permille,
+            mechanism_passes_all=self.mechanism_passes_all,
+            mechanism_to_parties=self.mechanism_to_parties,
             transfer_data=self.transfer_data,
             suspend_overdue=self.suspend_overdue,
         )

@@ -50,6 +50,10 @@ class Policy:
     share_of_proceeds_permille: int = 50
     omge_permille: int = 20
     vintage_from: int = 2021
+    mechanism_passes_all: bool = False
+    """Whether ITMOs that are no A6.4ERs may pass between the mechanism registry and others."""
+    mechanism_to_parties: bool = False
+    """Whether A6.4ERs may go from the mechanism registry straight to a Party's own registry."""
     first_ndc_last_year: int = 2030
     """The last calendar year towards which CERs are used: when first NDCs end."""
     transfer_data: bool = False

@@ -129,6 +129,24 @@ def _profile_allows(ask: Ask) -> Found:
         yield finding(Reason.PROFILE_FORBIDS, detail, field="body/acquirer")
 
 
+def _link_of_the_mechanism_carries(ask: Ask) -> Found:
+    """What passes between the mechanism registry and others, and to whom it may go from there."""
+    policy, acquirer = ask.facts.policy, ask.proposal.acquirer
+    if acquirer is None or acquirer.participant == ask.author.participant:
+        return
+    there = acquirer.participant
+    if policy.mechanism not in {ask.author.participant, there}:
+        return
+    for i, line in enumerate(ask.proposal.lines):
+        if str(line.key.registry) != policy.mechanism and not policy.mechanism_passes_all:
+            detail = f"units of {line.key.registry}; only A6.4ERs pass here (mechanism_passes_all)"
+            yield finding(Reason.PROFILE_FORBIDS, detail, field=f"body/lines/{i}/key")
+    to_party = there != policy.mechanism and there not in policy.international
+    if to_party and not policy.mechanism_to_parties:
+        detail = f"{there} is a Party's registry; A6.4ERs go to a section (mechanism_to_parties)"
+        yield finding(Reason.PROFILE_FORBIDS, detail, field="body/acquirer")
+
+
 def _is_itmo_of_a_party(key: Key) -> bool:
     """ITMOs that a Party registry issued: they move as any others that are there."""
     return key.layer is Layer.ITMO and key.activity is None
@@ -389,7 +407,13 @@ def _new_serials_are_free(ask: Ask) -> Found:
 CLASSES: tuple[tuple[CheckClass, tuple[Check, ...]], ...] = (
     (
         CheckClass.PARTICIPANT,
-        (_author_acts, _members_may_act, _author_has_answered, _profile_allows),
+        (
+            _author_acts,
+            _members_may_act,
+            _author_has_answered,
+            _profile_allows,
+            _link_of_the_mechanism_carries,
+        ),
     ),
     (CheckClass.INTEGRITY, (_members_fit, _ranges_fit)),
     (CheckClass.INTEGRITY, (_accounts_fit, _keys_fit)),

@@ -52,6 +52,12 @@ class RegistryDaemonSettings(DaemonSettings):
     """Share of proceeds of an issuance, in permille, rounded up; the same as the hub's."""
     omge_permille: Annotated[int, Field(ge=0, le=1000)] = 20
     """Cancellation for overall mitigation, in permille, rounded up; the same as the hub's."""
+    mechanism_passes_all: bool = False
+    """Whether ITMOs that are no A6.4ERs may pass between the mechanism registry and others;
+    the same as the hub's."""
+    mechanism_to_parties: bool = False
+    """Whether A6.4ERs may go from the mechanism registry straight to a Party's own registry;
+    the same as the hub's."""
     transfer_data: bool = False
     """Whether a first transfer or transfer to another Party must name the acquiring entity and the
     method of corresponding adjustment; the same as the hub's."""
@@ -84,6 +90,8 @@ def build_registry(settings: RegistryDaemonSettings, keyring: Keyring) -> Regist
         international=frozenset(settings.international),
         share_of_proceeds_permille=settings.share_of_proceeds_permille,
         omge_permille=settings.omge_permille,
+        mechanism_passes_all=settings.mechanism_passes_all,
+        mechanism_to_parties=settings.mechanism_to_parties,
         transfer_data=settings.transfer_data,
     )
     return settings.program(

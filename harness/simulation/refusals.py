@@ -120,6 +120,15 @@ def participant(q: Question) -> Iterator[str]:
         yield "participant-testing"
     if q.leaves and q.model.profile(q.proposer, q.acquirer) not in _profiles(q):
         yield "profile-forbids"
+    if q.leaves and q.model.mechanism in {q.participant, q.acquirer.partition("/")[0]}:
+        yield from _by_the_mechanism(q, q.acquirer.partition("/")[0])
+
+
+def _by_the_mechanism(q: Question, there: str) -> Iterator[str]:
+    """A6.4ERs alone pass between the mechanism's registry and others, and to sections (4.7)."""
+    strange = any(line["key"]["registry"] != q.model.mechanism for line in q.lines)
+    if strange or there not in {q.model.mechanism, *q.model.international}:
+        yield "profile-forbids"
 
 
 def _profiles(q: Question) -> set[str]:

@@ -343,6 +343,10 @@ def admitted_too(actor: Actor) -> Spoil:
 PENDING_CANCELLED = move(
     "cancellation", B, 161, 170, account(ADM, "PEN"), account(ADM, "CAN"), use=FLIGHT
 )
+TO_MECHANISM = GOOD["transfer"][1].lines[0].model_copy(update={"target": HLD[MMR]})
+TO_SWITZERLAND = (
+    GOOD["first transfer of A6.4ERs"][1].lines[0].model_copy(update={"target": HLD[CHE]})
+)
 OTHER_KEY = U.model_copy(update={"registry": "CHE01"})
 ODD_MECHANISM = A.model_copy(update={"activity": None})
 
@@ -408,6 +412,16 @@ CASES: dict[str, Case] = {
         *good("first transfer of A6.4ERs"),
         [at(R.PROFILE_FORBIDS, "body/acquirer")],
         connected(MMR, KOR, Profile.EXTENSION),
+    ),
+    "ITMOs of another registry go to the mechanism registry": Case(
+        *good("transfer", acquirer=MMR, lines=(TO_MECHANISM,)),
+        [at(R.PROFILE_FORBIDS, "body/lines/0/key")],
+        connected(CHE, MMR, Profile.UNIT),
+    ),
+    "A6.4ERs go to a Party's own registry": Case(
+        *good("first transfer of A6.4ERs", acquirer=CHE, lines=(TO_SWITZERLAND,)),
+        [at(R.PROFILE_FORBIDS, "body/acquirer")],
+        connected(CHE, MMR, Profile.UNIT),
     ),
     # --- data integrity
     "a range is reversed": Case(
@@ -1769,6 +1783,27 @@ def test_an_authorization_for_any_party_and_entity_covers_all() -> None:
 )
 def test_levies_are_rounded_up(quantity: int, share: int, omge: int) -> None:
     assert (levy(quantity, 50), levy(quantity, 20)) == (share, omge)
+
+
+@pytest.mark.requirement(67)
+def test_other_itmos_pass_to_the_mechanism_registry_where_that_is_chosen() -> None:
+    world = settled()
+    connected(CHE, MMR, Profile.UNIT)(world)
+    wanted = good("transfer", acquirer=MMR, lines=(TO_MECHANISM,))
+    assert [f.reason for f in world.examine(*wanted)] == [R.PROFILE_FORBIDS]
+    world.policy = replace(world.policy, mechanism_passes_all=True)
+    assert world.examine(*wanted) == []
+
+
+@pytest.mark.requirement(68)
+def test_a6_4ers_go_straight_to_a_party_s_registry_where_that_is_chosen() -> None:
+    world = settled()
+    connected(CHE, MMR, Profile.UNIT)(world)
+    amended(MMR, parties=("CHE",))(world)
+    wanted = good("first transfer of A6.4ERs", acquirer=CHE, lines=(TO_SWITZERLAND,))
+    assert [f.reason for f in world.examine(*wanted)] == [R.PROFILE_FORBIDS]
+    world.policy = replace(world.policy, mechanism_to_parties=True)
+    assert world.examine(*wanted) == []
 
 
 def test_a_deposit_in_the_buffer_is_rounded_up() -> None:
