@@ -67,17 +67,22 @@ class WholeLog:
         return None
 
     def take(self, entry: Entry, line: bytes) -> str | None:
-        """The next entry; or what is wrong with whom it is addressed to."""
+        """The next entry; or what is wrong with whom it is addressed to, and then nothing of it is
+        taken.
+        """
+        counts = dict[Actor, int]()
         for one in entry.addressed:
-            expected = self.counts.get(one.actor, one.index if one.actor in self.uncounted else 0)
+            first = one.index if one.actor in self.uncounted else 0
+            expected = counts.get(one.actor, self.counts.get(one.actor, first))
             if one.index != expected:
                 return (
                     f"entry {entry.position} is delivery {one.index} of {one.actor}, "
                     f"{expected} is the next"
                 )
-            self.counts[one.actor] = expected + 1
+            counts[one.actor] = expected + 1
         for actor in unaddressed(entry):
             return f"entry {entry.position} moves units of {actor} and is not addressed to it"
+        self.counts |= counts
         self.log = self.log.append(log.leaf_hash(line)).written()
         self.said[entry.position], self.roots[self.log.size] = digest(line), self.log.root()
         return None

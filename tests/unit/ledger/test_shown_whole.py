@@ -54,6 +54,20 @@ def test_the_first_delivery_that_is_read_says_how_many_there_were() -> None:
     assert read.log.root() == grown(12).root(), "what is wrong is not taken"
 
 
+def test_of_an_entry_that_is_wrong_nothing_is_counted() -> None:
+    read = whole()
+    found = read.take(entry(10, (GHANA, 7), (SWISS, 3)), b"10")
+    assert found == "entry 10 is delivery 3 of CHE01/CHE, 0 is the next"
+    assert read.counts == {}
+    assert read.take(entry(10, (GHANA, 7), (SWISS, 0)), b"10") is None
+    assert read.counts == {GHANA: 8, SWISS: 1}
+
+
+def test_an_actor_that_is_addressed_twice_has_two_deliveries() -> None:
+    found = whole().take(entry(10, (GHANA, 7), (GHANA, 7)), b"10")
+    assert found == "entry 10 is delivery 7 of GHA01/GHA, 8 is the next"
+
+
 def test_whoever_is_admitted_meanwhile_has_had_no_delivery() -> None:
     assert whole().take(entry(10, (SWISS, 0)), b"10") is None
     found = whole().take(entry(10, (SWISS, 3)), b"10")
