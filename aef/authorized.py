@@ -9,14 +9,11 @@ Elsewhere: rows about the same units (`consistency`).
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from aef.findings import AefFinding, Code, Unchecked
+from aef.lines import Line
 from aef.reading import Reading
 from aef.tables import ActionRow, AuthorizationRow, EntityRow, HoldingRow
-
-if TYPE_CHECKING:
-    from aef.consistency import Line
 
 __all__ = ["Authorized"]
 
@@ -60,7 +57,7 @@ class Authorized:
             return own
         return self._of.get((row.first_party or "", row.authorization), own)
 
-    def sectors(self, line: "Line") -> tuple[str, str] | None:
+    def sectors(self, line: Line) -> tuple[str, str] | None:
         """Sectors and activity types of a row's units, in one order; `None` if nobody says."""
         versions = self.find(line.reading, line.row)
         if not versions:

@@ -8,18 +8,19 @@ none of the workbooks has, it says that it could not be made; a check that was n
 
 II07, and that a row agrees with its own identifiers, is `checking`'s matter.
 
-Elsewhere: blocks and underlying units (`blocks`), which submissions count (`versions`), transfers
-against acquisitions (`matching`).
+Elsewhere: rows with their blocks (`lines`), blocks and underlying units (`blocks`), which
+submissions count (`versions`), transfers against acquisitions (`matching`).
 """
 
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from aef.authorized import Authorized
-from aef.blocks import Alignment, Span, alignments_of, span_of
+from aef.blocks import Alignment, alignments_of
 from aef.findings import AefFinding, Code, Unchecked
+from aef.lines import Line, by_series, lines_of
 from aef.matching import matched
 from aef.nomenclature import Nomenclature
 from aef.reading import Reading
@@ -33,30 +34,11 @@ VALUES_MAX = 50
 ENDED = frozenset({"Use", "Cancellation", "Voluntary Cancellation"})
 
 
-class Line(NamedTuple):
-    """A row with its block, and where it stands."""
-
-    span: Span
-    row: Any
-    table: type[Any]
-    number: int
-    reading: Reading
-
-    def found(self, code: Code, name: str, detail: str) -> AefFinding:
-        """A finding at a field of it."""
-        return self.reading.at(code, self.table, self.number, name, detail)
-
-    def named(self) -> str:
-        """The row, for people."""
-        place = self.reading.places[self.table]
-        return f"{self.reading.file} {place.sheet} row {place.rows[self.number]}"
-
-
 def check_together(
     readings: Sequence[Reading], nomenclature: Nomenclature
 ) -> tuple[list[AefFinding], list[Unchecked]]:
     """What is wrong with these submissions as one body of reports."""
-    lines = list(_lines(readings))
+    lines = list(lines_of(readings))
     authorized = Authorized(readings)
     found: list[AefFinding] = [
         *authorized.not_taking_part(readings),
@@ -73,24 +55,6 @@ def check_together(
     return [*found, *wrong, *unequal], [*unchecked, *unmatched]
 
 
-def _lines(readings: Sequence[Reading]) -> Iterator[Line]:
-    for reading in readings:
-        for table in (ActionRow, HoldingRow):
-            for index, row in enumerate(reading.aef.rows(table)):
-                span = span_of(row)
-                if span is not None:
-                    yield Line(span, row, table, index, reading)
-
-
-def _by_series(lines: Sequence[Line]) -> Iterator[list[Line]]:
-    """Lines that may share units, by their first serial."""
-    groups: dict[tuple[str, str, int], list[Line]] = defaultdict(list)
-    for line in lines:
-        groups[line.span[:3]].append(line)
-    for group in groups.values():
-        yield sorted(group, key=lambda line: line.span.first)
-
-
 def _same(
     lines: Sequence[Line],
     code: Code,
@@ -101,7 +65,7 @@ def _same(
 ) -> Iterator[AefFinding]:
     """What must be the same for all rows about one unit: each row that differs is told once."""
     shown = words or (lambda line: _words(of(line)))
-    for group in _by_series(lines):
+    for group in by_series(lines):
         open_: dict[tuple[Hashable, str], Line] = {}  # of each, the row that reaches furthest
         for line in group:
             value = of(line)
@@ -178,7 +142,7 @@ def _held_twice(lines: Sequence[Line]) -> Iterator[AefFinding]:
     """At the end of a year a unit is held once, whoever holds it."""
     held = [line for line in lines if line.table is HoldingRow]
     for year in sorted({_year(line) for line in held}):
-        for group in _by_series([line for line in held if _year(line) == year]):
+        for group in by_series([line for line in held if _year(line) == year]):
             furthest: dict[str, Line] = {}
             for line in group:
                 for one in furthest.values():
@@ -198,7 +162,7 @@ def _ended_and_held(lines: Sequence[Line]) -> Iterator[AefFinding]:
         if line.table is ActionRow and line.row.type in ENDED and line.row.at is not None
     ]
     held = [line for line in lines if line.table is HoldingRow]
-    for group in _by_series([*ended, *held]):
+    for group in by_series([*ended, *held]):
         gone: list[Line] = []
         kept: list[Line] = []
         for line in group:

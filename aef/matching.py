@@ -19,15 +19,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from aef.findings import AefFinding, Code, Unchecked
+from aef.lines import Line
 from aef.reading import Reading
 from aef.tables import ActionRow
 from ledger.blocks import subtract
-
-if TYPE_CHECKING:
-    from aef.consistency import Line
 
 __all__ = ["DAYS_TOLERATED", "matched"]
 
@@ -53,13 +51,13 @@ class Pair(NamedTuple):
 class Side:
     """A row of one of the two, and the units of it that the other's rows do not account for yet."""
 
-    line: "Line"
+    line: Line
     day: date
     left: list[Range]
 
 
 def matched(
-    lines: Sequence["Line"], readings: Sequence[Reading]
+    lines: Sequence[Line], readings: Sequence[Reading]
 ) -> tuple[list[AefFinding], list[Unchecked]]:
     """What does not agree between the reports of two Parties, and what could not be looked at."""
     sent: dict[Pair, list[Side]] = defaultdict(list)

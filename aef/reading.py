@@ -18,6 +18,7 @@ from aef.columns import Column, Need, columns_of
 from aef.findings import AefFinding, Code, Findings
 from aef.nomenclature import Nomenclature, folded
 from aef.tables import (
+    PUBLIC,
     SHEETS,
     SUMMARY,
     ActionRow,
@@ -28,7 +29,6 @@ from aef.tables import (
     SubmissionRow,
 )
 from aef.values import read_cell
-from aef.writing import PUBLIC
 
 __all__ = ["Reading", "read_workbook"]
 

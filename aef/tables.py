@@ -15,6 +15,7 @@ from typing import Any
 from aef.columns import Holds, Need, column
 
 __all__ = [
+    "PUBLIC",
     "SHEETS",
     "SUMMARY",
     "TITLES",
@@ -259,6 +260,8 @@ class EntityRow:
 
 
 SUMMARY = "Summary information"
+PUBLIC = "public"
+"""The edition that the summary names, of a workbook without what is confidential."""
 
 SHEETS: dict[type[Any], str] = {
     SubmissionRow: "Table 1 Submission",

@@ -18,14 +18,13 @@ from aef.columns import Column, Need, columns_of
 from aef.needs import Applies, applies
 from aef.nomenclature import Nomenclature
 from aef.packing import Row, Sheet, pack
-from aef.tables import SHEETS, SUMMARY, TITLES, Aef, SubmissionRow
+from aef.tables import PUBLIC, SHEETS, SUMMARY, TITLES, Aef, SubmissionRow
 from aef.values import written
 from schemas.units import ItmoIdentifier
 
 __all__ = [
     "CONFIDENTIAL",
     "NA",
-    "PUBLIC",
     "Style",
     "in_style",
     "joined",
@@ -34,7 +33,6 @@ __all__ = [
 ]
 
 NA = "NA"
-PUBLIC = "public"
 
 CONFIDENTIAL = frozenset(
     column.technical for table in SHEETS for column in columns_of(table) if column.confidential
