@@ -25,7 +25,7 @@ from aef.findings import AefFinding, Code, Unchecked
 from aef.lines import Line
 from aef.reading import Reading
 from aef.tables import ActionRow
-from ledger.blocks import subtract
+from ledger.blocks import Range, overlaps, quantity, subtract
 
 __all__ = ["DAYS_TOLERATED", "matched"]
 
@@ -34,7 +34,6 @@ DAYS_TOLERATED = 1
 
 SENT = frozenset({"First transfer", "Transfer"})
 RECEIVED = "Acquisition"
-Range = tuple[int, int]
 
 
 class Pair(NamedTuple):
@@ -130,10 +129,10 @@ def _near(one: Side, ordered: list[Side], reach: list[int], limit: int | None) -
 
 
 def _common(some: list[Range], others: list[Range]) -> Iterator[Range]:
-    for first, last in some:
-        for low, high in others:
-            if low <= last and first <= high:
-                yield max(first, low), min(last, high)
+    for one in some:
+        for other in others:
+            if overlaps(one, other):
+                yield max(one[0], other[0]), min(one[1], other[1])
 
 
 def _without(some: list[Range], parts: list[Range]) -> list[Range]:
@@ -143,6 +142,5 @@ def _without(some: list[Range], parts: list[Range]) -> list[Range]:
 def _serials(ranges: Sequence[Range]) -> str:
     """Serials in words; of many ranges the first few."""
     shown = ", ".join(f"{first}-{last}" for first, last in ranges[:3])
-    units = sum(last - first + 1 for first, last in ranges)
     more = f" and {len(ranges) - 3} more" if len(ranges) > 3 else ""
-    return f"serials {shown}{more} ({units})"
+    return f"serials {shown}{more} ({quantity(ranges)})"
