@@ -31,7 +31,13 @@ __all__ = ["check_together"]
 VALUES_MAX = 50
 """Different values of one unit that are kept to compare with; by then every further row differs."""
 
+LINES_MAX = 100
+"""Lines that one is compared with, of those that may be alike: a workbook in which all rows are
+about the same units would be compared with itself row by row. No honest report has as many.
+"""
+
 ENDED = frozenset({"Use", "Cancellation", "Voluntary Cancellation"})
+"""Types of action after which nobody holds the units."""
 
 
 def check_together(
@@ -134,7 +140,7 @@ def _actions_twice(lines: Sequence[Line]) -> Iterator[AefFinding]:
             if len(row.at) == 10 or len(other.row.at) == 10:
                 yield line.found(Code.LIKELY_TWICE, "at", f"as in {other.named()}")
                 break
-        if len(seen[key]) < 100:
+        if len(seen[key]) < LINES_MAX:
             seen[key].append(line)
 
 
@@ -166,8 +172,8 @@ def _ended_and_held(lines: Sequence[Line]) -> Iterator[AefFinding]:
         gone: list[Line] = []
         kept: list[Line] = []
         for line in group:
-            gone = [one for one in gone if one.span.last >= line.span.first][-100:]
-            kept = [one for one in kept if one.span.last >= line.span.first][-100:]
+            gone = [one for one in gone if one.span.last >= line.span.first][-LINES_MAX:]
+            kept = [one for one in kept if one.span.last >= line.span.first][-LINES_MAX:]
             others = gone if line.table is HoldingRow else kept
             for one in others:
                 holding, end = (line, one) if line.table is HoldingRow else (one, line)
