@@ -25,7 +25,7 @@ from hub.guard import Guard
 from hub.recovering import begin_recovery
 from runtime.store import open_store
 from schemas.envelope import EnvelopeError, open_envelope
-from schemas.identifiers import Actor, Participant
+from schemas.identifiers import HUB_ACTOR, Participant
 
 __all__ = ["can_be_set_back", "set_back"]
 
@@ -66,7 +66,7 @@ async def _there(world: World, voice: Voice, participant: Participant) -> set[in
             manifest = open_envelope(body).manifest
         except EnvelopeError:
             continue
-        if manifest.sender == Actor("HUB") and manifest.sequence is not None:
+        if manifest.sender == HUB_ACTOR and manifest.sequence is not None:
             found.add(manifest.sequence)
     return found
 
