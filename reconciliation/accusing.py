@@ -24,16 +24,24 @@ from ledger.shown import open_head
 from reconciliation import past, tables
 from runtime.errors import LocalProtocolError
 from runtime.journal import received_range
-from runtime.places import Place, hub_said, is_before, last_before
+from runtime.places import Place, hub_line, hub_said, is_before, last_before
 from runtime.store import Session
 from runtime.tables import inbox, messages
 from schemas.directory import Genesis, parse_act
 from schemas.effects import DirectoryEffect
-from schemas.envelope import digest, open_envelope
+from schemas.envelope import digest
 from schemas.evidence import Said, Trust
 from schemas.identifiers import HUB_ACTOR, REC, REC_ACTOR, Actor, Digest
 from schemas.limits import EVIDENCE_BYTES_MAX
-from schemas.messages import Checkpoint, Enclosure, Entry, Malformed, Message, parse_message
+from schemas.messages import (
+    Checkpoint,
+    Enclosure,
+    Entry,
+    Malformed,
+    Message,
+    Statement,
+    parse_message,
+)
 from schemas.misbehaviour import ENVELOPES_MAX, Frontier, Misbehaviour
 
 __all__ = ["NamedAlarm", "Proof", "alarms_named", "gather", "prove"]
@@ -113,7 +121,7 @@ async def gather(session: Session, place: Place, misnumbered: Actor | None = Non
         raise LocalProtocolError("the log's first entry has not come: there is nothing to hold to")
     (first,) = await hub_said(session, [digests[0]])
     genesis = _genesis(first)
-    line = await _line(session, place)
+    line = await hub_line(session, place)
     said = parse_message(line)
     since = await _measure(session, said, place, misnumbered)
     begin, head, size = await _beginning(session, genesis, since, _oldest(said))
@@ -141,11 +149,6 @@ def _genesis(first: Said) -> Genesis:
 # --- the run ------------------------------------------------------------------------------------
 
 
-async def _line(session: Session, place: Place) -> bytes:
-    (body,) = await received_range(session, HUB_ACTOR, place.sequence, place.sequence)
-    return open_envelope(body).lines[place.line]
-
-
 async def _measure(
     session: Session, said: Message, place: Place, misnumbered: Actor | None
 ) -> Place | None:
@@ -170,8 +173,7 @@ def _oldest(said: Message) -> int | None:
         statement = parse_message(said.body.line.encode()).body
     except Malformed:
         return None
-    size: int | None = getattr(statement, "size", None)
-    return size
+    return statement.size if isinstance(statement, Statement) else None
 
 
 async def _beginning(
@@ -182,7 +184,7 @@ async def _beginning(
     """
     head = await last_before(session, "checkpoint", since) if since else None
     while head is not None:
-        body: Checkpoint = parse_message(await _line(session, head)).body
+        body: Checkpoint = parse_message(await hub_line(session, head)).body
         size = await _borne_out(session, genesis, body)
         if size is not None and (oldest is None or size <= oldest):
             return Place(head.sequence, head.line + 1), body, size

@@ -17,13 +17,13 @@ from ledger.growth import Growth
 from registry import tables
 from runtime.errors import LocalProtocolError
 from runtime.journal import kept_line, received_range, said_lines
-from runtime.places import Place, hub_said, is_before, last_before
+from runtime.places import Place, hub_line, hub_said, is_before, last_before
 from runtime.store import Session
 from runtime.tables import dead_letters, messages
-from schemas.envelope import EnvelopeError, digest, open_envelope, open_manifest
+from schemas.envelope import EnvelopeError, digest, open_manifest
 from schemas.evidence import Said, Trust
 from schemas.findings import Reason
-from schemas.identifiers import HUB_ACTOR, Actor, Digest, Participant
+from schemas.identifiers import HUB, HUB_ACTOR, Actor, Digest, Participant
 from schemas.messages import Checkpoint, Enclosure, Entry, Message, parse_message
 from schemas.misbehaviour import Frontier, Misbehaviour
 
@@ -87,9 +87,8 @@ async def _beginning(session: Session, place: Place) -> tuple[Place, Checkpoint 
     head = await last_before(session, "checkpoint", entry) if entry else None
     if head is None:
         return Place(1, 0), None
-    (body,) = await received_range(session, HUB_ACTOR, head.sequence, head.sequence)
-    line = open_envelope(body).lines[head.line]
-    return Place(head.sequence, head.line + 1), parse_message(line).body
+    body: Checkpoint = parse_message(await hub_line(session, head)).body
+    return Place(head.sequence, head.line + 1), body
 
 
 async def _trees(session: Session, head: Checkpoint) -> tuple[Frontier, ...]:
@@ -175,7 +174,7 @@ async def _said_or_shown(
     """
     found: dict[Digest, Said] = {}
     for kept in await said_lines(session, wanted):
-        if kept.author != HUB_ACTOR and kept.recipient == "HUB":
+        if kept.author != HUB_ACTOR and kept.recipient == HUB:
             manifest, line = await kept_line(session, kept)
             found[kept.digest] = Said(manifest=manifest.decode(), line=line.decode())
     for which in (messages.c.conversation == conversation, messages.c.conversation != conversation):

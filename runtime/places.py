@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
-from runtime.journal import kept_line, said_lines
+from runtime.journal import kept_line, received_range, said_lines
 from runtime.store import Session
 from runtime.tables import messages
+from schemas.envelope import open_envelope
 from schemas.evidence import Said
 from schemas.identifiers import HUB_ACTOR, Digest
 
-__all__ = ["Place", "hub_said", "is_before", "last_before"]
+__all__ = ["Place", "hub_line", "hub_said", "is_before", "last_before"]
 
 
 class Place(NamedTuple):
@@ -48,6 +49,12 @@ async def last_before(session: Session, type_: str, place: Place) -> Place | Non
     )
     row = (await session.execute(statement)).one_or_none()
     return Place(row.sequence, row.line) if row else None
+
+
+async def hub_line(session: Session, place: Place) -> bytes:
+    """The message that stands at a place, as it came; it must have come."""
+    (body,) = await received_range(session, HUB_ACTOR, place.sequence, place.sequence)
+    return open_envelope(body).lines[place.line]
 
 
 async def hub_said(session: Session, digests: Iterable[Digest]) -> list[Said]:
