@@ -170,13 +170,13 @@ def first_transfers(entry: Entry, recorded: Mapping[Version, Recorded]) -> Itera
         known = recorded.get((effect.key.party, ref.id, ref.version)) if ref else None
         to = position if fresh else _target(entry, effect)
         subtype = _subtype(entry, effect.key.party, attributes, to, known)
-        early = known is not None and subtype is Subtype.AUTHORIZATION
+        early = known if subtype is Subtype.AUTHORIZATION else None
         yield FirstTransfer(
             units=Units(key=effect.key, first=effect.first, last=effect.last),
             subtype=subtype,
             authorization=ref,
             at=entry.at,
-            occurred_at=known.at if early and known is not None else entry.at,
+            occurred_at=early.at if early is not None else entry.at,
         )
 
 

@@ -29,7 +29,6 @@ from schemas.identifiers import Actor, Instant, Participant, PartyCode, Transact
 from schemas.messages import Entry
 from schemas.units import (
     FINAL_KINDS,
-    Attributes,
     Cancellation,
     ItmoIdentifier,
     Kind,
@@ -165,7 +164,7 @@ class Year:
             yield replace(row, type="Transfer", acquiring=None if to == ADMINISTRATOR else to)
 
     def _row(self, entry: Entry, move: Move, subtype: str | None) -> ActionRow:
-        block = self._block(move, move.attributes)
+        block = self._block(move)
         return ActionRow(at=_milliseconds(entry.at), subtype=subtype, **block)
 
     def _user(self, mark: UseMark, move: Move) -> dict[str, Any]:
@@ -194,13 +193,14 @@ class Year:
             and block.attributes.use is None
         ]
         for block in _joined(there):
-            yield HoldingRow(**self._block(block, block.attributes))
+            yield HoldingRow(**self._block(block))
 
     # --- what both have ---------------------------------------------------------------------------
 
-    def _block(self, units: Units | Block, attributes: Attributes) -> dict[str, Any]:
+    def _block(self, units: Move | Block) -> dict[str, Any]:
         """The members that a block has in table 3 and in table 4."""
-        key, ref = units.key, attributes.authorization
+        key, attributes = units.key, units.attributes
+        ref = attributes.authorization
         assert ref is not None
         known = self.recorded.get((key.party, ref.id, ref.version))
         registry, offset = attributes.underlying_registry, attributes.underlying_offset
