@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 
+from ledger.asking import Policy
 from ledger.moves import MOVES, Realm, realm_of, targets
 from schemas.findings import Reason
 from schemas.identifiers import AccountNumber, Actor
@@ -67,6 +68,12 @@ ELSEWHERE = {
     ("replenishment", "international"): Reason.ADMINISTRATOR_ONLY,
     ("administrative-cancellation", "Party"): Reason.ADMINISTRATOR_ONLY,
     ("administrative-cancellation", "international"): Reason.ADMINISTRATOR_ONLY,
+    ("cer-entry", "Party"): Reason.KEY_WRONG,
+    ("cer-entry", "international"): Reason.KEY_WRONG,
+    ("cer-transfer", "Party"): Reason.KEY_WRONG,
+    ("cer-transfer", "international"): Reason.KEY_WRONG,
+    ("cer-use", "Party"): Reason.KEY_WRONG,
+    ("cer-use", "international"): Reason.KEY_WRONG,
 }
 """What is found when an action is asked for in a realm that does not have it."""
 
@@ -113,7 +120,8 @@ def asked(
         attributes=Attributes() if action in MAKING else None,
         itmo_first=1 if action == "first-transfer" and key == U else None,
     )
-    found = World().examine(author, proposal(action, one, **members))
+    world = World(policy=Policy(mechanism_passes_all=True))  # a section gives to the mechanism's
+    found = world.examine(author, proposal(action, one, **members))
     return left, entered, [(f.reason, f.field) for f in found]
 
 
