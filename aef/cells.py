@@ -8,7 +8,7 @@ with it every entity, is refused; a row is given away before the next one is kep
 not what it should be raises `Spoiled`, with code and place, and never anything else.
 
 What a cell holds is told as it stands there: text, the digits of a number, a date where the number
-format says so, a formula, an error. ADR 0023 says why this is not a library's work.
+format says so, a formula, an error. ADR 0022 says why this is not a library's work.
 
 Elsewhere: what the cells mean (`values`), which sheets and columns there are (`reading`).
 """
