@@ -20,10 +20,10 @@ from runtime.program import Batch, Heard
 from runtime.store import Session
 from schemas.envelope import digest
 from schemas.findings import Finding
-from schemas.identifiers import HUB_ACTOR, Actor, Digest, TransactionId
+from schemas.identifiers import HUB_ACTOR, Actor, TransactionId
 from schemas.messages import Entry, parse_message
 
-__all__ = ["due", "hear_again", "load_outcomes"]
+__all__ = ["hear_again", "load_outcomes"]
 
 OUTCOMES = {"notice", "status", "evidence-part"}
 """What is said to the author of a message when it does not become an entry."""
@@ -57,15 +57,15 @@ def hear_again(facts: HubFacts, heard: Heard, outcome: Outcome, batch: Batch) ->
     if outcome.entry is None or outcome.entry.state is None:
         return []
     known = facts.transactions[TransactionId(heard.message.conversation)]
-    for actor in due(outcome.entry, known, heard.digest, heard.author):
+    for actor in _due(outcome.entry, known, heard):
         if actor.participant not in outcome.passed_on_to:
             pass_on(heard.manifest, heard.line, actor, known.id, batch)
     return []
 
 
-def due(entry: Entry, known: Transaction, said: Digest, author: Actor) -> Iterable[Actor]:
+def _due(entry: Entry, known: Transaction, heard: Heard) -> Iterable[Actor]:
     """Whom the cause of an entry is passed on to (rules 5.7, 5.9, 5.10, 5.14)."""
-    if said != known.message and author != known.proposer:
+    if heard.digest != known.message and heard.author != known.proposer:
         return [known.proposer]
     if entry.state in {"cleared", "withdrawn"}:
         return [known.acquirer] if known.acquirer is not None else []

@@ -163,12 +163,6 @@ def recover(
     undo: Annotated[
         bool, typer.Option("--undo", help="Have it start as ever, while nothing has come back yet.")
     ] = False,
-    without: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A participant that is gone: not waited for, and heard no more. May repeat."
-        ),
-    ] = None,
 ) -> None:
     """Have a hub whose database is older than what it has sent be given back what it lacks, when it
     starts next; show log and anchor, size and root.
@@ -177,12 +171,9 @@ def recover(
     async def work() -> dict[str, Head]:
         loaded = load_settings(HubDaemonSettings, settings)
         async with open_database(loaded) as store:
-            if undo and without:
-                raise LocalProtocolError("--undo and --without do not go together")
             if undo:
                 return {"log": await undo_recovery(store)}
-            gone = [_participant(name) for name in without or ()]
-            grown, held = await begin_recovery(store, _guard(loaded), gone)
+            grown, held = await begin_recovery(store, _guard(loaded))
             return {"anchor": held, "log": grown}
 
     for name, head in guarded(lambda: asyncio.run(work())).items():
@@ -252,13 +243,6 @@ def broker_definitions(
         typer.echo(json.dumps(document, indent=1))
 
     guarded(work)
-
-
-def _participant(name: str) -> Participant:
-    try:
-        return Participant(name)
-    except ValueError as error:
-        raise LocalProtocolError(f"--without {name}: {error}") from None
 
 
 def _guard(settings: HubDaemonSettings) -> Guard:

@@ -14,7 +14,6 @@ from hub import acts, evidence_answers, rules, saving, storage
 from hub.again import hear_again, load_outcomes
 from hub.deadlines import STALL_SECONDS, decide_tick, held_since
 from hub.guard import NO_LOG, Guard
-from hub.leaving import load_returning
 from hub.reach import (
     approvals_named,
     cases_named,
@@ -82,15 +81,8 @@ class Hub:
 
     @property
     def greets(self) -> tuple[Participant, ...]:
-        """Everybody who is not left out, to be given back what is lost; otherwise nobody."""
-        if self._recovery is None:
-            return ()
-        return tuple(sorted(self._recovery.directory.members.keys() - self.left_out))
-
-    @property
-    def left_out(self) -> frozenset[Participant]:
-        """Without whom an operator has it go on."""
-        return self._kept.left_out if self._kept else frozenset()
+        """Everybody, to be given back what is lost; otherwise nobody."""
+        return tuple(sorted(self._recovery.directory.members)) if self._recovery else ()
 
     @property
     def kept(self) -> Kept:
@@ -116,8 +108,7 @@ class Hub:
         base = await get_mark(session, RECOVERING)
         if base:
             self._guard.require_key(kept.directory.genesis)
-            back = await load_returning(session)
-            self._recovery = Recovery(kept, self._guard, self._settings.policy, base, back)
+            self._recovery = Recovery(kept, self._guard, self._settings.policy, base)
         else:
             await self._guard.check(session, kept.directory.genesis, kept.log)
             self._recovery = None

@@ -21,14 +21,13 @@ proposals (`causes`), what others had said (`words`) and say once more (`again`)
 (`owing`), the anchor (`guard`).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from hub import saving, storage, tail
 from hub.ahead import Ahead
 from hub.causes import Causes
 from hub.guard import NO_LOG, RUNBOOK, Guard, Head, Refusal, bring, refused, root_at
-from hub.leaving import are_back, leave_out, stay_away
 from hub.owing import say_what_is_owed
 from hub.reach import approvals_counted, spans_moved
 from hub.state import HubFacts, Kept, facts_of
@@ -54,12 +53,9 @@ TAKEN_MAX = 200
 Lines = Sequence[tuple[Message, bytes]]
 
 
-async def begin_recovery(
-    store: Store, guard: Guard, without: Collection[Participant] = ()
-) -> tuple[Head, Head]:
-    """Have the hub recover when it starts next, and wait for everybody but these; gives the log as
-    it is, and what the anchor says. The hub must not run. A recovery that has begun goes on as it
-    was begun, but for whom it leaves out.
+async def begin_recovery(store: Store, guard: Guard) -> tuple[Head, Head]:
+    """Have the hub recover when it starts next; gives the log as it is, and what the anchor says.
+    The hub must not run. A recovery that has begun goes on as it was begun.
     """
     await store.lock_writer()
     async with store.transaction() as session:
@@ -70,23 +66,9 @@ async def begin_recovery(
         held = guard.read(kept.directory.genesis)
         if kept.log.size >= held.size:
             await guard.compare(session, held, kept.log)
-        base = await get_mark(session, RECOVERING) or kept.log.size
-        await set_mark(session, RECOVERING, base)
-        await leave_out(session, kept, without, base)
-        if without:
-            await _forget_what_contradicts(session, kept.log.size)
+        if not await get_mark(session, RECOVERING):
+            await set_mark(session, RECOVERING, kept.log.size)
     return Head.of(kept.log), held
-
-
-async def _forget_what_contradicts(session: Session, size: int) -> None:
-    """What contradicts the log came back from somebody who may be left out now; otherwise it comes
-    back once more.
-    """
-    await tail.forget_entries(session, size)
-    for head in await tail.load_heads(session, size):
-        root = await root_at(session, head.size)
-        if root is None or root.hex() != head.root:
-            await tail.forget_head(session, head)
 
 
 async def undo_recovery(store: Store) -> Head:
@@ -106,7 +88,6 @@ async def undo_recovery(store: Store) -> Head:
                 f"or bring another copy of the database; {RUNBOOK}",
             )
         await set_mark(session, RECOVERING, 0)
-        await stay_away(session)
     return Head.of(kept.log)
 
 
@@ -123,27 +104,16 @@ class Awaited(NamedTuple):
 
 
 class Recovery:
-    """Brings back the tail of a log; `base` is the size that it had when that began, `returning`
-    that from which on somebody was left out who is waited for now.
-    """
+    """Brings back the tail of a log; `base` is the size that it had when that began."""
 
-    def __init__(
-        self,
-        kept: Kept,
-        guard: Guard,
-        policy: Policy,
-        base: int,
-        returning: dict[Participant, int] | None = None,
-    ) -> None:
+    def __init__(self, kept: Kept, guard: Guard, policy: Policy, base: int) -> None:
         self._ahead = Ahead(kept.directory, kept.acts)
         self._kept = kept
         self._guard = guard
         self._policy = policy
         self._base = base
-        self._returning = returning or {}
         self._causes = Causes()
-        first = min([base, *self._returning.values()])
-        self._words = Words(first, self._causes, kept.left_out)
+        self._words = Words(base, self._causes)
         self._awaited: Awaited | None = None
         self._looked = False
         """Whether all that was given back was found to be there."""
@@ -163,6 +133,7 @@ class Recovery:
 
     async def keep(self, session: Session, said: Sequence[Heard]) -> None:
         """Envelopes of the hub's have come back with these messages."""
+        self._looked = False
         await tail.keep(session, said)
 
     async def step(self, session: Session, batch: Batch, others: Others) -> HubFacts:
@@ -249,14 +220,11 @@ class Recovery:
         somebody has not sent again yet what it had said.
         """
         if self._awaited is not None:
-            author = self._awaited.author
-            if author.participant in self._kept.left_out:
-                raise refused(Refusal.LACKING, _away(self._awaited))
-            if author in others.whole:
+            if self._awaited.author in others.whole:
                 raise refused(Refusal.LACKING, _gone(self._awaited))
             return False
-        if not self._looked:  # nothing comes back while nobody is waited for
-            lost = await _still_lacking(session, facts, aim, self._kept.left_out)
+        if not self._looked:
+            lost = await _still_lacking(session, facts, aim)
             if lost is not None:
                 raise refused(Refusal.LACKING, f"everybody gave back what they keep, and {lost}")
             self._looked = True
@@ -265,9 +233,7 @@ class Recovery:
     async def _end(self, session: Session, facts: HubFacts, batch: Batch) -> None:
         """Go on."""
         await self._guard.check(session, facts.directory.genesis, facts.log)
-        first = dict.fromkeys(facts.directory.members.keys() - self._kept.left_out, self._base)
-        await say_what_is_owed(session, facts, first | self._returning, self._causes, batch)
-        await are_back(session)
+        await say_what_is_owed(session, facts, self._base, self._causes, batch)
         await _end_answers(session, self._kept)
         await set_mark(session, RECOVERING, 0)
         await set_mark(session, RECOVERED, 1)
@@ -282,15 +248,6 @@ def _gone(awaited: Awaited) -> str:
     return (
         f"entry {awaited.position} begins {awaited.transaction}, and its proposal is with nobody "
         f"any more: {author} has sent again all that it keeps. {bring(author)}"
-    )
-
-
-def _away(awaited: Awaited) -> str:
-    """Nobody has a proposal whose author is left out."""
-    author = awaited.author
-    return (
-        f"entry {awaited.position} begins {awaited.transaction}, and its proposal is with "
-        f"{author}, if with anybody: recover with {author.participant}; {RUNBOOK}"
     )
 
 
@@ -350,9 +307,7 @@ async def _take_heads(session: Session, facts: HubFacts) -> None:
     await tail.forget_heads(session, heads)
 
 
-async def _still_lacking(
-    session: Session, facts: HubFacts, aim: Head, left_out: frozenset[Participant]
-) -> str | None:
+async def _still_lacking(session: Session, facts: HubFacts, aim: Head) -> str | None:
     """What nobody has given back and somebody was sent; None when there is nothing."""
     size = facts.log.size
     entry, head = await tail.first_left(session)
@@ -365,8 +320,6 @@ async def _still_lacking(
     journal = Journal(HUB)
     await journal.load(session)
     for (sender, recipient), beyond in sorted(journal.ahead.items()):
-        if recipient in left_out:
-            continue
         free = journal.sent(sender, recipient) + 1
         return f"{recipient} has our envelope {min(beyond)} and not {free}, before it; {RUNBOOK}"
     return None

@@ -37,16 +37,13 @@ class Showing:
     signer: jws.Signer
 
     def choose(self, kept: Kept, owed: Collection[Participant], now: Instant) -> list[Participant]:
-        """Who is shown a checkpoint now: whoever is owed one, or has not seen one for long, but for
-        those left out. What was shown later than now was shown before the clock was set back, and
-        nobody knows when.
+        """Who is shown a checkpoint now: whoever is owed one, or has not seen one for long. What
+        was shown later than now was shown before the clock was set back, and nobody knows when.
         """
         soon = Instant.of(now.moment() - timedelta(seconds=self.seconds))
         late = Instant.of(now.moment() - timedelta(seconds=self.heartbeat_seconds))
         chosen = []
         for participant in kept.directory.members:
-            if participant in kept.left_out:
-                continue
             shown = kept.shown_at.get(participant)
             if shown is not None and shown > now:
                 shown = late

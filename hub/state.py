@@ -146,8 +146,6 @@ class Kept:
     """Whether the hub was not consuming at some time since the last look at the clock."""
     wanted: dict[Digest, Wanted] = field(default_factory=dict)
     """Evidence that was asked for, by the request's digest, in the order of turns."""
-    left_out: frozenset[Participant] = frozenset()
-    """To whom nothing is said and of whom nothing is heard."""
     recovered: bool = False
     """Whether the hub has recovered once: what it hears may have been heard before."""
 

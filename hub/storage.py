@@ -14,7 +14,6 @@ from sqlalchemy import BigInteger, Text, and_, bindparam, cast, func, or_, selec
 
 from hub import tables
 from hub.entries import OVERDUE
-from hub.leaving import load_left_out
 from hub.state import Case, Kept, StatementRow, Transaction, Wanted
 from hub.tail import RECOVERED
 from ledger import log
@@ -88,7 +87,6 @@ async def load_kept(session: Session) -> Kept | None:
         kept.shown[participant] = await get_mark(session, f"shown {participant}")
     kept.owed = frozenset(p for p, shown in kept.shown.items() if shown < kept.log.size)
     kept.recovered = bool(await get_mark(session, RECOVERED))
-    kept.left_out = frozenset(await load_left_out(session))
     turn = await get_mark(session, "last_turn")
     kept.last_turn = _instant(turn) if turn else None
     kept.next_deadline = await next_deadline(session)

@@ -34,7 +34,6 @@ __all__ = [
     "first_left",
     "forget_back",
     "forget_entries",
-    "forget_head",
     "forget_heads",
     "is_untouched",
     "keep",
@@ -162,12 +161,6 @@ async def contradicted(session: Session, size: int) -> int | None:
 async def forget_entries(session: Session, size: int) -> None:
     """The log has these."""
     await session.execute(tail.delete().where(tail.c.kind == ENTRY, tail.c.number < size))
-
-
-async def forget_head(session: Session, head: Head) -> None:
-    """Whoever gave this one back is left out."""
-    one = and_(tail.c.kind == HEAD, tail.c.number == head.size, tail.c.digest == head.root)
-    await session.execute(tail.delete().where(one))
 
 
 async def load_heads(session: Session, size: int) -> list[Head]:

@@ -16,7 +16,7 @@ program ends and says what is lacking, and whose.
 Elsewhere: proposals that entries begin with (`causes`), the entries themselves (`recovering`).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -36,7 +36,7 @@ from schemas.envelope import Opened, digest, open_envelope, open_manifest
 from schemas.identifiers import HUB, HUB_ACTOR, REC_ACTOR, Actor, Digest, Participant, TransactionId
 from schemas.messages import Enclosure, Entry, Message, parse_message
 
-__all__ = ["Words", "cause"]
+__all__ = ["Words"]
 
 READ_MAX = 200
 """Entries read in one step."""
@@ -69,15 +69,12 @@ class Parts(NamedTuple):
 
 
 class Words:
-    """Looks through what came back, from a position of the log on; remembers how far it is. Of
-    whoever is left out nothing is asked: it is held to this when it is back.
-    """
+    """Looks through what came back, from a position of the log on; remembers how far it is."""
 
-    def __init__(self, base: int, causes: Causes, left_out: Collection[Participant] = ()) -> None:
+    def __init__(self, base: int, causes: Causes) -> None:
         self.awaited: frozenset[Actor] = frozenset()
         """Who has not sent again all that it ever sent, and had said something that is not here."""
         self._causes = causes
-        self._left_out = frozenset(left_out)
         self._position = base
         self._sequences: dict[Participant, int] = {}
         self._parts: dict[Place, dict[bytes, Parts]] = {}
@@ -141,8 +138,7 @@ class Words:
     def _forget_what_is_here(self, batch: Batch, others: Others) -> None:
         for actor, sequence in list(self._parts):
             applied = batch.sequences.get((actor, HUB), 0)
-            is_here = sequence <= applied or sequence in others.early.get(actor, ())
-            if is_here or actor.participant in self._left_out:
+            if sequence <= applied or sequence in others.early.get(actor, ()):
                 del self._parts[actor, sequence]
 
     # --- what entries name ----------------------------------------------------------------------
@@ -156,9 +152,7 @@ class Words:
         ids = {m.conversation for m in messages if m.body.state is not None}
         known = await storage.load_transactions(session, ids)
         for message in messages:
-            for one, named in _names(message, known):
-                if named.author.participant not in self._left_out:
-                    self._named[one] = named
+            self._named |= dict(_names(message, known))
         self._position += len(messages)
         return len(messages) == READ_MAX
 
@@ -183,7 +177,7 @@ def _names(
 ) -> Iterator[tuple[Digest, Named]]:
     """The messages that an entry rests on."""
     entry: Entry = message.body
-    author = cause(message, known)
+    author = _cause(message, known)
     if author is not None and message.answers is not None:
         yield message.answers, Named(entry.position, message.conversation, "message", author)
     for consent in entry.consents:
@@ -191,7 +185,7 @@ def _names(
         yield consent.message, named
 
 
-def cause(message: Message, known: dict[TransactionId, Transaction]) -> Actor | None:
+def _cause(message: Message, known: dict[TransactionId, Transaction]) -> Actor | None:
     """Who said what caused an entry; None for a deadline or a command."""
     entry: Entry = message.body
     if entry.state is not None:

@@ -48,7 +48,6 @@ class Reconciler:
     packages: tuple[str, ...] = ("runtime", "reconciliation")
     roles = work.COMMANDS
     recovery: Recovery | None = None
-    left_out: frozenset[Participant] = frozenset()
 
     def __init__(
         self, genesis: SignedAct, keyring: Keyring, settings: ReconcilerSettings | None = None

@@ -80,7 +80,6 @@ class Registry:
 
     greets: tuple[Participant, ...] = (HUB, REC)
     recovery: Recovery | None = None
-    left_out: frozenset[Participant] = frozenset()
     packages: tuple[str, ...] = ("runtime", "registry")
     roles: dict[str, str] = {  # noqa: RUF012 - never changed
         **accounts.COMMANDS,

@@ -106,8 +106,6 @@ class Control:
         self._told: dict[Actor, int] = {}
         self.recovering = False
         """Whether nobody is heard, and the hub takes back what it has lost (rule 3.13)."""
-        self.left_out: frozenset[Participant] = frozenset()
-        """Of whom nothing is heard, and to whom nothing is said."""
         self.meet(greets)
 
     def meet(self, peers: Iterable[Participant]) -> None:
@@ -130,7 +128,7 @@ class Control:
         while that is the hub, to which whatever others say may give rise to something new.
         """
         waiting = self.waiting
-        return Everybody() if HUB in waiting or self.recovering else waiting | self.left_out
+        return Everybody() if HUB in waiting or self.recovering else waiting
 
     @property
     def others(self) -> Others:
@@ -276,19 +274,25 @@ class Control:
         """An envelope of our own that was lost, if we miss any there and it is ours indeed.
 
         After a restore the directory may be older than our keys, or empty, so a key that is held
-        here counts as well.
+        here counts as well, if the directory does not know it. One that was withdrawn counts up to
+        where it was: whoever has stolen it must not make up what we said.
         """
         opened = open_envelope(body.envelope.encode())
-        sender = opened.manifest.sender
-        key = directory.any_key(sender, opened.token.kid) or own(sender, opened.token.kid)
-        if sender not in self._actors or key is None:
+        sender, kid, number = opened.manifest.sender, opened.token.kid, opened.manifest.sequence
+        if sender not in self._actors:
             found = finding(Reason.SENDER_UNKNOWN, f"{sender} is no actor of this program")
             raise EnvelopeError(found)
+        if directory.any_key(sender, kid) is None:
+            key = own(sender, kid)
+        else:
+            key = directory.key_for(sender, kid, author.participant, number)
+        if key is None:
+            detail = f"{sender} with key {kid}, envelope {number} to {author.participant}"
+            raise EnvelopeError(finding(Reason.KEY_UNKNOWN, detail))
         verify(opened.token, key)
         if opened.manifest.to != author.participant:
             found = finding(Reason.RECIPIENT_WRONG, f"it was for {opened.manifest.to}")
             raise EnvelopeError(found)
-        number = opened.manifest.sequence
         if sender.participant == HUB and not self.recovering:  # it must be stopped, not helped on
             if number is not None and self._journal.lacks(sender, author.participant, number):
                 replies.behind = f"{author} has our envelope {number}, which is not here"

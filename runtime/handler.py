@@ -18,7 +18,7 @@ what becomes of a message that has no effect (`hearing`), commands (`desk`), sea
 from collections.abc import Sequence
 from typing import Any
 
-from runtime import events, halts, outbox
+from runtime import halts, outbox
 from runtime import journal as journals
 from runtime.arranging import Arranged, arrange
 from runtime.clock import Ids
@@ -71,7 +71,6 @@ class Handler:
             await self.program.start(session)
             await self.sealer.load(session)
             self.halted = await halts.is_halted(session)
-        self.control.left_out = self.program.left_out
         self.control.meet(self.program.greets)
         self.control.recover(recovering=self.program.recovery is not None, anew=True)
 
@@ -129,14 +128,12 @@ class Handler:
         """Put envelopes into order, hear control envelopes, and take back what was lost.
 
         In that order, because a greeting is answered with all that is here, this batch included.
-        What comes from those left out is not kept: once they are back they send it again.
         """
-        left_out = self.program.left_out
         arranged = await arrange(
             session,
             self.journal,
             self.program.directory,
-            [a for a in work.sequenced if a.opened.manifest.sender.participant not in left_out],
+            work.sequenced,
             self.control.unheard,
             work.resume,
             work.until,
@@ -164,9 +161,6 @@ class Handler:
         than control messages have no place in it and are passed over (rule 3.6).
         """
         opened, directory = authentic.opened, self.program.directory
-        if opened.manifest.sender.participant in self.program.left_out:
-            done.batch.log(events.LEFT_OUT_HEARD, actor=opened.manifest.sender)
-            return
         for line in opened.lines:
             try:
                 message = parse_message(line)
@@ -216,10 +210,8 @@ class Handler:
 
     async def _seal(self, session: Session, done: Done) -> None:
         """Seal what was said. A rotation comes last: it is the last envelope under the old key, and
-        names the last sequence to everybody. Whoever is left out is told nothing.
+        names the last sequence to everybody.
         """
-        left_out = self.program.left_out
-        done.batch.said = [said for said in done.batch.said if said.to not in left_out]
         done.sealed, said = self.sealer.seal(done.batch, done.changed)
         done.kept += said
         for actor in done.batch.rotations:
@@ -250,7 +242,6 @@ class Handler:
         for actor in done.batch.rotations:
             self.sealer.rotated(actor)
         self.control.committed(done.replies)
-        self.control.left_out = self.program.left_out
         self.control.meet(self.program.greets)
         self.control.recover(recovering=self.program.recovery is not None, anew=False)
 

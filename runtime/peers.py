@@ -85,7 +85,7 @@ class Peers:
         # Who changed its key answers a hub that recovers in a way that it cannot read: the change
         # must be asked for first.
         waiting = frozenset() if self._control.recovering else self._control.waiting
-        for sender, first, last in self._gaps.due(clock, waiting | self._control.left_out):
+        for sender, first, last in self._gaps.due(clock, waiting):
             self._log.info(events.GAP_ASKED, sender=str(sender), first=first, last=last)
             ask = self._control.ask(sender, first, last)
             self._say(self._voice, sender.participant, "resend", ask, None)

@@ -225,11 +225,6 @@ class Program(Protocol):
         ...
 
     @property
-    def left_out(self) -> frozenset[Participant]:
-        """Of whom nothing is heard, and to whom nothing is said."""
-        ...
-
-    @property
     def directory(self) -> Directory:
         """The directory as of the last commit."""
         ...

@@ -98,7 +98,6 @@ class Toy:
     halts: set[str] = field(default_factory=set)
     greets: tuple[Participant, ...] = ()
     recovery: Recovery | None = None
-    left_out: frozenset[Participant] = frozenset()
     packages: tuple[str, ...] = ("runtime",)
     roles: dict[str, str] = field(default_factory=lambda: {"ask": "operator"})
     seen: int = 0

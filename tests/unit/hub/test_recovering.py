@@ -14,7 +14,6 @@ from sqlalchemy import text
 
 from hub import saving
 from hub.guard import Guard, Head, Refusal
-from hub.leaving import load_left_out, load_returning
 from hub.program import Hub
 from hub.recovering import TAKEN_MAX, begin_recovery, undo_recovery
 from hub.state import Wanted
@@ -30,7 +29,7 @@ from schemas.effects import DirectoryEffect
 from schemas.envelope import digest
 from schemas.evidence import EvidencePart
 from schemas.findings import Reason, finding
-from schemas.identifiers import Participant, TransactionId
+from schemas.identifiers import TransactionId
 from schemas.messages import Checkpoint, Entry, Notice, parse_message
 from tests.cast import (
     CHE,
@@ -170,6 +169,26 @@ async def test_a_hole_in_the_tail_is_told(pair: Pair) -> None:
     why = await pair.refusal()
     assert why.startswith(f"{Refusal.LACKING}: everybody gave back what they keep, and entry ")
     assert f"entry {size + 1} did not come back; entry {size + 2} did" in why
+
+
+async def test_what_comes_back_while_only_a_word_is_awaited_is_looked_at_as_well(
+    pair: Pair,
+) -> None:
+    """Somebody's newer database was brought, and between two steps nobody is waited for."""
+    await pair.given(pair.said)
+    *kept, acceptance = pair.heard
+    await pair.resent(kept)
+    for _ in range(4):
+        await pair.step()
+    assert pair.lacking == {CHE}
+    size = pair.back.hub.kept.log.size
+    last = [one for one in pair.said if is_entry(one)][-1]
+    other = changed(last, lambda _: {"position": size + 3})
+    number = sum(recipient(one) == SWISS for one in pair.said)
+    await pair.given([envelope(SWISS, number + 2, other.message, other.line)])
+    await pair.resent([acceptance])
+    with pytest.raises(LocalProtocolError, match=f"entry {size} did not come back"):
+        await pair.finish()
 
 
 async def test_an_entry_beyond_which_a_head_was_sent_is_missed(pair: Pair) -> None:
@@ -342,41 +361,6 @@ async def test_the_command_is_not_taken_back_once_something_has_come_back(pair: 
         await undone(pair)
 
 
-async def test_whoever_contradicts_the_log_is_left_out(pair: Pair) -> None:
-    """It ends all the same as often as that one is waited for."""
-    first = next(one for one in pair.said if is_entry(one))
-    await pair.resent(pair.heard)
-    await pair.given(one for one in pair.said if recipient(one) != SWISS)
-    for _ in range(3):
-        await pair.step(SWISS)
-    other = changed(first, lambda _: {"position": 2})
-    await pair.given([envelope(SWISS, 1, other.message, other.line)])
-    assert (await pair.refusal()).startswith(f"{Refusal.FORKED}: another entry 2 came back")
-    await told_to_recover(pair, pair.back.anchor, SWISS)
-    await pair.back.restart()
-    batch = await pair.finish()
-    assert pair.back.hub.left_out == {SWISS}
-    assert not any(said.to == SWISS for said in batch.said)
-    assert pair.back.hub.kept.log.root() == pair.alive.hub.kept.log.root()
-
-
-@pytest.mark.parametrize(
-    ("name", "why"), [("GHA09", "it is not admitted"), (REC, "nobody else has every entry")]
-)
-async def test_some_cannot_be_left_out(pair: Pair, name: str, why: str) -> None:
-    with pytest.raises(LocalProtocolError, match=f"--without {name}: {why}"):
-        await told_to_recover(pair, pair.back.anchor, Participant(name))
-
-
-async def test_who_is_left_out_stays_so_when_another_recovery_is_undone(pair: Pair) -> None:
-    await told_to_recover(pair, pair.back.anchor, SWISS)
-    await told_to_recover(pair, pair.back.anchor)
-    await undone(pair)
-    async with pair.back.store.snapshot() as session:
-        assert await load_left_out(session) == {SWISS: pair.back.hub.kept.log.size}
-        assert await load_returning(session) == {}
-
-
 async def undone(pair: Pair) -> Head:
     store = open_store(pair.back.store.url)
     try:
@@ -385,14 +369,11 @@ async def undone(pair: Pair) -> Head:
         await store.close()
 
 
-async def told_to_recover(
-    pair: Pair, anchor: MemoryAnchor, *without: Participant
-) -> tuple[int, int]:
+async def told_to_recover(pair: Pair, anchor: MemoryAnchor) -> tuple[int, int]:
     """As by the hub's verb; gives the sizes of log and anchor."""
     store = open_store(pair.back.store.url)
     try:
-        guard = Guard(anchor, keyring(HUB).checkpoint)
-        grown, held = await begin_recovery(store, guard, without)
+        grown, held = await begin_recovery(store, Guard(anchor, keyring(HUB).checkpoint))
     finally:
         await store.close()
     return grown.size, held.size

@@ -6,17 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from ledger.directory import Directory, sign_act
 from runtime.control import Control, Here, Replies
 from runtime.journal import Journal, Sealed
 from runtime.outbox import keep_sealed
 from runtime.program import Others
 from runtime.store import Store, open_store
 from schemas import limits
-from schemas.envelope import open_envelope
+from schemas.directory import LastSequence, Revocation
+from schemas.envelope import EnvelopeError, open_envelope
 from schemas.identifiers import Actor
 from schemas.messages import Hello, Lacking, Message, ResendRequest, Returned, parse_message
 from schemas.units import Frozen
-from tests.cast import CHE, GHA, HUB, KOR, REC, VUT
+from tests.cast import CHE, GHA, HUB, KOR, REC, VUT, signer
 from tests.peer import NOON, Peer
 from tests.toy import founded, make_database
 
@@ -39,16 +41,17 @@ class Bench:
         type_: str,
         nonce: str | None = None,
         here: Here | None = Here(0, frozenset()),  # noqa: B008 - a value that nobody changes
+        directory: Directory | None = None,
     ) -> Replies:
         peer = Peer(author, GHA.participant)
         line = peer.line(type_, "control", body)
         members = {"control": True, "nonce": "0" * 32, "answers_nonce": nonce}
         envelope = peer.seal([line], **members)
         message: Message = parse_message(line)
-        replies = Replies()
+        opened, replies, known = open_envelope(envelope), Replies(), directory or founded()
         async with self.store.transaction() as session:
             await self.control.handle(
-                session, open_envelope(envelope), message, founded(), lambda *_: None, here, replies
+                session, opened, message, known, lambda *_: None, here, replies
             )
         return replies
 
@@ -273,6 +276,39 @@ async def swiss_answer(bench: Bench, nonce: str, has: int) -> Replies:
     replies = await bench.hears(CHE, answer, "hello", nonce)
     bench.control.committed(replies)
     return replies
+
+
+@pytest.mark.parametrize("who", ["a hub that recovers", "a registry that was set back"])
+async def test_what_a_withdrawn_key_signs_beyond_its_end_is_not_taken_back(
+    bench: Bench, hub: Control, who: str
+) -> None:
+    """Whoever stole the key could make up what its owner had said."""
+    owner, keeper = (HUB_ACTOR, CHE) if who == "a hub that recovers" else (GHA, HUB_ACTOR)
+    if owner == GHA:
+        bench.control = Control(GHA.participant, (GHA,), (HUB,), bench.journal)
+    act = Revocation(
+        actor=owner,
+        old=signer(str(owner)).public.key_id,
+        new=signer("another").public.to_text(),
+        closes=(LastSequence(to=keeper.participant, last=5),),
+        reason="stolen",
+        at=NOON,
+    )
+    revoked = sign_act(act.model_dump_json(), [signer("ada"), signer("ben")])
+    bench.journal.last[owner, keeper.participant] = 4
+    bench.control.greet("1" * 32, (owner, keeper.participant))
+    told = Hello(actor=owner, sent=6, received=0, answer=True)
+    bench.control.committed(await bench.hears(keeper, told, "hello", "1" * 32))
+    directory = founded().apply(revoked)
+    for number in (5, 6):
+        sealed = Peer(owner, keeper.participant).seal([b"{}"], sequence=number)
+        body = Returned(envelope=sealed.decode())
+        if number == 5:
+            replies = await bench.hears(keeper, body, "returned", directory=directory)
+            assert [opened.body for opened in replies.returned] == [sealed]
+        else:
+            with pytest.raises(EnvelopeError, match="key-unknown"):
+                await bench.hears(keeper, body, "returned", directory=directory)
 
 
 async def test_a_hub_that_recovers_takes_back_its_own_and_hears_nobody(
