@@ -23,16 +23,14 @@ from ledger.growth import Growth
 from ledger.shown import open_head
 from reconciliation import past, tables
 from runtime.errors import LocalProtocolError
-from runtime.journal import received_range
-from runtime.places import Place, hub_line, hub_said, is_before, last_before
+from runtime.places import Place, hub_line, hub_said, is_before, last_before, run_between
 from runtime.store import Session
-from runtime.tables import inbox, messages
+from runtime.tables import messages
 from schemas.directory import Genesis, parse_act
 from schemas.effects import DirectoryEffect
 from schemas.envelope import digest
 from schemas.evidence import Said, Trust
 from schemas.identifiers import HUB_ACTOR, REC, REC_ACTOR, Actor, Digest
-from schemas.limits import EVIDENCE_BYTES_MAX
 from schemas.messages import (
     Checkpoint,
     Enclosure,
@@ -42,7 +40,7 @@ from schemas.messages import (
     Statement,
     parse_message,
 )
-from schemas.misbehaviour import ENVELOPES_MAX, Frontier, Misbehaviour
+from schemas.misbehaviour import Frontier, Misbehaviour
 
 __all__ = ["NamedAlarm", "Proof", "alarms_named", "gather", "prove"]
 
@@ -125,14 +123,13 @@ async def gather(session: Session, place: Place, misnumbered: Actor | None = Non
     said = parse_message(line)
     since = await _measure(session, said, place, misnumbered)
     begin, head, size = await _beginning(session, genesis, since, _oldest(said))
-    await _bounded(session, begin, place)
-    envelopes = await received_range(session, HUB_ACTOR, begin.sequence, place.sequence)
+    envelopes = await run_between(session, begin, place)
     file = Misbehaviour(
         to=REC,
         directory=(first, *await _acts(session, size)),
         before=begin.line,
         trees=await _trees(session, head, size) if head else (),
-        envelopes=tuple(body.decode() for body in envelopes),
+        envelopes=envelopes,
         earlier=await _earlier(session, said, digest(line), begin, size),
     )
     return Proof(file, Trust(log=genesis.log, root=digest(first.line.encode())))
@@ -204,19 +201,6 @@ async def _borne_out(session: Session, genesis: Genesis, body: Checkpoint) -> in
     trees = [(tree.actor, tree.size) for tree in body.deliveries]
     is_ours = roots.get(head.size) == head.root and trees == [(REC_ACTOR, 0)]
     return head.size if is_ours else None
-
-
-async def _bounded(session: Session, begin: Place, end: Place) -> None:
-    """`LocalProtocolError` for a run that no file holds."""
-    statement = select(func.count(), func.sum(func.length(inbox.c.body))).where(
-        inbox.c.sender == HUB_ACTOR, inbox.c.sequence.between(begin.sequence, end.sequence)
-    )
-    number, size = (await session.execute(statement)).one()
-    if number > ENVELOPES_MAX or size > EVIDENCE_BYTES_MAX:
-        raise LocalProtocolError(
-            f"it takes envelopes {begin.sequence} to {end.sequence} of the hub, with {size} bytes, "
-            "which are too many for one file: keep the database"
-        )
 
 
 # --- what stands beside it ----------------------------------------------------------------------

@@ -16,8 +16,8 @@ from ledger import log
 from ledger.growth import Growth
 from registry import tables
 from runtime.errors import LocalProtocolError
-from runtime.journal import kept_line, received_range, said_lines
-from runtime.places import Place, hub_line, hub_said, is_before, last_before
+from runtime.journal import kept_line, said_lines
+from runtime.places import Place, hub_line, hub_said, is_before, last_before, run_between
 from runtime.store import Session
 from runtime.tables import dead_letters, messages
 from schemas.envelope import EnvelopeError, digest, open_manifest
@@ -48,13 +48,13 @@ async def accuse(session: Session, to: Participant, letter: int) -> tuple[Misbeh
 async def gather(session: Session, to: Participant, said: Message, place: Place) -> Misbehaviour:
     """What the hub said up to a message of its, in the form of a proof."""
     begin, head = await _beginning(session, place)
-    envelopes = await received_range(session, HUB_ACTOR, begin.sequence, place.sequence)
+    envelopes = await run_between(session, begin, place)
     return Misbehaviour(
         to=to,
         directory=tuple(await _directory(session, begin, place)),
         before=begin.line,
         trees=await _trees(session, head) if head else (),
-        envelopes=tuple(body.decode() for body in envelopes),
+        envelopes=envelopes,
         earlier=await _earlier(session, said, begin),
         words=await _words(session, said),
     )
