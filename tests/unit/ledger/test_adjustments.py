@@ -270,5 +270,17 @@ def test_the_digest_is_of_everything_that_the_figures_say() -> None:
     assert len({base.digest, *(other.digest for other in others)}) == 5
 
 
+def test_the_text_whose_digest_operators_sign_keeps_its_form() -> None:
+    """Another order of members, or a new one, is another digest of a year that was closed."""
+    found = figures(2021, ghg(y2021=(5, 0)), period("averaging"))
+    assert found.text == (
+        '{"registry":"GHA01","party":"GHA","year":2021,"period":{"party":"GHA","first_year":2021,'
+        '"last_year":2030,"method":"averaging","target":"single-year","levies":true},"accounts":['
+        '{"metric":"GHG","unit":"t CO2 eq","first_transferred":5,"used":0,"adjustment":5,'
+        '"cumulative_first_transferred":5,"cumulative_used":0,"cumulative_adjustment":5,'
+        '"average":{"numerator":5,"denominator":1,"rounded":5},"applied":5}]}'
+    )
+
+
 def test_the_report_is_due_in_april_of_the_next_year() -> None:
     assert report_due(2024) == "2025-04-15"
