@@ -147,8 +147,8 @@ def _actions_twice(lines: Sequence[Line]) -> Iterator[AefFinding]:
 def _held_twice(lines: Sequence[Line]) -> Iterator[AefFinding]:
     """At the end of a year a unit is held once, whoever holds it."""
     held = [line for line in lines if line.table is HoldingRow]
-    for year in sorted({_year(line) for line in held}):
-        for group in by_series([line for line in held if _year(line) == year]):
+    for when in sorted({_end_of(line) for line in held}):
+        for group in by_series([line for line in held if _end_of(line) == when]):
             furthest: dict[str, Line] = {}
             for line in group:
                 for one in furthest.values():
@@ -186,3 +186,9 @@ def _ended_and_held(lines: Sequence[Line]) -> Iterator[AefFinding]:
 
 def _year(line: Line) -> int:
     return line.reading.aef.submission.year or 0
+
+
+def _end_of(line: Line) -> tuple[int, str]:
+    """The year whose end a holding is of; of a workbook that does not say it, that workbook."""
+    year = _year(line)
+    return year, "" if year else line.reading.file

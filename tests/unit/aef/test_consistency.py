@@ -88,6 +88,10 @@ WRONG: list[tuple[str, list[Aef], list[str]]] = [
     ("an authorization that is not there", [acting(authorization="GH-9")], ["X01"]),
     ("an entity that is not there", [replace(GHANA, entities=())], ["X02"]),
     ("used and held", [held(first="CA0007-GHA01-GHA-20100-2023", quantity=9901)], ["X03"]),
+    ("held in two workbooks that do not say the year",
+     [replace(book, submission=replace(book.submission, year=None), actions=())
+      for book in (SWITZERLAND, replace(SWITZERLAND, submission=GHANA.submission))],
+     ["II01", "II01", "R01", "R01", "X01", "X01"]),
     ("held twice", [replace(GHANA, holdings=(HOLDING, HOLDING))], ["X04"]),
     ("an authorization twice", [replace(GHANA, authorizations=(AUTHORIZATION,) * 2)], ["X05"]),
     ("two versions of an authorization",
