@@ -40,14 +40,12 @@ from schemas.messages import (
     Statement,
     parse_message,
 )
-from schemas.misbehaviour import Frontier, Misbehaviour
+from schemas.misbehaviour import EARLIER_MAX, Frontier, Misbehaviour
 
 __all__ = ["NamedAlarm", "Proof", "alarms_named", "gather", "prove"]
 
 ENTRIES_AT_ONCE = 500
 """Entries read together, when the log's tree is built again."""
-EARLIER_MAX = 8
-"""Entries beside the run; a transaction has two."""
 
 OTHER_LOG = (
     "a hub may keep two logs with one key, and what it says of one proves nothing about the other"

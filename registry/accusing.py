@@ -25,7 +25,7 @@ from schemas.evidence import Said, Trust
 from schemas.findings import Reason
 from schemas.identifiers import HUB, HUB_ACTOR, Actor, Digest, Participant
 from schemas.messages import Checkpoint, Enclosure, Entry, Message, parse_message
-from schemas.misbehaviour import Frontier, Misbehaviour
+from schemas.misbehaviour import EARLIER_MAX, Frontier, Misbehaviour
 
 __all__ = ["Place", "accuse", "gather"]
 
@@ -149,7 +149,7 @@ async def _earlier(session: Session, said: Message, begin: Place) -> tuple[Said,
     if not isinstance(said.body, Entry) or said.body.state is None:
         return ()
     conversation = messages.c.conversation == said.conversation
-    return tuple(await _entries(session, begin, conversation))
+    return tuple(await _entries(session, begin, conversation))[-EARLIER_MAX:]
 
 
 async def _words(session: Session, said: Message) -> tuple[Said, ...]:

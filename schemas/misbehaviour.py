@@ -18,11 +18,13 @@ from schemas.identifiers import Actor, Digest, Participant
 from schemas.limits import ENVELOPE_BYTES_MAX
 from schemas.units import Frozen, Whole
 
-__all__ = ["ENVELOPES_MAX", "MISBEHAVIOUR", "Frontier", "Misbehaviour"]
+__all__ = ["EARLIER_MAX", "ENVELOPES_MAX", "MISBEHAVIOUR", "Frontier", "Misbehaviour"]
 
 MISBEHAVIOUR: Final = "a6hub-misbehaviour-1"
 ENVELOPES_MAX: Final = 20_000
 """Envelopes in a run: with the limit on a file's bytes, some hours of a busy hub."""
+EARLIER_MAX: Final = 8
+"""Entries beside the run; a transaction has two."""
 
 
 class Frontier(Frozen):
@@ -52,5 +54,5 @@ class Misbehaviour(Frozen):
         tuple[Annotated[str, Field(max_length=ENVELOPE_BYTES_MAX)], ...],
         Field(min_length=1, max_length=ENVELOPES_MAX),
     ]
-    earlier: Annotated[tuple[Said, ...], Field(max_length=8)] = ()
+    earlier: Annotated[tuple[Said, ...], Field(max_length=EARLIER_MAX)] = ()
     words: Annotated[tuple[Said, ...], Field(max_length=400)] = ()

@@ -63,7 +63,7 @@ PUBLIC: dict[str, str] = {
         BUNDLE Bundle EvidencePart EvidenceRequest Head Logged Receipt Said TRUST Trust Unreadable
         format_of read_bundle read_members read_trust write_bundle write_members write_trust
     """,
-    "schemas.misbehaviour": "ENVELOPES_MAX Frontier MISBEHAVIOUR Misbehaviour",
+    "schemas.misbehaviour": "EARLIER_MAX ENVELOPES_MAX Frontier MISBEHAVIOUR Misbehaviour",
     "ledger.growth": "Growth",
     "ledger.mechanism_checks": """
         designation_fits forwarding_is_no_first_transfer instruction_stands
