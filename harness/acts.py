@@ -18,6 +18,7 @@ from harness.act_keys import keys_in, signatures_on, whose
 from ledger.directory import Directory, act_signature
 from runtime.clock import SystemClock
 from runtime.errors import LocalProtocolError, in_one_line
+from runtime.exporting import FileKind, check_folder, export_file
 from runtime.keys import load_private
 from runtime.settings import secret
 from runtime.verbs import guarded
@@ -44,6 +45,7 @@ def new(
     """Write an unsigned act: genesis, admission, rotation, revocation, status or profile."""
 
     def work() -> None:
+        check_folder(output)
         if output.exists():
             raise LocalProtocolError(f"{output} exists; an act is written once: name another file")
         where = members if members.startswith("@") else "the members"
@@ -104,11 +106,22 @@ def show(act: ActFile, genesis: GenesisFile = None) -> None:
 def order(act: ActFile, output: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
     """Write the arguments by which the hub's administrator gives the act to the hub."""
 
-    def work() -> None:
+    def work() -> bytes:
         text = _read(act).model_dump_json()
-        output.write_text(json.dumps({"act": text}) + "\n")
+        return f"{json.dumps({'act': text})}\n".encode()
 
-    guarded(work)
+    guarded(lambda: export_file(output, ORDER, work))
+
+
+def _is_order(path: Path) -> bool:
+    try:
+        members = json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(members, dict) and members.keys() == {"act"}
+
+
+ORDER = FileKind("order with an act", _is_order)
 
 
 def _read(path: Path) -> SignedAct:

@@ -13,8 +13,10 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, BinaryIO
+from zipfile import ZipFile, is_zipfile
 
 import typer
 from pydantic_settings import SettingsConfigDict
@@ -31,6 +33,7 @@ from registry.aef import load_aef
 from registry.cli import RegistryDaemonSettings
 from runtime.clock import SystemClock
 from runtime.errors import LocalProtocolError
+from runtime.exporting import FileKind, export_file
 from runtime.schema import open_database
 from runtime.settings import load_settings
 from runtime.verbs import guarded
@@ -50,6 +53,16 @@ Lists = Annotated[
 ]
 
 
+def _is_workbook(path: Path) -> bool:
+    if not is_zipfile(path):
+        return False
+    with ZipFile(path) as archive:
+        return "xl/workbook.xml" in archive.namelist()
+
+
+WORKBOOK = FileKind("workbook", _is_workbook)
+
+
 class AnyRegistry(RegistryDaemonSettings):
     """Any registry's settings, whatever its kind has besides."""
 
@@ -66,7 +79,7 @@ def export(
     ],
     party: Annotated[str, typer.Option(help="Whose, such as GHA.")],
     year: Annotated[int, typer.Option(min=2021, max=2200, help="The reported year.")],
-    out: Annotated[Path, typer.Option(help="The workbook to write.")],
+    output: Annotated[Path, typer.Option(help="The workbook to write.")],
     version: Annotated[str, typer.Option(help="The version of the submission.")] = "1.0",
     submitted: Annotated[
         str, typer.Option(help="The date of submission, yyyy-mm-dd; today if not given.")
@@ -88,7 +101,7 @@ def export(
 ) -> None:
     """Write a Party's workbook of a year, as the entries that came to its registry tell it."""
 
-    def work() -> None:
+    def work() -> bytes:
         lists = read_nomenclature(nomenclature)
         loaded = [load_settings(AnyRegistry, one) for one in settings]
         periods = [period for one in loaded for period in one.ndc_periods]
@@ -104,10 +117,11 @@ def export(
         aef = in_style(asyncio.run(_read(loaded, row)), identifiers)
         if for_public:
             aef = public(aef, _columns(confidential))
-        with out.open("wb") as file:
-            write_workbook(aef, file, lists)
+        file = BytesIO()
+        write_workbook(aef, file, lists)
+        return file.getvalue()
 
-    guarded(work)
+    guarded(lambda: export_file(output, WORKBOOK, work))
 
 
 async def _read(registries: Sequence[RegistryDaemonSettings], row: SubmissionRow) -> Aef:

@@ -24,6 +24,7 @@ from ledger.verifying import verify
 from registry import evidence as at_a_registry
 from registry.cli import RegistryDaemonSettings, genesis_of
 from runtime.errors import LocalProtocolError
+from runtime.exporting import EVIDENCE_FILE, TRUST_FILE, export_file
 from runtime.schema import open_database
 from runtime.settings import DaemonSettings, load_settings
 from runtime.store import Session
@@ -62,7 +63,7 @@ def export(
             )
         return write_bundle(bundle)
 
-    output.write_bytes(guarded(lambda: asyncio.run(work())))
+    guarded(lambda: export_file(output, EVIDENCE_FILE, lambda: asyncio.run(work())))
 
 
 @app.command("trust")
@@ -74,7 +75,7 @@ def trust(settings: Settings, output: Output) -> None:
         async with _snapshot(loaded) as session:
             return write_trust(await _trust_root(session, loaded))
 
-    output.write_bytes(guarded(lambda: asyncio.run(work())))
+    guarded(lambda: export_file(output, TRUST_FILE, lambda: asyncio.run(work())))
 
 
 class _Whose(DaemonSettings):

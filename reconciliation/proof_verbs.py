@@ -12,6 +12,7 @@ import typer
 
 from reconciliation.accusing import Proof, alarms_named, prove
 from runtime.errors import LocalProtocolError
+from runtime.exporting import PROOF_FILE, export_file
 from runtime.schema import open_database
 from runtime.settings import DaemonSettings, load_settings
 from runtime.verbs import Settings, guarded
@@ -57,4 +58,4 @@ def add_proof_verb(app: typer.Typer, model: type[DaemonSettings]) -> None:
                         return data
             raise LocalProtocolError("; ".join(why))
 
-        guarded(lambda: output.write_bytes(asyncio.run(work())))
+        guarded(lambda: export_file(output, PROOF_FILE, lambda: asyncio.run(work())))

@@ -14,6 +14,7 @@ from ledger.convicting import convict
 from registry.accusing import accuse
 from runtime import halts
 from runtime.errors import LocalProtocolError
+from runtime.exporting import PROOF_FILE, export_file
 from runtime.schema import open_database
 from runtime.settings import DaemonSettings, load_settings
 from runtime.verbs import Letter, Settings, guarded
@@ -49,7 +50,7 @@ def add_halt_verbs(app: typer.Typer, model: type[DaemonSettings]) -> None:
                 )
             return write_members(found)
 
-        guarded(lambda: output.write_bytes(asyncio.run(work())))
+        guarded(lambda: export_file(output, PROOF_FILE, lambda: asyncio.run(work())))
 
     @app.command("resume")
     def resume(settings: Settings) -> None:

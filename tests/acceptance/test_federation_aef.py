@@ -148,11 +148,11 @@ async def test_the_verbs_write_and_check(federation: Federation, tmp_path: Path)
     whole, public = tmp_path / "whole.xlsx", tmp_path / "public.xlsx"
     common = ["--settings", str(settings), "--party", "GHA", "--year", str(year)]
     common += ["--submitted", f"{year + 1}-04-15", "--ndc-period", "2021-2030"]
-    done = run("export", *common, "--out", str(whole))
+    done = run("export", *common, "--output", str(whole))
     assert (done.returncode, done.stderr) == (0, "")
     assert whole.read_bytes() == packed(await aef(federation, GHANA, "GHA"))
     options = ["--public", "--identifiers", "integer", "--version", "1.10"]
-    done = run("export", *common, "--out", str(public), *options)
+    done = run("export", *common, "--output", str(public), *options)
     assert (done.returncode, done.stderr) == (0, "")
     with public.open("rb") as file:
         reading = read_workbook(file, "public", LISTS)

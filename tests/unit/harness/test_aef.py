@@ -41,7 +41,7 @@ def settings(tmp_path: Path) -> Path:
 def export(settings: Path, *words: str) -> tuple[int, str]:
     out = settings.with_name("out.xlsx")
     given = ["--settings", str(settings), "--party", "GHA", "--year", "2025"]
-    given += ["--ndc-period", "2021-2030", "--out", str(out), *words]
+    given += ["--ndc-period", "2021-2030", "--output", str(out), *words]
     done = RUNNER.invoke(app, ["export", *given])
     return done.exit_code, done.output
 
@@ -65,7 +65,7 @@ def test_a_registry_with_nothing_in_it_reports_nothing(settings: Path) -> None:
         (["--nomenclature", "1999-01-01"], "no nomenclatures of 1999-01-01"),
         (["--nomenclature", "nowhere.toml"], "nowhere.toml"),
         (["--public", "--confidential", "Nothing"], "there is no such column"),
-        (["--out", "/nowhere/at.xlsx"], "/nowhere"),
+        (["--output", "/nowhere/at.xlsx"], "/nowhere"),
         (["--settings", "nowhere.toml"], "nowhere.toml: no such settings file"),
     ],
 )
