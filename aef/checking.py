@@ -77,7 +77,7 @@ def _submission(reading: Reading) -> Iterator[AefFinding]:
         yield reading.at(Code.WRONG_FORM, SubmissionRow, 0, "ndc_last_year", said)
     if row.year is not None and row.submitted is not None and int(row.submitted[:4]) <= row.year:
         said = f"{row.year} was not over on {row.submitted}"
-        yield reading.at(Code.YEAR_DIFFERS, SubmissionRow, 0, "submitted", said)
+        yield reading.at(Code.YEAR_NOT_OVER, SubmissionRow, 0, "submitted", said)
 
 
 def _block(

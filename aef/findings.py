@@ -63,6 +63,7 @@ class Code(StrEnum):
     QUANTITY_DIFFERS = "R06"
     IDENTIFIER_DIFFERS = "R07"
     YEAR_DIFFERS = "R08"
+    YEAR_NOT_OVER = "R09"
 
     AUTHORIZATION_UNKNOWN = "X01"
     ENTITY_UNKNOWN = "X02"
@@ -138,6 +139,7 @@ RULES: dict[Code, Rule] = {
     _C.QUANTITY_DIFFERS: Rule(_E, "The quantity is not that of the block; correct one of them."),
     _C.IDENTIFIER_DIFFERS: Rule(_E, "The identifiers say another Party or vintage than the row; correct one of them."),
     _C.YEAR_DIFFERS: Rule(_E, "The action is not of the reported year; report it with its own year."),
+    _C.YEAR_NOT_OVER: Rule(_E, "The reported year was not over on the date of submission; correct one of them, or report once it is."),
     _C.AUTHORIZATION_UNKNOWN: Rule(_E, "Table 2 does not have this authorization; add it, or correct the id."),
     _C.ENTITY_UNKNOWN: Rule(_E, "Table 5 does not have this entity; add it, or correct the id."),
     _C.ENDED_AND_HELD: Rule(_E, "Units that were used or cancelled are reported as held; remove the holding."),

@@ -31,6 +31,7 @@ from aef.writing import CONFIDENTIAL, Style, in_style, joined, public, write_wor
 from ledger.adjustments import NdcPeriod
 from registry.aef import load_aef
 from registry.cli import RegistryDaemonSettings
+from registry.sections import check_section
 from runtime.clock import SystemClock
 from runtime.errors import LocalProtocolError
 from runtime.exporting import FileKind, export_file
@@ -95,7 +96,9 @@ def export(
     ] = False,
     confidential: Annotated[
         list[str] | None,
-        typer.Option(help="A confidential column by technical name, in place of the default ones."),
+        typer.Option(
+            help="With --public: a column to leave empty, by technical name, in place of the default ones."
+        ),
     ] = None,
     nomenclature: Lists = NEWEST,
 ) -> None:
@@ -104,21 +107,26 @@ def export(
     def work() -> bytes:
         lists = read_nomenclature(nomenclature)
         loaded = [load_settings(AnyRegistry, one) for one in settings]
+        for one in loaded:
+            check_section(one.participant, one.actors, party)
         periods = [period for one in loaded for period in one.ndc_periods]
         first, last = _period(ndc_period, periods, party, year)
+        columns = _columns(confidential, for_public=for_public)
+        day = _day(submitted)
         row = SubmissionRow(
             party=party,
             version=_version(version),
             year=year,
-            submitted=_day(submitted),
+            submitted=day,
             ndc_first_year=first,
             ndc_last_year=last,
         )
         aef = in_style(asyncio.run(_read(loaded, row)), identifiers)
         if for_public:
-            aef = public(aef, _columns(confidential))
+            aef = public(aef, columns)
         file = BytesIO()
         write_workbook(aef, file, lists)
+        _warn_of_open_year(year, day)
         return file.getvalue()
 
     guarded(lambda: export_file(output, WORKBOOK, work))
@@ -136,8 +144,12 @@ def _period(given: str, known: Sequence[NdcPeriod], party: str, year: int) -> tu
     """The NDC period in which a year lies: as told, or by the settings."""
     if given:
         years = re.fullmatch(r"([0-9]{4})-([0-9]{4})", given)
-        if years is None or not int(years[1]) <= year <= int(years[2]):
+        if years is None:
             raise LocalProtocolError(f"--ndc-period {given:.20}: give years as 2021-2030")
+        if not int(years[1]) <= year <= int(years[2]):
+            raise LocalProtocolError(
+                f"--ndc-period {given} does not contain {year}; give the period of that year"
+            )
         return int(years[1]), int(years[2])
     for one in known:
         if one.party == party and one.first_year <= year <= one.last_year:
@@ -162,9 +174,24 @@ def _day(text: str) -> str:
         raise LocalProtocolError(f"--submitted {text:.20}: give it as yyyy-mm-dd") from None
 
 
-def _columns(named: Sequence[str] | None) -> frozenset[str]:
+def _warn_of_open_year(year: int, submitted: str) -> None:
+    """Who tries a report out before the year's end has a file; it is not one to submit."""
+    day = min(submitted, _day(""))
+    if int(day[:4]) <= year:
+        typer.echo(
+            f"a6hub: warning: {year} was not over on {day}: what comes later in it is not in this "
+            "workbook; export it again once the year is over",
+            err=True,
+        )
+
+
+def _columns(named: Sequence[str] | None, *, for_public: bool) -> frozenset[str]:
     if not named:
         return CONFIDENTIAL
+    if not for_public:
+        raise LocalProtocolError(
+            "--confidential: names the columns that --public leaves empty; give --public as well"
+        )
     known = {column.technical for table in SHEETS for column in columns_of(table)}
     for one in named:
         if one not in known:

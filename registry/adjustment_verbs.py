@@ -15,6 +15,7 @@ import typer
 from ledger.adjustments import annual_figures, late_entries, levies_left_out, period_of
 from registry import tallying
 from registry.adjustment_report import AdjustmentReport, as_csv, as_json, as_table
+from registry.sections import check_section
 from runtime.errors import LocalProtocolError
 from runtime.schema import open_database
 from runtime.settings import load_settings
@@ -95,10 +96,16 @@ async def read_report(
 
 
 def _party(settings: "RegistryDaemonSettings", given: str | None) -> PartyCode:
-    """The Party that is named, or the only one of which there are periods."""
-    if given is not None:
-        return PartyCode(given)
+    """The Party that is named, or the only one of which there are periods.
+
+    A registry of several Parties may have periods of one that has no section in it.
+    """
     known = sorted({period.party for period in settings.ndc_periods})
+    if given is not None:
+        party = PartyCode(given)
+        if party not in known:
+            check_section(settings.participant, settings.actors, party)
+        return party
     if len(known) != 1:
         named = ", ".join(known) or "none; add ndc_periods to the settings"
         raise LocalProtocolError(f"--party: whose adjustments? There are periods of {named}")

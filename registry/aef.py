@@ -15,7 +15,7 @@ from sqlalchemy import select
 from aef.tables import Aef, SubmissionRow
 from registry import tables
 from registry.aef_rows import Year
-from runtime.errors import LocalProtocolError
+from registry.sections import check_section
 from runtime.journal import kept_lines, messages_by_digest
 from runtime.store import Session
 from schemas.identifiers import HUB_ACTOR, Actor, Digest, Participant, PartyCode
@@ -45,11 +45,7 @@ async def load_aef(
     assert submission.party is not None
     assert submission.year is not None
     year = Year(participant, PartyCode(submission.party), submission.year)
-    if year.actor not in actors:
-        there = ", ".join(sorted(actor.section for actor in actors if actor.section != "ADM"))
-        raise LocalProtocolError(
-            f"{submission.party} has no section in {participant}; there are {there or 'none'}"
-        )
+    check_section(participant, actors, year.party)
     entries = [Digest(row.digest) for row in await session.execute(_DELIVERED)]
     for start in range(0, len(entries), PART):
         part = entries[start : start + PART]

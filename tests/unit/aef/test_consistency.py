@@ -81,7 +81,7 @@ WRONG: list[tuple[str, list[Aef], list[str]]] = [
     ("another Party than the identifiers", [acting(first_party="CHE")], ["R07"]),
     ("an action of another year", [acting(at="2026-01-01T00:00:00.000Z")], ["R08"]),
     ("an action at the last moment", [acting(at="2025-12-31T23:59:59.999Z")], []),
-    ("submitted before the year is over", [submitted(submitted="2025-12-31")], ["R08"]),
+    ("submitted before the year is over", [submitted(submitted="2025-12-31")], ["R09"]),
     ("a period that ends before it begins", [submitted(ndc_last_year=2020)], ["C07"]),
     ("II07: the approach of the identifiers", [acting(approach="CA0008")], ["II01", "II07"]),
     # --- tables that agree with one another

@@ -56,14 +56,18 @@ def test_a_registry_with_nothing_in_it_reports_nothing(settings: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--party", "CHE"], "CHE has no section in GHA01; there are GHA"),
+        (["--party", "CHE", "--ndc-period", ""], "CHE has no section in GHA01; there are GHA"),
         (["--ndc-period", "soon"], "give years as 2021-2030"),
-        (["--ndc-period", "2031-2040"], "give years as 2021-2030"),
+        (["--ndc-period", "2031-2040"], "--ndc-period 2031-2040 does not contain 2025"),
         (["--ndc-period", ""], "give --ndc-period, or ndc_periods in the settings"),
         (["--version", "0.1"], "--version 0.1: give it as 1.0"),
         (["--submitted", "tomorrow"], "give it as yyyy-mm-dd"),
         (["--nomenclature", "1999-01-01"], "no nomenclatures of 1999-01-01"),
         (["--nomenclature", "nowhere.toml"], "nowhere.toml"),
+        (
+            ["--confidential", "AuthorizedEntityID"],
+            "--confidential: names the columns that --public",
+        ),
         (["--public", "--confidential", "Nothing"], "there is no such column"),
         (["--output", "/nowhere/at.xlsx"], "/nowhere"),
         (["--settings", "nowhere.toml"], "nowhere.toml: no such settings file"),
@@ -76,6 +80,16 @@ def test_what_is_wrong_on_the_command_line_is_one_line(
     assert status == 2
     assert said in output
     assert output.count("\n") == 1
+
+
+def test_a_workbook_of_a_year_that_is_not_over_is_written_with_a_warning(settings: Path) -> None:
+    status, output = export(settings, "--year", "2200", "--ndc-period", "2191-2200")
+    assert status == 0
+    assert output.startswith("a6hub: warning: 2200 was not over on ")
+    assert output.count("\n") == 1
+    done = RUNNER.invoke(app, ["check", str(settings.with_name("out.xlsx"))])
+    assert done.exit_code == 1
+    assert "R09" in done.output
 
 
 def test_a_check_ends_with_what_it_found(tmp_path: Path) -> None:

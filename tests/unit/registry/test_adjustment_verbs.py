@@ -80,8 +80,10 @@ def test_the_forms_agree(tmp_path: Path) -> None:
     ("program", "words", "periods", "why"),
     [
         ("party", (), [], "--party: whose adjustments? There are periods of none; add ndc_periods"),
+        ("party", ("--party", "CHE"), [], "CHE has no section in GHA01; there are GHA"),
+        ("mechanism", ("--party", "CHE"), None, "CHE has no section in UN01; there are MMR"),
         ("international", ("--party", "VUT"), [], "no period of VUT with the year 2024; add it"),
-        ("party", ("--party", "CHE"), None, "no period of CHE with the year 2024"),
+        ("party", ("--party", "CHE"), None, "CHE has no section in GHA01; there are GHA"),
         ("party", ("--party", "Ghana"), None, "'Ghana' is not a Party code"),
         ("party", ("--indicator", "MWh"), None, "--indicator MWh: give unit and number, as MWh=5"),
         ("party", ("--indicator", "MWh=5.5"), None, "give unit and number"),

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a Party has a section in a registry, asked by the verbs to which a Party is named.
+
+Elsewhere: the setting `actors`, which is all that is asked.
+"""
+
+from collections.abc import Iterable
+
+from runtime.errors import LocalProtocolError
+from schemas.identifiers import Actor, Participant
+
+__all__ = ["check_section"]
+
+
+def check_section(participant: Participant, actors: Iterable[Actor], party: str) -> None:
+    """`LocalProtocolError`, with those that are there, unless the Party has a section here."""
+    there = sorted(actor.section for actor in actors if actor.section != "ADM")
+    if party not in there:
+        raise LocalProtocolError(
+            f"{party} has no section in {participant}; there are {', '.join(there) or 'none'}"
+        )
