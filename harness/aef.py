@@ -97,7 +97,8 @@ def export(
     confidential: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --public: a column to leave empty, by technical name, in place of the default ones."
+            help="With --public: a column to leave empty, by technical name, in place of the "
+            "default ones."
         ),
     ] = None,
     nomenclature: Lists = NEWEST,
@@ -232,7 +233,7 @@ def read_nomenclature(named: str) -> Nomenclature:
 
 
 def _each(named: Sequence[Path]) -> Iterator[Path]:
-    """Files, and of folders the workbooks in them, by name."""
+    """Files, and of folders the workbooks in them, by name; a folder without any is itself."""
     for path in named:
         yield from sorted(path.glob("*.xlsx")) or [path] if path.is_dir() else [path]
 
@@ -241,6 +242,10 @@ def _opened(paths: Sequence[Path]) -> tuple[list[tuple[str, BinaryIO]], list[Aef
     opened: list[tuple[str, BinaryIO]] = []
     missing: list[AefFinding] = []
     for path in paths:
+        if path.is_dir():
+            said = "no workbooks (*.xlsx) in it"
+            missing.append(AefFinding(Code.FILE_UNREADABLE, str(path), detail=said))
+            continue
         try:
             opened.append((str(path), path.open("rb")))
         except OSError as error:

@@ -25,10 +25,19 @@ __all__ = ["load_scenario"]
 
 M = TypeVar("M", bound=BaseModel)
 
+IN_SOURCE = "in the folder scenarios of the source"
+OF_AN_EXAMPLE = "shows"
+"""A member that every example has and no scenario."""
+
 
 def load_scenario(path: Path) -> Scenario:
     """Read a scenario file and its examples; `ScenarioError` names what is wrong and where."""
     data = _read(path)
+    if OF_AN_EXAMPLE in data and "registries" not in data:
+        raise ScenarioError(
+            f"{path}: one example, which runs in a scenario that names it under examples; name "
+            "that with --scenario, such as scenarios/article6.toml"
+        )
     names = data.pop("examples", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ScenarioError(f"{path}: examples: a list of files is wanted")
@@ -42,13 +51,14 @@ def load_scenario(path: Path) -> Scenario:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        raise ScenarioError(f"{path}: a folder; name a scenario's file, such as those {IN_SOURCE}")
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         return _each_year(data)
     except FileNotFoundError:
         raise ScenarioError(
-            f"{path}: no such scenario; name one with --scenario, such as those in the folder "
-            "scenarios of the source"
+            f"{path}: no such scenario; name one with --scenario, such as those {IN_SOURCE}"
         ) from None
     except (OSError, ValueError) as error:  # not TOML, not UTF-8, no years
         raise ScenarioError(f"{path}: {error}") from None

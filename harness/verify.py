@@ -18,6 +18,7 @@ import typer
 from ledger.convicting import Conviction, convict
 from ledger.verifying import STEPS, Verdict, verify
 from schemas.evidence import (
+    BUNDLE,
     Trust,
     Unreadable,
     format_of,
@@ -46,6 +47,8 @@ def verify_files(
     status = 0
     for file in _each(files):
         try:
+            if file.is_dir():
+                raise Unreadable("no files of evidence (*.json) in it")
             holds, members, lines = _judged(_bytes(file), root)
         except Unreadable as error:
             typer.echo(f"a6hub: {file}: {error}", err=True)
@@ -62,18 +65,24 @@ def verify_files(
 
 
 def _each(named: Sequence[Path]) -> Iterable[Path]:
-    """Files, and of folders the files `*.json` in them, by name."""
+    """Files, and of folders the files `*.json` in them, by name; a folder without any is itself."""
     for path in named:
         yield from sorted(path.glob("*.json")) or [path] if path.is_dir() else [path]
 
 
 def _judged(data: bytes, root: Trust) -> tuple[bool, dict[str, Any], list[str]]:
     """Whether a file proves what it is for, the same as data, and in words."""
-    if format_of(data) == MISBEHAVIOUR:
+    form = format_of(data)
+    if form == MISBEHAVIOUR:
         accused = read_members(Misbehaviour, data)
         found = convict(accused, root)
         return found.proven is not None, _conviction(accused, found), _charge(accused, found)
-    bundle = read_bundle(data)
+    try:
+        bundle = read_bundle(data)
+    except Unreadable as error:
+        if form == BUNDLE:
+            raise
+        raise Unreadable(f"no file of evidence or proof of misbehaviour: {error}") from None
     verdict = verify(bundle, root)
     title = f"transaction {bundle.transaction}"
     return verdict.valid, document(verdict), [title, *words(verdict)]

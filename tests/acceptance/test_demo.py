@@ -87,7 +87,7 @@ def test_evidence_is_verified_by_whoever_has_the_trust_root(tmp_path: Path) -> N
     broken.write_text(text[:-20])
     done = run(files[0], str(broken), str(tmp_path / "absent.json"), *trust, command="verify")
     assert done.returncode == 2
-    assert f"{broken}: not strict JSON" in done.stderr
+    assert f"{broken}: no file of evidence or proof of misbehaviour: not strict" in done.stderr
     assert "absent.json: No such file" in done.stderr
     done = run(files[0], "--trust", str(broken), command="verify")
     assert done.returncode == 2

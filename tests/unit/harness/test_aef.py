@@ -135,6 +135,14 @@ def test_other_nomenclatures_are_taken_from_a_file(tmp_path: Path) -> None:
     assert "C06" in done.output
 
 
+def test_a_folder_without_workbooks_is_said_to_have_none(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    done = RUNNER.invoke(app, ["check", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "no workbooks (*.xlsx) in it" in done.output
+    assert "directory" not in done.output
+
+
 def test_folders_are_taken_for_the_workbooks_in_them(tmp_path: Path) -> None:
     (tmp_path / "GHA.xlsx").write_bytes(packed(GHANA))
     (tmp_path / "CHE.xlsx").write_bytes(packed(SWITZERLAND))

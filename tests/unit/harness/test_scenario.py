@@ -168,6 +168,14 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
             load_scenario(path)
 
 
+def test_a_folder_or_an_example_alone_is_said_to_be_one() -> None:
+    with pytest.raises(ScenarioError, match="a folder; name a scenario's file"):
+        load_scenario(FOLDER)
+    for path in (FOLDER / "article6").glob("*.toml"):
+        with pytest.raises(ScenarioError, match=r"one example, .*; name that with --scenario"):
+            load_scenario(path)
+
+
 def test_a_name_stands_for_one_of_each_year() -> None:
     assert years_of("a6-peru-2021..2023") == [
         ("a6-peru-2021", 2021),

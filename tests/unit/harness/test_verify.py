@@ -34,6 +34,18 @@ def test_an_empty_folder_is_not_taken_for_valid(tmp_path: Path) -> None:
     (tmp_path / "evidence").mkdir()
     told = CliRunner().invoke(app, [str(tmp_path / "evidence"), *trust(tmp_path)])
     assert (told.exit_code, told.stdout) == (2, "")
+    assert told.stderr.endswith("/evidence: no files of evidence (*.json) in it\n")
+
+
+def test_a_file_of_another_kind_is_said_to_be_none(tmp_path: Path) -> None:
+    given = trust(tmp_path)
+    told = CliRunner().invoke(app, [given[1], *given])
+    assert told.exit_code == 2
+    assert f"{given[1]}: no file of evidence or proof of misbehaviour: " in told.stderr
+    damaged = tmp_path / "damaged.json"
+    damaged.write_text('{"format": "a6hub-evidence-1"}')
+    told = CliRunner().invoke(app, [str(damaged), *given])
+    assert f"{damaged}: transaction: Field required" in told.stderr
 
 
 def test_each_file_is_an_object_also_if_it_cannot_be_read(tmp_path: Path) -> None:
