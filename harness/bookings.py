@@ -2,8 +2,8 @@
 """Comparing the dates in the registries' account statements with the log.
 
 Each registry's table `movements` is its account statement: a line for each effect on its rows, with
-the instant of the entry that made it. Reconciliation compares rows, and rows bear no dates; a
-report of a year's actions is made of these, so they are compared here, line by line.
+the instant of the entry that made it. Reconciliation compares rows, and rows bear no dates, so the
+demonstration compares these, line by line.
 
 Elsewhere: comparing rows, to the serial (the reconciliation service).
 """

@@ -39,7 +39,7 @@ PLAIN_COLUMNS = 160
 STYLES = {
     "completed": "green",
     "refused": "yellow",
-    "refused-here": "yellow",
+    "refused-at-home": "yellow",
     "rejected": "yellow",
     "expired": "cyan",
     "withdrawn": "cyan",

@@ -169,7 +169,7 @@ def _once(names: list[str], what: str) -> set[str]:
     return set(names)
 
 
-_WITH_REASON = {"refused", "refused-here", "rejected"}
+_WITH_REASON = {"refused", "refused-at-home", "rejected"}
 
 
 def _check_expected(scenario: Scenario, steps: list[Step]) -> None:

@@ -74,8 +74,8 @@ def _ends(records: Sequence[Record]) -> list[ExamplePoint]:
     points = [
         ExamplePoint(
             about="How steps end",
-            expected=_counted(record.step.expect for record in records),
-            got=_counted(record.state for record in records),
+            expected=_counted(_said(record.step.expect) for record in records),
+            got=_counted(_said(record.state) for record in records),
             agrees=all(record.state == record.step.expect for record in records),
         )
     ]
@@ -90,6 +90,11 @@ def _ends(records: Sequence[Record]) -> list[ExamplePoint]:
             )
         )
     return points
+
+
+def _said(end: str) -> str:
+    """An end in the words of the report's other tables, where it is `refused at home`."""
+    return end.replace("-", " ")
 
 
 def _finding(detail: str, wanted: str) -> str:

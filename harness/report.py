@@ -52,7 +52,7 @@ STATES: dict[str, Word] = {
         "refused",
         "The hub found that a rule would be broken and said which. Nothing moved.",
     ),
-    "refused-here": Word(
+    "refused-at-home": Word(
         "✗",
         "refused at home",
         "The proposer's own registry found it before anything was sent. Nothing moved, and the hub "

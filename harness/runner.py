@@ -42,7 +42,7 @@ COMMAND_SECONDS = 60.0
 STEP_SECONDS = 60.0
 SETTLE_SECONDS = 60.0
 NAMED_SECONDS = 60.0
-REFUSED = "refused-here"
+REFUSED = "refused-at-home"
 
 
 class Watcher(Protocol):

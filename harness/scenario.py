@@ -105,9 +105,9 @@ _MEMBERS = (
 class Step(_Model):
     """One action of one actor, and the state in which its transaction must end.
 
-    `refused-here` means that the node's own checks refuse it and nothing is sent. `answer` is what
-    an officer of the acquirer says, where its registry leaves that to people. Neighbours of one
-    `together` are all proposed before the first of them is answered.
+    `refused-at-home` means that the node's own checks refuse it and nothing is sent. `answer` is
+    what an officer of the acquirer says, where its registry leaves that to people. Neighbours of
+    one `together` are all proposed before the first of them is answered.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
@@ -131,9 +131,9 @@ class Step(_Model):
     lifetime_seconds: Annotated[int, Field(ge=1, le=86400)] = 3600
     answer: Literal["accept", "reject"] | None = None
     together: str | None = None
-    expect: Literal["completed", "refused", "refused-here", "rejected", "expired", "withdrawn"] = (
-        "completed"
-    )
+    expect: Literal[
+        "completed", "refused", "refused-at-home", "rejected", "expired", "withdrawn"
+    ] = "completed"
     reason: Reason | None = None
     story: str = ""
 

@@ -22,7 +22,7 @@ ATTRIBUTES = '{"first_transferred":true,"designation":"N","authorization":{"id":
 
 
 def transaction(number: int, state: str, expected: str = "") -> TransactionLine:
-    sent = state != "refused-here"
+    sent = state != "refused-at-home"
     return TransactionLine(
         id=f"THA01-THA-{number}" if sent else "(not sent)",
         step=f"step-{number}",
@@ -97,7 +97,7 @@ def outcome() -> Outcome:
         ],
         transactions=[
             transaction(1, "completed"),
-            transaction(2, "refused-here"),
+            transaction(2, "refused-at-home"),
             transaction(3, "expired", expected="rejected"),
         ],
         flows=[

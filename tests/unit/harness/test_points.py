@@ -37,7 +37,7 @@ EXAMPLE = Example.model_validate(
                 "name": "too-much",
                 "by": "CHE01/CHE",
                 "action": "use",
-                "expect": "refused-here",
+                "expect": "refused-at-home",
                 "reason": "units-frozen",
             },
         ],
@@ -96,7 +96,7 @@ RECORDS = [
     for step, transaction, state, detail in zip(
         EXAMPLE.steps,
         ["THA01-THA-1", "CHE01-CHE-1", "CHE01-CHE-2", None],
-        ["completed", "completed", "completed", "refused-here"],
+        ["completed", "completed", "completed", "refused-at-home"],
         ["", "", "", "6003 units-frozen in body/lines/0: REC-1"],
         strict=True,
     )
@@ -127,7 +127,7 @@ def test_what_came_as_expected_agrees() -> None:
     assert [about for about, point in found.items() if not point.agrees] == []
     told = {about: point.got for about, point in found.items()}
     assert told == {
-        "How steps end": "3 completed, 1 refused-here",
+        "How steps end": "3 completed, 1 refused at home",
         "Findings": "6003 units-frozen",
         "First transfers": "9 units: 9 by moved (first-international-transfer)",
         "Corresponding adjustments": "THA 2022 +9",
@@ -217,7 +217,7 @@ def test_where_units_are_is_told_to_the_serial_if_it_differs() -> None:
 
 ENDS = {
     "a step ends otherwise": (0, "expired", "", ["How steps end"]),
-    "it is refused for another reason": (3, "refused-here", "6002 units-final", ["Findings"]),
+    "it is refused for another reason": (3, "refused-at-home", "6002 units-final", ["Findings"]),
     "it is not refused": (3, "completed", "", ["How steps end", "Findings"]),
 }
 

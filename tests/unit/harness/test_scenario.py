@@ -88,7 +88,7 @@ def test_what_is_expected_of_steps_adds_up_to_what_is_expected_at_the_end(name: 
 
 def ends(scenario: Scenario) -> Counter[str]:
     """How many transactions end how, by the steps."""
-    return Counter(s.expect for s in scenario.every_step() if s.expect != "refused-here")
+    return Counter(s.expect for s in scenario.every_step() if s.expect != "refused-at-home")
 
 
 def test_the_figures_of_the_real_examples_are_those_that_were_published() -> None:
@@ -129,7 +129,7 @@ WRONG = {
     "wrong key after the plants": ('reason = "units-frozen"', 'why = "x"', "after/steps/0/why"),
     "wrong key in an expectation": ("units_issued = {", "units = {", "expect/units"),
     "no name": ('name = "issuance"\n', "", "steps/0/name"),
-    "unknown end": ('expect = "refused-here"', 'expect = "lost"', "after/steps/0/expect"),
+    "unknown end": ('expect = "refused-at-home"', 'expect = "lost"', "after/steps/0/expect"),
     "unknown reason": ('reason = "units-frozen"', 'reason = "cold"', "after/steps/0/reason"),
     "unknown cause": ('cause = "missing"', 'cause = "gone"', "expect/discrepancies/1/cause"),
     "unknown profile": ('profile = "information"', 'profile = "all"', "profiles/0/profile"),
