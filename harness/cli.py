@@ -2,9 +2,11 @@
 """The one command, `a6hub`: programs and demonstrations, each loaded only when it is asked for."""
 
 import importlib
+import shlex
+import shutil
 import sys
 
-__all__ = ["main"]
+__all__ = ["command_line", "main"]
 
 COMMANDS = {
     "hub": ("hub.cli", "The hub: checks, orders and logs."),
@@ -49,6 +51,14 @@ def main() -> None:
         raise SystemExit(2)
     app = importlib.import_module(found[0]).app
     app(args=arguments[1:], prog_name=f"a6hub {arguments[0]}")
+
+
+def command_line(*words: str, called_as: str | None = None) -> str:
+    """A command line of ours that can be typed as it stands by whoever called this program."""
+    program = sys.argv[0] if called_as is None else called_as
+    on_path = shutil.which("a6hub")
+    typed = program.endswith("/a6hub") and program != on_path
+    return shlex.join([program if typed else "a6hub", *words])
 
 
 def _help() -> str:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from harness import console
+from harness.cli import command_line
 from harness.examples import judge
 from harness.fleet import Fleet, ProcessFleet, embedded_fleet
 from harness.gather import gather, write_messages
@@ -82,8 +83,9 @@ def demo(
         outcome = guarded(lambda: asyncio.run(run_demo(loaded, output, make)))
     console.show(outcome)
     typer.echo(f"\nReport: {output / 'report.html'}, messages: {output / 'messages'}")
-    typer.echo(f"Evidence: a6hub verify {output / 'evidence'} --trust {output / 'trust.json'}")
-    typer.echo(f"Workbooks: a6hub aef check {output / 'aef'}")
+    evidence, trust = str(output / "evidence"), str(output / "trust.json")
+    typer.echo(f"Evidence: {command_line('verify', evidence, '--trust', trust)}")
+    typer.echo(f"Workbooks: {command_line('aef', 'check', str(output / 'aef'))}")
     if outcome.summary.expectations_failed:
         raise typer.Exit(1)
 

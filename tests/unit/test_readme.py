@@ -107,8 +107,8 @@ def test_the_output_begins_with_the_scenarios_title_and_ends_as_the_program_does
     assert "PASS: every expectation of the scenario held" in printed()
     assert lines[-3:] == [
         "Report: demo-output/report.html, messages: demo-output/messages",
-        "Evidence: a6hub verify demo-output/evidence --trust demo-output/trust.json",
-        "Workbooks: a6hub aef check demo-output/aef",
+        "Evidence: .venv/bin/a6hub verify demo-output/evidence --trust demo-output/trust.json",
+        "Workbooks: .venv/bin/a6hub aef check demo-output/aef",
     ]
 
 
