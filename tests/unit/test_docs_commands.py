@@ -24,6 +24,8 @@ from harness.cli import COMMANDS
 from hub.cli import HubDaemonSettings
 from ledger.directory import Directory
 from mechanism_node.issuance import Issuance
+from party_node.cli import PartyDaemonSettings
+from registry.cli import genesis_of
 from runtime.settings import load_settings
 from schemas.directory import SignedAct, Status, parse_act
 from schemas.identifiers import Participant
@@ -199,11 +201,14 @@ def test_the_ceremony_of_the_operators_page_begins_a_log_and_admits_a_registry(
                     public |= {path: key for _, key, _, path in rows}
     assert Path("HUB/hub.db").is_file()
     load_settings(HubDaemonSettings, Path("HUB/settings.toml"))
+    newcomer = load_settings(PartyDaemonSettings, Path("GHA01/settings.toml"))
+    assert genesis_of(newcomer).model_dump_json() == Path("genesis.json").read_text().strip()
     directory = Directory.begin(SignedAct.model_validate_json(Path("genesis.json").read_text()))
     order = json.loads(Path("admission.order").read_text())
     directory = directory.apply(SignedAct.model_validate_json(order["act"]))
     assert directory.status(Participant("GHA01")) is Status.TESTING
-    # What the page says of the broker's users, and of beginning twice.
+    # What the page says of the directory, of the broker's users, and of beginning twice.
+    assert run(["a6hub", "hub", "directory", "--settings", "HUB/settings.toml"]) == "none\n"
     Path("passwords").mkdir()
     Path("passwords/HUB").write_text("secret\n")
     definitions = ["a6hub", "hub", "definitions", "--settings", "HUB/settings.toml"]
