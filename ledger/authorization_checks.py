@@ -143,7 +143,7 @@ def first_transfer_is_due(ask: Ask) -> Found:
                 yield from _is_issued_so(terms, line.attributes, relied.where)
             continue
         rows = ask.facts.holdings.find(line.key.series, line.first, line.last)
-        for designation in {row.attributes.designation for row in rows}:
+        for designation in sorted({row.attributes.designation for row in rows}, key=str):
             if ask.proposal.action == "first-transfer":
                 yield from _is_moved_so(ask, terms, designation, line)
             else:

@@ -204,7 +204,7 @@ class Node:
         work = self._reception.sort(units, now, clock, held_too=held_too)
         whole = replace(
             work,
-            resume=tuple(self._resume),
+            resume=tuple(sorted(self._resume)),
             commands=begin and (self._rung or self._is_time("desk")),
             tick=begin and self.program.due(now) and self._is_time("tick"),
             consuming=self._emptied and self.broker.state is LinkState.UP,
