@@ -84,9 +84,10 @@ def _results(pool: Executor, plans: Iterable[Plan], jobs: int) -> Iterator[Resul
     out have failed, whichever was the cause, and no more are.
     """
     running: deque[tuple[Plan, Future[Result]]] = deque()
+    run = _run  # looked up once: a test that breaks another campaign must not break this one
     with suppress(BrokenProcessPool):
         for plan in plans:
-            running.append((plan, pool.submit(_run, plan)))
+            running.append((plan, pool.submit(run, plan)))
             if len(running) > AHEAD * jobs:
                 yield _result(*running.popleft())
     for one in running:
