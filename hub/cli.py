@@ -52,6 +52,8 @@ class HubDaemonSettings(DaemonSettings):
     """Share of proceeds of an issuance, in permille, rounded up."""
     omge_permille: Annotated[int, Field(ge=0, le=1000)] = 20
     """Cancellation for overall mitigation, in permille, rounded up."""
+    first_ndc_last_year: Annotated[int, Field(ge=2021, le=2200)] = 2030
+    """The last calendar year towards which CERs are used: when first NDCs end."""
     mechanism_passes_all: bool = False
     """Whether ITMOs that are no A6.4ERs may pass between the mechanism registry and others."""
     mechanism_to_parties: bool = False
@@ -76,6 +78,7 @@ class HubDaemonSettings(DaemonSettings):
             international=frozenset(self.international),
             share_of_proceeds_permille=self.share_of_proceeds_permille,
             omge_permille=self.omge_permille,
+            first_ndc_last_year=self.first_ndc_last_year,
             mechanism_passes_all=self.mechanism_passes_all,
             mechanism_to_parties=self.mechanism_to_parties,
             transfer_data=self.transfer_data,

@@ -52,6 +52,9 @@ class RegistryDaemonSettings(DaemonSettings):
     """Share of proceeds of an issuance, in permille, rounded up; the same as the hub's."""
     omge_permille: Annotated[int, Field(ge=0, le=1000)] = 20
     """Cancellation for overall mitigation, in permille, rounded up; the same as the hub's."""
+    first_ndc_last_year: Annotated[int, Field(ge=2021, le=2200)] = 2030
+    """The last calendar year towards which CERs are used: when first NDCs end; the same as the
+    hub's."""
     mechanism_passes_all: bool = False
     """Whether ITMOs that are no A6.4ERs may pass between the mechanism registry and others;
     the same as the hub's."""
@@ -82,18 +85,22 @@ class RegistryDaemonSettings(DaemonSettings):
             raise ValueError(f"{participant} is no registry; these settings are another program's")
         return participant
 
+    def policy(self) -> Policy:
+        """The settings of the rules."""
+        return Policy(
+            mechanism=self.mechanism,
+            international=frozenset(self.international),
+            share_of_proceeds_permille=self.share_of_proceeds_permille,
+            omge_permille=self.omge_permille,
+            first_ndc_last_year=self.first_ndc_last_year,
+            mechanism_passes_all=self.mechanism_passes_all,
+            mechanism_to_parties=self.mechanism_to_parties,
+            transfer_data=self.transfer_data,
+        )
+
 
 def build_registry(settings: RegistryDaemonSettings, keyring: Keyring) -> Registry:
     """The program that these settings are of; `LocalProtocolError` without a genesis."""
-    policy = Policy(
-        mechanism=settings.mechanism,
-        international=frozenset(settings.international),
-        share_of_proceeds_permille=settings.share_of_proceeds_permille,
-        omge_permille=settings.omge_permille,
-        mechanism_passes_all=settings.mechanism_passes_all,
-        mechanism_to_parties=settings.mechanism_to_parties,
-        transfer_data=settings.transfer_data,
-    )
     return settings.program(
         settings.participant,
         settings.actors,
@@ -104,7 +111,7 @@ def build_registry(settings: RegistryDaemonSettings, keyring: Keyring) -> Regist
             scrub_seconds=settings.scrub_seconds,
             majority_seconds=settings.majority_seconds,
             trust_root=settings.trust_root,
-            policy=policy,
+            policy=settings.policy(),
             ndc_periods=settings.ndc_periods,
             initial_reports=InitialReports(
                 frozenset(settings.initial_reports), settings.without_initial_report

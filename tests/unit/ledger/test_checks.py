@@ -2043,3 +2043,13 @@ def test_a_wrong_account_says_which_would_be_right() -> None:
     assert found.detail.endswith("this needs an account of CHE01/CHE of kind use")
     (found,) = settled().examine(*line("first transfer", source=account(GHA, "LCK")))
     assert found.detail.endswith("this needs an account of GHA01/GHA of kind holding")
+
+
+@pytest.mark.requirement(95)
+@pytest.mark.parametrize(("last", "year"), [(2025, 2025), (2025, 2026), (2035, 2031), (2035, 2036)])
+def test_cers_are_used_as_long_as_first_ndcs_last_by_the_settings(last: int, year: int) -> None:
+    world = settled()
+    world.policy = replace(world.policy, first_ndc_last_year=last)
+    author, wanted = good("use of CERs", use=NDC_MYANMAR.model_copy(update={"year": year}))
+    late = [at(R.FIRST_NDC_ONLY, "body/use/year")] if year > last else []
+    assert told(world.examine(author, wanted)) == late
