@@ -11,10 +11,14 @@ from collections.abc import Iterator
 
 from ledger.approvals import approval_covers
 from ledger.asking import Ask, Found, levy
-from ledger.authorization_checks import transfer_is_not_withdrawn, use_is_authorized
+from ledger.authorization_checks import (
+    designated,
+    transfer_is_not_withdrawn,
+    use_is_authorized,
+)
 from ledger.blocks import Block
 from schemas.findings import Reason, finding
-from schemas.identifiers import RegistryId
+from schemas.identifiers import ADMINISTRATOR, RegistryId
 from schemas.units import KIND_CODES, Attributes, Kind, Layer, Purpose, UseMark
 
 __all__ = ["issuance_fits", "issuer_may_issue", "units_fit_the_action"]
@@ -39,7 +43,7 @@ def issuer_may_issue(ask: Ask) -> Found:
     if action == "issuance" and author.participant in policy.international:
         yield finding(Reason.ISSUANCE_NOT_HERE, f"{author.participant} does not issue")
     mechanism = author.participant == policy.mechanism
-    if action in _ADMINISTRATORS and mechanism and author.section != "ADM":
+    if action in _ADMINISTRATORS and mechanism and author.section != ADMINISTRATOR:
         yield finding(Reason.ADMINISTRATOR_ONLY, f"{author} is not the administrator")
     if action in _MECHANISM and not mechanism:
         yield finding(Reason.ADMINISTRATOR_ONLY, f"{action} belongs to the mechanism registry")
@@ -138,9 +142,12 @@ def units_fit_the_action(ask: Ask) -> Found:
 
 
 def _mark_fits_the_action(ask: Ask, use: UseMark) -> Found:
-    """A use is no kind of cancellation, and a cancellation never towards an NDC; what delivers
-    overall mitigation, and nothing else, goes to the account for it.
+    """A use is a Party's and no kind of cancellation, and a cancellation never towards an NDC; what
+    delivers overall mitigation, and nothing else, goes to the account for it.
     """
+    if ask.proposal.action == "use" and ask.author.section == ADMINISTRATOR:
+        detail = "an administrator is no Party, and uses nothing"
+        yield finding(Reason.AUTHOR_NOT_ACTING, detail, field="body/action")
     if ask.proposal.action == "use" and use.cancellation is not None:
         yield finding(Reason.MEMBER_SUPERFLUOUS, field="body/use/cancellation")
     if ask.proposal.action == "cancellation" and use.purpose is Purpose.NDC:
@@ -174,7 +181,7 @@ def _row_problems(ask: Ask, row: Block) -> Iterator[Reason]:
 
 def _designation_is_served(ask: Ask, row: Block, where: str) -> Found:
     """What A6.4ERs are designated for is authorized in part at least by what is relied on."""
-    ref, letters = ask.proposal.authorization, _letters(row)
+    ref, letters = ask.proposal.authorization, designated(row)
     known = ref and ask.facts.authorizations.get((row.key.party, ref.id))
     if not letters or not known or ref is None or ref.version not in known.versions:
         return
@@ -188,7 +195,7 @@ def _use_is_designated(ask: Ask, row: Block, where: str) -> Found:
     """A6.4ERs are used for what they are designated for; contributions are cancelled for anything
     but an NDC.
     """
-    use, letters = ask.proposal.use, _letters(row)
+    use, letters = ask.proposal.use, designated(row)
     if use is None or str(row.key.registry) != ask.facts.policy.mechanism:
         return
     if ask.proposal.action == "cancellation" and not letters:
@@ -197,12 +204,6 @@ def _use_is_designated(ask: Ask, row: Block, where: str) -> Found:
         detail = f"designated {row.attributes.designation or 'for nothing'}, not for {use.purpose}"
         units = (row.key, row.first, row.last)
         yield finding(Reason.AUTHORIZATION_PURPOSE, detail, field=where, units=units)
-
-
-def _letters(row: Block) -> str:
-    """The letters of a designation: none of a mitigation contribution."""
-    given = row.attributes.designation or ""
-    return "" if given == "MCU" else given
 
 
 def _letter(purpose: Purpose) -> str:

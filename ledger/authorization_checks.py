@@ -6,6 +6,7 @@ Elsewhere: which event is a first transfer (`first_transfer`), the other checks 
 action (`action_checks`), the order in which they are asked (`checks`).
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from ledger.blocks import Block
 from ledger.first_transfer import OIMP, counted, is_due_at_once, is_international, served
 from schemas.effects import AuthorizationTerms
 from schemas.findings import Reason, finding
+from schemas.identifiers import ADMINISTRATOR, PartyCode
 from schemas.messages import Line
 from schemas.units import (
     KIND_CODES,
@@ -28,6 +30,7 @@ from schemas.units import (
 __all__ = [
     "authorization_covers",
     "authorization_is_next",
+    "designated",
     "first_transfer_is_due",
     "metric_words",
     "metrics_agree",
@@ -118,7 +121,8 @@ def _terms_cover(ask: Ask, terms: AuthorizationTerms, relied: Reliance) -> Found
     if not terms.vintage_from <= key.vintage <= terms.vintage_to:
         detail = f"vintage {key.vintage} not in {terms.vintage_from}-{terms.vintage_to}"
         yield finding(Reason.AUTHORIZATION_OUT_OF_TIME, detail, field=where)
-    if terms.metric is not None and terms.unit != ask.proposal.unit:
+    of_one = terms.metric is not None or terms.quantity is not None
+    if of_one and terms.unit != ask.proposal.unit:
         words = metric_words(terms.unit), metric_words(ask.proposal.unit)
         detail = "{} is for {}, this is {}".format(terms.id, *words)
         yield finding(Reason.METRIC_DIFFERS, detail, field=where)
@@ -201,10 +205,14 @@ def use_is_authorized(ask: Ask, row: Block, where: str) -> Found:
     if use.purpose is Purpose.NDC and use.user != ask.author.section:
         detail = f"{ask.author} uses for {ask.author.section}, not for {use.user}"
         yield finding(Reason.AUTHOR_NOT_ACTING, detail, field="body/use/user")
-    yield from _is_named(ask, row, use, where)
+    if ask.proposal.authorization is None:
+        yield from _is_named(ask, row, use)
+    else:
+        yield from _may_be_named(row, where)
     ref = ask.proposal.authorization or row.attributes.authorization
     if ref is None:
-        if ask.proposal.action == "use":
+        claimed = use.purpose is Purpose.IMP and not designated(row)
+        if ask.proposal.action == "use" or claimed:
             yield finding(Reason.NOT_AUTHORIZED_UNITS, field=where, units=units)
         return
     known = ask.facts.authorizations.get((row.key.party, ref.id))
@@ -221,23 +229,40 @@ def use_is_authorized(ask: Ask, row: Block, where: str) -> Found:
     yield from _terms_allow(ask, terms, use, row)
 
 
-def _is_named(ask: Ask, row: Block, use: UseMark, where: str) -> Found:
-    """A cancellation that is the first transfer of authorized units names what authorizes them."""
-    said, units = row.attributes, (row.key, row.first, row.last)
-    letters = "" if said.designation == "MCU" else said.designation or ""
-    authorized = bool(letters) if row.key.activity else said.authorization is not None
-    if ask.proposal.authorization is not None:
-        if said.first_transferred:
-            yield finding(Reason.ALREADY_FIRST_TRANSFERRED, field=where, units=units)
-        if not authorized and row.key.layer is Layer.ITMO:
-            yield finding(Reason.NOT_AUTHORIZED_UNITS, field=where, units=units)
-        return
+def _is_named(ask: Ask, row: Block, use: UseMark) -> Found:
+    """A cancellation that is the first transfer of authorized units names what authorizes them. So
+    does a use; what does not is refused as one of units that were not first-transferred.
+    """
+    letters = designated(row)
     serves = not letters or (use.purpose is not None and use.purpose.value[0] in letters)
     counts = (use.purpose in OIMP and serves) or _delivers_omge(use)
-    if counts and authorized and not said.first_transferred and ask.proposal.action != "use":
+    fresh = _is_authorized(row) and not row.attributes.first_transferred
+    if counts and fresh and ask.proposal.action != "use":
         detail = "this is the first transfer of the units; name the authorization"
-        where = "body/authorization"
-        yield finding(Reason.FIRST_TRANSFER_WRONG, detail, field=where, units=units)
+        units = (row.key, row.first, row.last)
+        yield finding(Reason.FIRST_TRANSFER_WRONG, detail, field="body/authorization", units=units)
+
+
+def _may_be_named(row: Block, where: str) -> Found:
+    """What names an authorization is the first transfer, and of ITMOs that are authorized."""
+    units = (row.key, row.first, row.last)
+    if row.attributes.first_transferred:
+        yield finding(Reason.ALREADY_FIRST_TRANSFERRED, field=where, units=units)
+    if not _is_authorized(row) and row.key.layer is Layer.ITMO:
+        yield finding(Reason.NOT_AUTHORIZED_UNITS, field=where, units=units)
+
+
+def _is_authorized(row: Block) -> bool:
+    """A6.4ERs are by the letters of their designation, others by what they were issued under."""
+    if row.key.activity:
+        return bool(designated(row))
+    return row.attributes.authorization is not None
+
+
+def designated(row: Block) -> str:
+    """The letters of a designation: none of a mitigation contribution."""
+    given = row.attributes.designation or ""
+    return "" if given == "MCU" else given
 
 
 def _is_not_withdrawn(terms: AuthorizationTerms, row: Block, where: str) -> Found:
@@ -255,18 +280,28 @@ def _terms_allow(ask: Ask, terms: AuthorizationTerms, use: UseMark, row: Block) 
     if use.oimp is not None and terms.oimp is not None and use.oimp != terms.oimp:
         detail = f"{use.oimp}; authorized is {terms.oimp}"
         yield finding(Reason.AUTHORIZATION_PURPOSE, detail, field="body/use/oimp", units=units)
-    if use.purpose is Purpose.NDC:
-        if terms.parties and use.user not in terms.parties:
-            detail = f"{use.user} is not among {', '.join(terms.parties)}"
-            yield finding(Reason.AUTHORIZATION_PARTY, detail, field="body/use/user", units=units)
-    elif terms.entities and use.user not in terms.entities:
-        detail = f"{use.user} is not among the authorized entities"
-        yield finding(Reason.AUTHORIZATION_PARTY, detail, field="body/use/user", units=units)
+    yield from _user_is_authorized(ask, terms, use, row)
     year = use.year or ask.facts.now.moment().year
     if not terms.use_from <= year <= terms.use_to:
         where = "body/use/year" if use.year else "body/use"
         detail = f"{year} not in {terms.use_from}-{terms.use_to}"
         yield finding(Reason.AUTHORIZATION_OUT_OF_TIME, detail, field=where, units=units)
+
+
+def _user_is_authorized(ask: Ask, terms: AuthorizationTerms, use: UseMark, row: Block) -> Found:
+    """Units are used or cancelled by the Party that authorizes or by one that it names, also where
+    an entity does so in that Party's section; and that is one that it names (check II06).
+    """
+    units, section = (row.key, row.first, row.last), ask.author.section
+    party = str(row.key.party) if section == ADMINISTRATOR else section
+    if terms.parties and party not in {row.key.party, *terms.parties}:
+        detail = f"{party} is not among {', '.join(terms.parties)}"
+        yield finding(Reason.AUTHORIZATION_PARTY, detail, field="body/use/user", units=units)
+    if use.purpose is Purpose.NDC or use.user == party or use.user in terms.entities:
+        return  # a use towards an NDC is the Party's own, and refused above if it says otherwise
+    if terms.entities or re.fullmatch(PartyCode.pattern, use.user):
+        detail = f"{use.user} is not {party}, nor among the authorized entities"
+        yield finding(Reason.AUTHORIZATION_PARTY, detail, field="body/use/user", units=units)
 
 
 def transfer_is_not_withdrawn(ask: Ask, row: Block, where: str) -> Found:

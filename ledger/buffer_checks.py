@@ -11,6 +11,7 @@ Elsewhere: which accounts units leave and enter (`moves`), instructions (`mechan
 
 from ledger.asking import Ask, Found, levy
 from schemas.findings import Reason, finding
+from schemas.identifiers import ADMINISTRATOR
 from schemas.units import KIND_CODES, Cancellation, Kind
 
 __all__ = ["administrative_fits", "buffer_is_filled", "replenishment_fits"]
@@ -40,7 +41,7 @@ def replenishment_fits(ask: Ask) -> Found:
     if ask.proposal.action != "replenishment":
         return
     owner = ask.proposal.acquirer or ask.author
-    if (owner.participant, owner.section) != (ask.facts.policy.mechanism, "ADM"):
+    if (owner.participant, owner.section) != (ask.facts.policy.mechanism, ADMINISTRATOR):
         detail = f"the buffer is {ask.facts.policy.mechanism}/ADM's"
         yield finding(Reason.ACQUIRER_WRONG, detail, field="body/acquirer")
     for i, line in enumerate(ask.proposal.lines):

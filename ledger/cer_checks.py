@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from ledger.approvals import approval_covers
 from ledger.asking import Ask, Found
 from schemas.findings import Reason, finding
+from schemas.identifiers import ADMINISTRATOR
 from schemas.units import Attributes, Key, Layer, Purpose
 
 __all__ = ["CER_ACTIONS", "cer_key_problem", "cers_fit"]
@@ -76,6 +77,8 @@ def _towards_a_first_ndc(ask: Ask) -> Found:
     if use.year > last:
         detail = f"{use.year}; first NDCs end with {last}"
         yield finding(Reason.FIRST_NDC_ONLY, detail, field="body/use/year")
-    if use.user != ask.author.section:
-        detail = f"{ask.author} uses for {ask.author.section}, not for {use.user}"
+    section = ask.author.section
+    if use.user != section or section == ADMINISTRATOR:
+        detail = f"{use.user}; CERs are used by the Party that holds them, and {ask.author} is "
+        detail += "an administrator" if section == ADMINISTRATOR else f"{section}'s"
         yield finding(Reason.AUTHOR_NOT_ACTING, detail, field="body/use/user")

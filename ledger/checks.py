@@ -41,6 +41,7 @@ from ledger.moves import realm_of, sources, targets
 from schemas.directory import Profile, Status
 from schemas.findings import CheckClass, Finding, Reason, finding
 from schemas.identifiers import (
+    ADMINISTRATOR,
     AccountNumber,
     CaseId,
 )
@@ -296,11 +297,13 @@ def _key_problem(ask: Ask, line: Line) -> str | None:
     action, author = ask.proposal.action, ask.author
     if action == "issuance" and str(key.registry) != author.participant:
         return f"{author.participant} issues in its own keys only"
+    if action == "issuance" and key.vintage > ask.facts.now.moment().year:
+        return f"{key.vintage} has not begun: what is issued has happened"
     itmo, said = key.layer is Layer.ITMO, line.attributes
     if action == "issuance" and not mechanism and itmo and said and said.authorization is None:
         return "a Party registry issues on the layer underlying what names no authorization"
     own = action in {"issuance", "first-transfer", "designation"}
-    if own and author.section not in {key.party, "ADM"}:
+    if own and author.section not in {key.party, ADMINISTRATOR}:
         return f"{author.section} is not the first transferring Party {key.party}"
     if action in {"transfer", "use"} and not itmo and not makes_itmos(ask.proposal, key):
         return f"{action} is an action on ITMOs"

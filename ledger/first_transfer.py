@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 from ledger.asking import Authorization
 from schemas.effects import AuthorizationTerms, Move, Restate, Units
-from schemas.identifiers import Actor, AuthorizationId, Instant, PartyCode
+from schemas.identifiers import ADMINISTRATOR, Actor, AuthorizationId, Instant, PartyCode
 from schemas.messages import Entry, Line, Proposal
 from schemas.units import (
     Attributes,
@@ -113,7 +113,7 @@ def is_due_at_once(terms: AuthorizationTerms, designation: str | None) -> bool:
 
 def is_international(party: PartyCode, to: Actor | None) -> bool:
     """Whether units of a Party would go to another Party. An administrator is none."""
-    return to is not None and to.section not in {str(party), "ADM"}
+    return to is not None and to.section not in {str(party), ADMINISTRATOR}
 
 
 def counted(proposal: Proposal) -> Counter[tuple[PartyCode, AuthorizationId]]:

@@ -175,9 +175,10 @@ class AuthorizationTerms(Frozen):
     Empty `parties` means any Party, empty `entities` any entity; `entity_records` says who some of
     these are. Outcomes occur in the calendar years from `vintage_from` to `vintage_to`, and are
     used in those from `use_from` to `use_to`. `date` is that of the Party's own decision, where it
-    is not the day of the entry. Without `metric` all metrics are meant, without `sectors` and
-    `activity_types` all of these. A version with `binds_first_transferred` has what a later version
-    says, or a revocation, apply to units that were first-transferred under it, too.
+    is not the day of the entry. Without `metric` all metrics are meant, but that a `quantity` is
+    then in t CO2 eq; without `sectors` and `activity_types` all of these. A version with
+    `binds_first_transferred` has what a later version says, or a revocation, apply to units that
+    were first-transferred under it, too.
     """
 
     id: AuthorizationId
@@ -231,6 +232,14 @@ class AuthorizationTerms(Frozen):
                 raise ValueError(f"{name}: each once, and in order")
         if self.entities and not set(records) <= set(self.entities):
             raise ValueError("entity_records: only of entities that are authorized")
+        return self
+
+    @model_validator(mode="after")
+    def _years_in_order(self) -> Self:
+        for what in ("vintage", "use"):
+            first, last = getattr(self, f"{what}_from"), getattr(self, f"{what}_to")
+            if first > last:
+                raise ValueError(f"{what}_to: {last} comes before {what}_from, {first}")
         return self
 
     @model_validator(mode="after")

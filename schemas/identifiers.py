@@ -20,6 +20,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 __all__ = [
+    "ADMINISTRATOR",
     "HUB",
     "HUB_ACTOR",
     "REC",
@@ -124,12 +125,21 @@ REC: Final = Participant("REC")
 """The two participants that are no registries."""
 
 
+ADMINISTRATOR: Final = "ADM"
+"""The section of a registry's administrator, who is no Party (6/CMA.4 annex I para 12)."""
+
+
 class PartyCode(Identifier):
     """An ISO 3166-1 alpha-3 code, reserved codes such as `EUE` included."""
 
     pattern = r"[A-Z]{3}"
     few = True
     form = "a Party code of three capital letters"
+
+    def check(self) -> None:
+        """Refuse the name of administrators' sections: no Party has it."""
+        if self == ADMINISTRATOR:
+            raise ValueError(f"{ADMINISTRATOR} is the section of an administrator, and no Party")
 
 
 class Actor(Identifier):

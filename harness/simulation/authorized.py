@@ -6,6 +6,7 @@ transfer of units, and for what they may be used (protocol 5.13, 5.20 to 5.22; 2
 Elsewhere: issuance and its levies, and which action asks what (`terms`).
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,8 @@ __all__ = [
 
 VINTAGE_FIRST, YEAR_LAST = 2021, 2200
 OTHERS = {"IMP", "OP"}
+ADMINISTRATOR = "ADM"
+PARTY = re.compile("[A-Z]{3}")
 
 Terms = dict[str, Any]
 
@@ -63,7 +66,8 @@ def leaned_on(q: Question) -> Iterator[str]:
             yield "key-wrong"
         if not _within(key["vintage"], terms, "vintage"):
             yield "authorization-out-of-time"
-        if terms.get("metric") and terms.get("unit") != q.proposal.get("unit"):
+        of_one = terms.get("metric") or terms.get("quantity") is not None
+        if of_one and terms.get("unit") != q.proposal.get("unit"):
             yield "metric-differs"
         if q.action != "designation":
             yield from _is_so(q, line, terms)
@@ -186,6 +190,8 @@ def transfer(q: Question) -> Iterator[str]:
 
 def use(q: Question) -> Iterator[str]:
     """ITMOs alone, or what becomes one by it, for what their authorization allows."""
+    if q.section == ADMINISTRATOR:
+        yield "author-not-acting"
     if q.proposal["use"].get("cancellation"):
         yield "member-superfluous"
     for _, _, unit in q.units():
@@ -206,6 +212,9 @@ def cancellation(q: Question) -> Iterator[str]:
         for line, _, unit in q.units():
             if not unit.said["first_transferred"] and _counts(q, line, unit.said, mark):
                 yield "first-transfer-wrong"
+            authorized = unit.said["authorization"] or _designated(unit.said["designation"])
+            if mark.get("purpose") == "IMP" and not authorized:
+                yield "not-authorized-units"
     yield from _ends(q)
 
 
@@ -262,8 +271,12 @@ def _allows(q: Question, party: str, reference: Terms, mark: dict[str, Any]) -> 
         yield "authorization-purpose"
     if mark.get("oimp") and terms.get("oimp") and mark["oimp"] != terms["oimp"]:
         yield "authorization-purpose"
-    users = terms.get("parties" if mark["purpose"] == "NDC" else "entities")
-    if users and mark["user"] not in users:
+    section = party if q.section == ADMINISTRATOR else q.section
+    if terms.get("parties") and section not in {party, *terms["parties"]}:
+        yield "authorization-party"
+    entities, user = terms.get("entities") or (), mark["user"]
+    stranger = user != section and user not in entities and mark["purpose"] != "NDC"
+    if stranger and (entities or PARTY.fullmatch(user)):
         yield "authorization-party"
     if not _within(mark.get("year") or int(q.at[:4]), terms, "use"):
         yield "authorization-out-of-time"

@@ -113,7 +113,7 @@ def cer_use(q: Question) -> Iterator[str]:
         return
     if mark["year"] > FIRST_NDC_LAST:
         yield "first-ndc-only"
-    if mark["user"] != q.section:
+    if mark["user"] != q.section or q.section == "ADM":
         yield "author-not-acting"
 
 

@@ -233,6 +233,8 @@ def _key_fits(q: Question, line: dict[str, Any]) -> bool:
         return False
     if q.action == "issuance" and key["registry"] != q.participant:
         return False
+    if q.action == "issuance" and key["vintage"] > int(q.at[:4]):
+        return False
     named = (line.get("attributes") or {}).get("authorization")
     if q.action == "issuance" and not mechanism and key["layer"] == "itmo" and not named:
         return False

@@ -29,6 +29,7 @@ from tests.unit.ledger.world import (
     AT_ISSUANCE,
     AUTHORIZED,
     AUTHORIZED64,
+    BUYER,
     CHE,
     FLIGHT,
     GHA,
@@ -283,8 +284,8 @@ LOCKED_ATTRIBUTES = Attributes(first_transferred=True, authorization=AUTHORIZED)
                 )
             ],
         ),
-        ("cancellation of underlying units", [Attributes(use=FLIGHT)]),
-        ("cancellation of a contribution", [Attributes(designation="MCU", use=FLIGHT)]),
+        ("cancellation of underlying units", [Attributes(use=BUYER)]),
+        ("cancellation of a contribution", [Attributes(designation="MCU", use=BUYER)]),
     ],
 )
 def test_units_arrive_with_these_attributes(name: str, attributes: list[Attributes]) -> None:

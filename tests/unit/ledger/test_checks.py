@@ -11,6 +11,7 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import pytest
@@ -33,6 +34,7 @@ from ledger.checks import CLASSES, examine
 from ledger.effects import Everybody, apply
 from ledger.holdings import Holdings, Overlay, OverlayKind
 from schemas.directory import Profile, Status, StatusChange
+from schemas.effects import AuthorizationTerms
 from schemas.findings import CheckClass, Finding, Reason
 from schemas.identifiers import (
     Actor,
@@ -61,6 +63,7 @@ from tests.unit.ledger.world import (
     AT_ISSUANCE,
     AUTHORIZED,
     AUTHORIZED64,
+    BUYER,
     CHE,
     FLIGHT,
     GHA,
@@ -245,6 +248,8 @@ def acted(author: Actor, wanted: Proposal) -> Spoil:
 HLD = {actor: account(actor, "HLD") for actor in (GHA, CHE, MMR, ADM, KOR)}
 FRANCE = Actor("FRA01/FRA")
 NDC_GHANA = UseMark(purpose=Purpose.NDC, user="GHA", year=2026)
+NEXT_YEAR = U.model_copy(update={"vintage": 2028})
+NDC_OF_NOBODY = UseMark(purpose=Purpose.NDC, user="ADM", year=2026)
 JAPAN = UseMark(purpose=Purpose.NDC, user="JPN", year=2026)
 TWO_LINES = (
     Line(key=U, first=1101, last=1110, source=HLD[GHA], target=HLD[CHE], itmo_first=101),
@@ -341,7 +346,7 @@ def admitted_too(actor: Actor) -> Spoil:
 
 
 PENDING_CANCELLED = move(
-    "cancellation", B, 161, 170, account(ADM, "PEN"), account(ADM, "CAN"), use=FLIGHT
+    "cancellation", B, 161, 170, account(ADM, "PEN"), account(ADM, "CAN"), use=BUYER
 )
 TO_MECHANISM = GOOD["transfer"][1].lines[0].model_copy(update={"target": HLD[MMR]})
 TO_SWITZERLAND = (
@@ -363,10 +368,7 @@ CASES: dict[str, Case] = {
     ),
     "the use is for another Party": Case(
         *good("use", use=JAPAN),
-        [
-            at(R.AUTHOR_NOT_ACTING, "body/use/user"),
-            at(R.AUTHORIZATION_PARTY, "body/use/user", I, 11, 20),
-        ],
+        [at(R.AUTHOR_NOT_ACTING, "body/use/user")],
     ),
     "the acquirer is not admitted": Case(
         *good("first transfer", acquirer=FRANCE),
@@ -1071,18 +1073,58 @@ CASES: dict[str, Case] = {
         [at(R.AUTHORIZATION_PARTY, "body/use/user", I, 21, 30)],
     ),
     "the using Party is not authorized": Case(
-        GHA,
-        move(
-            "use",
-            I,
-            1,
-            2,
-            HLD[GHA],
-            account(GHA, "USE"),
-            use=NDC.model_copy(update={"user": "GHA"}),
+        KOR,
+        move("use", I, 11, 12, HLD[KOR], account(KOR, "USE"), use=NDC_KOREA),
+        [at(R.AUTHORIZATION_PARTY, "body/use/user", I, 11, 12)],
+        changed(I, 11, 12, position=Position.of(HLD[KOR])),
+    ),
+    "an entity uses in the section of a Party that is not authorized": Case(
+        KOR,
+        move("use", I, 11, 12, HLD[KOR], account(KOR, "USE"), use=FLIGHT),
+        [at(R.AUTHORIZATION_PARTY, "body/use/user", I, 11, 12)],
+        changed(I, 11, 12, position=Position.of(HLD[KOR])),
+    ),
+    "an entity has units cancelled in the section of a Party that is not authorized": Case(
+        KOR,
+        move("cancellation", I, 11, 12, HLD[KOR], account(KOR, "CAN"), use=VOLUNTARY),
+        [at(R.AUTHORIZATION_PARTY, "body/use/user", I, 11, 12)],
+        changed(I, 11, 12, position=Position.of(HLD[KOR])),
+    ),
+    "a Party uses for a flight in the name of another, though any entity may": Case(
+        *good("use by an entity", use=UseMark(purpose=Purpose.IMP, user="KOR")),
+        [at(R.AUTHORIZATION_PARTY, "body/use/user", I, 21, 30)],
+        amended(GHA, parties=(), entities=()),
+    ),
+    "an administrator uses units towards an NDC": Case(
+        ADM,
+        move("use", A, 11, 12, HLD[ADM], account(ADM, "RET"), use=NDC_OF_NOBODY),
+        [at(R.AUTHOR_NOT_ACTING, "body/action")],
+        then(
+            amended(MMR, parties=()),
+            changed(A, 11, 12, position=Position.of(HLD[ADM])),
         ),
-        [at(R.AUTHORIZATION_PARTY, "body/use/user", I, 1, 2)],
-        acted(*GOOD["transfer"]),
+    ),
+    "an administrator uses CERs": Case(
+        ADM,
+        move("cer-use", C, 51, 60, account(ADM, "CER"), account(ADM, "RET"), use=NDC_OF_NOBODY),
+        [at(R.AUTHOR_NOT_ACTING, "body/use/user")],
+    ),
+    "units that nobody authorized are cancelled for a flight": Case(
+        *good("cancellation of underlying units", use=VOLUNTARY),
+        [at(R.NOT_AUTHORIZED_UNITS, "body/lines/0", U, 1301, 1310)],
+    ),
+    "contributions are cancelled for a flight": Case(
+        *good("cancellation of a contribution", use=FLIGHT),
+        [at(R.NOT_AUTHORIZED_UNITS, "body/lines/0", B, 101, 110)],
+    ),
+    "MWh under an authorization of a quantity in no metric": Case(
+        *good("first transfer", unit="MWh"),
+        [at(R.METRIC_DIFFERS, "body/authorization")],
+        then(changed(U, 1101, 1150, metric="non-GHG", unit="MWh"), amended(GHA, quantity=10**6)),
+    ),
+    "units are issued of a year that has not begun": Case(
+        *line("issuance", key=NEXT_YEAR),
+        [at(R.KEY_WRONG, "body/lines/0/key", NEXT_YEAR, 2001, 2100)],
     ),
     "a mitigation contribution leaves": Case(
         *line("first transfer of A6.4ERs", key=B, first=101, last=110),
@@ -1313,10 +1355,7 @@ CASES: dict[str, Case] = {
             authorization=AUTHORIZED,
             use=NDC_GHANA,
         ),
-        [
-            at(R.FIRST_TRANSFER_WRONG, "body/authorization"),
-            at(R.AUTHORIZATION_PARTY, "body/use/user", I, 4011, 4020),
-        ],
+        [at(R.FIRST_TRANSFER_WRONG, "body/authorization")],
     ),
     "underlying units are used without becoming ITMOs": Case(
         *line("first transfer by use", itmo_first=None),
@@ -1327,7 +1366,7 @@ CASES: dict[str, Case] = {
         [at(R.ALREADY_FIRST_TRANSFERRED, "body/lines/0", I, 31, 40)],
     ),
     "a contribution is first-transferred by its cancellation": Case(
-        *good("cancellation of a contribution", authorization=AUTHORIZED64),
+        *good("cancellation of a contribution", authorization=AUTHORIZED64, use=FLIGHT),
         [at(R.NOT_AUTHORIZED_UNITS, "body/lines/0", B, 101, 110)],
     ),
     "a use says that it is a cancellation": Case(
@@ -1469,6 +1508,14 @@ def test_a_good_proposal_passes(name: str) -> None:
 @pytest.mark.requirement(84, case="the purpose of a cancellation is not authorized")
 @pytest.mark.requirement(85, case="the using entity is not authorized")
 @pytest.mark.requirement(85, case="the using Party is not authorized")
+@pytest.mark.requirement(85, case="an entity acquires that is not authorized")
+@pytest.mark.requirement(85, case="an entity uses in the section of a Party that is not authorized")
+@pytest.mark.requirement(84, case="units that nobody authorized are cancelled for a flight")
+@pytest.mark.requirement(84, case="contributions are cancelled for a flight")
+@pytest.mark.requirement(84, case="another international mitigation purpose than is authorized")
+@pytest.mark.requirement(7, case="an administrator uses units towards an NDC")
+@pytest.mark.requirement(86, case="MWh under an authorization of a quantity in no metric")
+@pytest.mark.requirement(83, case="units are issued of a year that has not begun")
 @pytest.mark.requirement(86, case="one unit more than is authorized")
 @pytest.mark.requirement(86, case="the vintage is too early for the authorization")
 @pytest.mark.requirement(86, case="the use is too late for the authorization")
@@ -1910,7 +1957,7 @@ def test_pending_units_may_be_cancelled_as_they_are() -> None:
     cancelled = move("cancellation", A, 71, 80, pending, gone, use=FLIGHT)
     named = cancelled.model_copy(update={"authorization": AUTHORIZED64})
     assert settled().examine(ADM, named) == []
-    contribution = move("cancellation", B, 161, 170, pending, gone, use=FLIGHT)
+    contribution = move("cancellation", B, 161, 170, pending, gone, use=BUYER)
     assert settled().examine(ADM, contribution) == []
 
 
@@ -2053,3 +2100,88 @@ def test_cers_are_used_as_long_as_first_ndcs_last_by_the_settings(last: int, yea
     author, wanted = good("use of CERs", use=NDC_MYANMAR.model_copy(update={"year": year}))
     late = [at(R.FIRST_NDC_ONLY, "body/use/year")] if year > last else []
     assert told(world.examine(author, wanted)) == late
+
+
+@pytest.mark.requirement(85)
+def test_the_party_that_authorizes_uses_what_came_back_to_it() -> None:
+    """Check II06: whoever uses is the authorizer or one that it lists."""
+    world = settled()
+    world.act(*GOOD["transfer"])
+    mark = NDC.model_copy(update={"user": "GHA"})
+    back = move("use", I, 1, 2, HLD[GHA], account(GHA, "USE"), use=mark)
+    assert world.examine(GHA, back) == []
+    world.act(CHE, move("use", I, 21, 30, HLD[CHE], account(CHE, "USE"), use=flight_of("CHE")))
+
+
+def flight_of(user: str) -> UseMark:
+    return UseMark(purpose=Purpose.IMP, user=user)
+
+
+@pytest.mark.requirement(85)
+def test_an_entity_of_three_letters_is_one_where_the_terms_name_it() -> None:
+    world = settled()
+    amended(GHA, entities=("ANA", FLIGHT.user))(world)
+    assert world.examine(*good("use by an entity", use=flight_of("ANA"))) == []
+    (found,) = world.examine(*good("use by an entity", use=flight_of("JAL")))
+    assert found.reason is R.AUTHORIZATION_PARTY
+
+
+@pytest.mark.requirement(86)
+@pytest.mark.parametrize(
+    ("now", "passes"),
+    [
+        ("2025-12-31T23:59:59.999999Z", False),
+        ("2026-01-01T00:00:00.000000Z", True),
+        ("2026-12-31T23:59:59.999999Z", True),
+        ("2027-01-01T00:00:00.000000Z", False),
+    ],
+)
+def test_a_timeframe_ends_with_the_last_moment_of_its_last_year(now: str, *, passes: bool) -> None:
+    world = settled()
+    amended(GHA, use_from=2026, use_to=2026)(world)
+    world.now = Instant(now)
+    later = Instant.of(world.now.moment() + timedelta(days=1))
+    out = [at(R.AUTHORIZATION_OUT_OF_TIME, "body/use", I, 21, 30)]
+    wanted = good("use by an entity", expires_at=later)
+    assert told(world.examine(*wanted)) == ([] if passes else out)
+
+
+@pytest.mark.requirement(83)
+@pytest.mark.parametrize("moment", ["2027-12-31T23:59:59.999999Z", "2028-01-01T00:00:00.000000Z"])
+def test_a_vintage_is_there_from_the_first_moment_of_its_year_on(moment: str) -> None:
+    world = settled()
+    world.now = Instant(moment)
+    later = Instant.of(world.now.moment() + timedelta(days=1))
+    author, wanted = line("issuance", key=NEXT_YEAR)
+    found = world.examine(author, wanted.model_copy(update={"expires_at": later}))
+    assert [f.reason for f in found] == [R.KEY_WRONG] * moment.startswith("2027")
+
+
+@pytest.mark.requirement(3)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"vintage_from": 2026, "vintage_to": 2025},
+        {"use_from": 2031, "use_to": 2030},
+        {"party": "ADM"},
+        {"version": 0},
+        {"version": 10_000},
+        {"quantity": -1},
+        {"quantity": 2**53},
+        {"purposes": ()},
+        {"purposes": ("NDC", "NDC")},
+        {"purposes": ("OIMP",)},
+        {"first_transfer": None},
+        {"purposes": ("NDC",)},
+        {"parties": ("ADM",)},
+        {"parties": ("Switzerland",)},
+        {"entities": ("",)},
+        {"id": "-"},
+        {"oimp": ""},
+    ],
+)
+def test_terms_that_say_nothing_that_can_be_kept_to_are_none(changes: dict[str, Any]) -> None:
+    given = json.loads(terms(GHA).model_dump_json())
+    assert AuthorizationTerms.model_validate_json(json.dumps(given)) == terms(GHA)
+    with pytest.raises(ValidationError):
+        AuthorizationTerms.model_validate_json(json.dumps(given | changes))

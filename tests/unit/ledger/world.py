@@ -105,6 +105,7 @@ NDC_KOREA = UseMark(purpose=Purpose.NDC, user="KOR", year=2026)
 REVERSED = UseMark(user="Developer", cancellation=Cancellation.OTHER)
 FLIGHT = UseMark(purpose=Purpose.IMP, user="Airline of the Alps")
 VOLUNTARY = FLIGHT.model_copy(update={"cancellation": Cancellation.VOLUNTARY, "oimp": "CORSIA"})
+BUYER = UseMark(purpose=Purpose.OP, user="Buyer")
 OMGE = UseMark(user="GHA", cancellation=Cancellation.OMGE_VOLUNTARY)
 
 
@@ -578,11 +579,11 @@ GOOD: dict[str, tuple[Actor, Proposal]] = {
     ),
     "cancellation of underlying units": (
         GHA,
-        move("cancellation", U, 1301, 1310, account(GHA, "HLD"), account(GHA, "CAN"), use=FLIGHT),
+        move("cancellation", U, 1301, 1310, account(GHA, "HLD"), account(GHA, "CAN"), use=BUYER),
     ),
     "cancellation of a contribution": (
         MMR,
-        move("cancellation", B, 101, 110, account(MMR, "HLD"), account(MMR, "CAN"), use=FLIGHT),
+        move("cancellation", B, 101, 110, account(MMR, "HLD"), account(MMR, "CAN"), use=BUYER),
     ),
 }
 """What each of the actions looks like when it is right, in the settled world."""

@@ -27,7 +27,7 @@ PUBLIC: dict[str, str] = {
         companion completion consents makes_itmos needs_acceptance pledged release reserve
     """,
     "ledger.authorization_checks": """
-        authorization_covers authorization_is_next first_transfer_is_due metric_words
+        authorization_covers authorization_is_next designated first_transfer_is_due metric_words
         metrics_agree
         transfer_is_not_withdrawn use_is_authorized
     """,
@@ -104,8 +104,8 @@ PUBLIC: dict[str, str] = {
     "schemas.export": "FOLDER documents main",
     "schemas.findings": "CheckClass Finding RULES Reason Rule finding",
     "schemas.identifiers": """
-        AccountNumber Actor ApproachId AuthorizationId CaseId Day Digest HUB HUB_ACTOR Identifier
-        Instant MessageId Participant PartyCode REC REC_ACTOR RegistryId TransactionId
+        ADMINISTRATOR AccountNumber Actor ApproachId AuthorizationId CaseId Day Digest HUB HUB_ACTOR
+        Identifier Instant MessageId Participant PartyCode REC REC_ACTOR RegistryId TransactionId
         account_number message_id
     """,
     "schemas.jws": """
