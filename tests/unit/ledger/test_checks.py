@@ -33,6 +33,7 @@ from ledger.asking import Approval, Authorization, levy
 from ledger.checks import CLASSES, examine
 from ledger.effects import Everybody, apply
 from ledger.holdings import Holdings, Overlay, OverlayKind
+from schemas.approvals import ApprovalRecord
 from schemas.directory import Profile, Status, StatusChange
 from schemas.effects import AuthorizationTerms
 from schemas.findings import CheckClass, Finding, Reason
@@ -1475,6 +1476,28 @@ def test_a_good_proposal_passes(name: str) -> None:
 @pytest.mark.requirement(89, case="contributions are authorized after their first transfer")
 @pytest.mark.requirement(89, case="contributions are authorized after their cancellation")
 @pytest.mark.requirement(17, case="A6.4ERs leave that nobody authorized")
+@pytest.mark.requirement(17, case="a mitigation contribution leaves from the share of proceeds")
+@pytest.mark.requirement(18, case="the share of proceeds is one unit short")
+@pytest.mark.requirement(18, case="the share of proceeds is one unit over")
+@pytest.mark.requirement(18, case="the share of proceeds is rounded down")
+@pytest.mark.requirement(18, case="a levy is issued and not first-transferred")
+@pytest.mark.requirement(19, case="the cancellation for overall mitigation is one unit short")
+@pytest.mark.requirement(21, case="an instruction by a participant of another activity")
+@pytest.mark.requirement(27, case="a Party cancels administratively")
+@pytest.mark.requirement(27, case="a Party records an approval in the mechanism registry")
+@pytest.mark.requirement(27, case="a Party takes CERs in")
+@pytest.mark.requirement(28, case="the quantity is in another metric than the units")
+@pytest.mark.requirement(28, case="units of another metric are issued in tonnes")
+@pytest.mark.requirement(28, case="another metric is authorized")
+@pytest.mark.requirement(3, case="the authorization is superseded")
+@pytest.mark.requirement(9, case="a cancellation for an NDC")
+@pytest.mark.requirement(114, case="an entity acquires that is not authorized")
+@pytest.mark.requirement(15, case="an issuance of A6.4ERs says that more was approved")
+@pytest.mark.requirement(14, case="an issuance that rests on nothing")
+@pytest.mark.requirement(96, case="an issuance deposits too little in the buffer")
+@pytest.mark.requirement(96, case="the buffer is cancelled for nothing")
+@pytest.mark.requirement(96, case="the buffer of another actor is replenished")
+@pytest.mark.requirement(95, case="CERs are ITMOs")
 @pytest.mark.requirement(14, case="an issuance of A6.4ERs that nobody has approved")
 @pytest.mark.requirement(40, case="issued units with no attributes")
 @pytest.mark.requirement(2, case="a transfer of nothing")
@@ -2157,7 +2180,7 @@ def test_a_vintage_is_there_from_the_first_moment_of_its_year_on(moment: str) ->
     assert [f.reason for f in found] == [R.KEY_WRONG] * moment.startswith("2027")
 
 
-@pytest.mark.requirement(3)
+@pytest.mark.requirement(3, 8)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -2178,6 +2201,7 @@ def test_a_vintage_is_there_from_the_first_moment_of_its_year_on(moment: str) ->
         {"entities": ("",)},
         {"id": "-"},
         {"oimp": ""},
+        {"purposes": ("NDC",), "first_transfer": None},
     ],
 )
 def test_terms_that_say_nothing_that_can_be_kept_to_are_none(changes: dict[str, Any]) -> None:
@@ -2185,3 +2209,56 @@ def test_terms_that_say_nothing_that_can_be_kept_to_are_none(changes: dict[str, 
     assert AuthorizationTerms.model_validate_json(json.dumps(given)) == terms(GHA)
     with pytest.raises(ValidationError):
         AuthorizationTerms.model_validate_json(json.dumps(given | changes))
+
+
+@pytest.mark.requirement(9)
+@pytest.mark.parametrize("kind", [None, *Cancellation])
+@pytest.mark.parametrize("purpose", [None, *Purpose])
+def test_a_mark_says_for_what_units_end_unless_its_kind_says_that_it_is_for_nothing(
+    purpose: Purpose | None, kind: Cancellation | None
+) -> None:
+    members = {"user": "Buyer", "purpose": purpose, "cancellation": kind}
+    members["year"] = 2026 if purpose is Purpose.NDC else None
+    of_nothing = kind is Cancellation.OTHER or (kind is not None and kind.delivers_omge)
+    right = of_nothing if purpose is None else not (kind is not None and kind.delivers_omge)
+    if right:
+        UseMark.model_validate(members)
+    else:
+        with pytest.raises(ValidationError):
+            UseMark.model_validate(members)
+
+
+@pytest.mark.requirement(14)
+@pytest.mark.parametrize(
+    "member",
+    [
+        *("id", "request", "requested_by", "verification", "certification", "decided_on"),
+        *("party", "activity", "vintage_from", "vintage_to", "quantity", "participants"),
+    ],
+)
+def test_an_approval_says_everything_that_it_rests_on(member: str) -> None:
+    record = GOOD["approval"][1].approval
+    assert record is not None
+    said = json.loads(record.model_dump_json())
+    del said[member]
+    with pytest.raises(ValidationError, match=member):
+        ApprovalRecord.model_validate_json(json.dumps(said))
+
+
+@pytest.mark.requirement(21)
+def test_what_stays_with_the_host_is_forwarded_and_what_goes_to_korea_first_transferred() -> None:
+    """From the pending account, by the same instruction: one or the other, and never both."""
+    world = settled()
+    world.directory = directory((ADM, MMR, KOREA64))
+    for to, right, wrong in (
+        (MMR, "forwarding", R.ACQUIRER_WRONG),
+        (KOREA64, "first-transfer", R.FIRST_TRANSFER_WRONG),
+    ):
+        amended(MMR, purposes=(Purpose.NDC,), first_transfer=None, oimp=None)(world)
+        ends = account(ADM, "PEN"), account(to, "HLD")
+        forwarded = move("forwarding", A, 61, 70, *ends)
+        gone = move("first-transfer", A, 61, 70, *ends, authorization=AUTHORIZED64)
+        asked = {"forwarding": forwarded, "first-transfer": gone}
+        assert world.examine(ADM, asked.pop(right)) == []
+        ((_, other),) = asked.items()
+        assert [f.reason for f in world.examine(ADM, other)] == [wrong]
