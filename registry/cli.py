@@ -14,6 +14,7 @@ from ledger.adjustments import NdcPeriod, check_periods
 from ledger.asking import Policy
 from registry import tables
 from registry.adjustment_verbs import add_adjustment_verbs
+from registry.entity_verbs import add_entity_verbs
 from registry.halt_verbs import add_halt_verbs
 from registry.initial_reports import InitialReports, WithoutReport
 from registry.program import Registry, RegistrySettings
@@ -139,20 +140,27 @@ def registry_app(help_text: str, model: type[RegistryDaemonSettings]) -> typer.T
 
     add_trace_verb(app, model)
 
+    add_entity_verbs(app, model)
+
     @app.command("accounts")
     def accounts(settings: Settings) -> None:
-        """List the registry's accounts."""
+        """List the registry's accounts, with the entity of those that are not the Party's own."""
         statement = select(tables.accounts).order_by(tables.accounts.c.number)
         for row in show_rows(model, settings, statement):
-            typer.echo(f"{row.number}  {row.state}  {row.name}")
+            typer.echo(f"{row.number}  {row.state}  {row.name}{_of(row.entity)}")
 
     @app.command("holdings")
     def holdings(settings: Settings) -> None:
-        """List the blocks held: account, key, first and last serial, quantity."""
-        statement = select(blocks).order_by(blocks.c.account, blocks.c.series, blocks.c.first)
+        """List the blocks held: account, key, first and last serial, quantity, entity."""
+        statement = (
+            select(blocks, tables.accounts.c.entity)
+            .outerjoin(tables.accounts, tables.accounts.c.number == blocks.c.account)
+            .order_by(blocks.c.account, blocks.c.series, blocks.c.first)
+        )
         for row in show_rows(model, settings, statement):
             quantity = row.last - row.first + 1
-            typer.echo(f"{row.account}  {row.key}  {row.first}-{row.last}  {quantity}")
+            held = f"{row.account}  {row.key}  {row.first}-{row.last}  {quantity}"
+            typer.echo(held + _of(row.entity))
 
     @app.command("transactions")
     def transactions(
@@ -172,3 +180,8 @@ def registry_app(help_text: str, model: type[RegistryDaemonSettings]) -> typer.T
             typer.echo(f"{row.changed_at}  {row.id}  {row.state}  {row.action}  {row.proposer}{to}")
 
     return app
+
+
+def _of(entity: str | None) -> str:
+    """Whose an account is, if an entity's."""
+    return f"  of {entity}" if entity else ""

@@ -7,8 +7,8 @@ reservation ends by the hub's word alone. A clearance is accepted at
 once or waits for an operator, as the registry is set; either way the acquirer's own accounts are
 checked.
 
-Elsewhere: the checks (`ledger.checks`), accounts (`accounts`), what becomes of entries
-(`applying`).
+Elsewhere: the checks (`ledger.checks`), accounts (`accounts`), who entities are (`identification`)
+and on whose word they act (`entities`), what becomes of entries (`applying`).
 """
 
 import json
@@ -23,9 +23,10 @@ from ledger.checks import examine
 from ledger.effects import apply
 from ledger.first_transfer import stated
 from ledger.transactions import FINAL, Event, State, step
-from registry import accounts, adjustments
-from registry.accounts import not_open, own
+from registry import accounts, adjustments, entities, identification
+from registry.accounts import not_open
 from registry.initial_reports import look_for_report
+from registry.sections import own
 from registry.state import RegistryFacts, Transaction
 from runtime.program import Batch, Order
 from schemas.evidence import EvidenceRequest
@@ -73,6 +74,7 @@ def decide_order(
 def _propose(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Batch) -> Findings:
     arguments = dict(order.arguments)
     actor = own(arguments.pop("actor"), mine)
+    word = entities.word(arguments)
     lifetime = timedelta(seconds=int(arguments.pop("lifetime_seconds", DEFAULT_LIFETIME_SECONDS)))
     arguments.setdefault(
         "quantity", sum(x["last"] - x["first"] + 1 for x in arguments.get("lines", ()))
@@ -82,7 +84,9 @@ def _propose(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: B
     proposal = stated(proposal, facts.authorizations)
     number = facts.numbers.get(actor, 0) + 1
     transaction = TransactionId(f"{actor.replace('/', '-')}-{number}")
-    found = _beyond(order, proposal) or examine(Ask(transaction, actor, proposal, facts))
+    found = entities.beyond(facts, order, proposal)
+    found += entities.not_instructed(facts, order, proposal, word)
+    found = found or examine(Ask(transaction, actor, proposal, facts))
     found += not_open(facts, proposal, mine)
     found = found or look_for_report(facts.initial_reports, proposal, transaction, batch)
     if found:
@@ -110,31 +114,12 @@ def _propose(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: B
     return []
 
 
-def _beyond(order: Order, proposal: Proposal) -> Findings:
-    """What an entity's person may not do: it acts as itself, with units of its own accounts."""
-    entity = order.entity
-    if entity is None:
-        return []
-    found = []
-    for i, line in enumerate(proposal.lines):
-        if line.source not in entity.accounts:
-            detail = f"{entity.id} acts with units of its own accounts alone"
-            where = f"body/lines/{i}/source"
-            found.append(finding(Reason.COMMAND_NOT_ALLOWED, detail, field=where))
-    if not proposal.lines:
-        found.append(finding(Reason.COMMAND_NOT_ALLOWED, f"{entity.id} acts with units alone"))
-    if proposal.use is not None and proposal.use.user != entity.id:
-        detail = f"{entity.id} does not use for {proposal.use.user}"
-        found.append(finding(Reason.COMMAND_NOT_ALLOWED, detail, field="body/use/user"))
-    return found
-
-
 def _withdraw(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Batch) -> Findings:
     id_ = TransactionId(order.arguments["transaction"])
     known = facts.transactions.get(id_)
     if known is None or known.proposer not in mine:
         return [finding(Reason.TRANSACTION_UNKNOWN, str(id_))]
-    if known.proposal is not None and (found := _beyond(order, known.proposal)):
+    if known.proposal is not None and (found := entities.beyond(facts, order, known.proposal)):
         return found
     if known.state is not State.CLEARED:
         return [finding(Reason.TRANSACTION_STATE, f"{id_} is {known.state}")]
@@ -292,6 +277,8 @@ def _close_year(
 _ORDERS: dict[str, Callable[[RegistryFacts, Order, Sequence[Actor], Batch], Findings]] = {
     "open-account": accounts.open_account,
     "close-account": accounts.close_account,
+    "identify": identification.identify,
+    "end-identification": identification.end_identification,
     "propose": _propose,
     "accept": _accept_order,
     "reject": _reject_order,

@@ -16,10 +16,21 @@ from ledger.adjustments import NdcPeriod, levies_left_out
 from ledger.asking import Policy, authorizations_named
 from ledger.directory import Directory
 from ledger.holdings import Holdings
-from registry import accounts, adjustments, desk, hearing, saving, storage, tallying, witness
+from registry import (
+    accounts,
+    adjustments,
+    desk,
+    hearing,
+    identification,
+    saving,
+    storage,
+    tallying,
+    witness,
+)
 from registry.answers import answer_inquiry
 from registry.applying import apply_entry
 from registry.evidence import trust_root
+from registry.identified import entities_named, load_entities
 from registry.initial_reports import InitialReports
 from registry.reach import (
     accounts_of,
@@ -83,6 +94,7 @@ class Registry:
     packages: tuple[str, ...] = ("runtime", "registry")
     roles: dict[str, str] = {  # noqa: RUF012 - never changed
         **accounts.COMMANDS,
+        **identification.COMMANDS,
         **desk.COMMANDS,
         **adjustments.COMMANDS,
     }
@@ -169,6 +181,8 @@ class Registry:
         approvals = approvals_of(entries, proposed)
         if approvals:
             facts.approvals = await storage.load_approvals(session, approvals)
+        entities = entities_named(orders, facts.accounts.values())
+        await load_entities(session, entities, orders, facts)
         facts.answered = await storage.answered(session, enclosed, set(self.actors))
         await self._load_said(session, entries, facts, bodies)
         return facts

@@ -55,7 +55,7 @@ def spans_of_proposals(proposals: Iterable[Proposal | None]) -> set[Span]:
 def proposals_of(orders: Iterable[Order]) -> list[Proposal]:
     """What commands would propose."""
     found = []
-    own = {"actor", "lifetime_seconds"}
+    own = {"actor", "lifetime_seconds", "instructed_by"}
     whatever = {"quantity": 0, "expires_at": "2026-01-01T00:00:00.000000Z"}
     for order in orders:
         if order.command == "propose":

@@ -10,6 +10,7 @@ from typing import Any
 
 from ledger.growth import Growth
 from registry import tables
+from registry.identified import save_identifications
 from registry.state import Account, Kept, RegistryFacts, Transaction
 from registry.storage import LOG, MAJORITY
 from registry.tallying import save_closed
@@ -27,6 +28,7 @@ async def save_facts(session: Session, facts: RegistryFacts, kept: Kept) -> None
     """Write what a batch has changed, ledger rows excepted."""
     changed = [_transaction(facts.transactions[id_]) for id_ in sorted(facts.changed)]
     await write_over(session, tables.transactions, changed)
+    await save_identifications(session, facts.new_identifications)
     accounts = [_account(facts.accounts[number]) for number in sorted(facts.changed_accounts)]
     await write_over(session, tables.accounts, accounts)
     await _save_delivered(session, facts)
@@ -106,6 +108,7 @@ def _account(account: Account) -> dict[str, Any]:
         "state": "open" if account.open else "closed",
         "opened_at": account.opened_at,
         "unit": account.unit,
+        "entity": account.entity,
     }
 
 

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a Party has a section in a registry, asked by the verbs to which a Party is named.
+"""Whether a Party has a section in a registry, asked by the verbs to which a Party is named, and
+whether an actor that a command names is one of it.
 
 Elsewhere: the setting `actors`, which is all that is asked.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from runtime.errors import LocalProtocolError
 from schemas.identifiers import Actor, Participant
 
-__all__ = ["check_section"]
+__all__ = ["check_section", "own"]
 
 
 def check_section(participant: Participant, actors: Iterable[Actor], party: str) -> None:
@@ -19,3 +20,10 @@ def check_section(participant: Participant, actors: Iterable[Actor], party: str)
         raise LocalProtocolError(
             f"{party} has no section in {participant}; there are {', '.join(there) or 'none'}"
         )
+
+
+def own(actor: object, mine: Sequence[Actor]) -> Actor:
+    """An argument as an actor of this registry; `ValueError` when it is none."""
+    if actor not in mine:
+        raise ValueError(f"{actor} is not an actor of this registry ({', '.join(mine)})")
+    return Actor(str(actor))

@@ -14,6 +14,7 @@ from ledger.directory import Directory
 from ledger.growth import Growth
 from ledger.tally import Tally
 from ledger.transactions import State
+from registry.identities import Identification
 from registry.initial_reports import InitialReports
 from registry.scrubbing import Scrubbed
 from runtime.journal import Kept as KeptMessage
@@ -68,7 +69,7 @@ class Transaction:
 @dataclass(frozen=True, slots=True)
 class Account:
     """An account of one of the registry's sections. `unit` is that of its non-GHG metric; without
-    one it takes tonnes of CO2 equivalent.
+    one it takes tonnes of CO2 equivalent. Without an `entity` it is the Party's own.
     """
 
     number: AccountNumber
@@ -77,6 +78,7 @@ class Account:
     open: bool
     opened_at: Instant
     unit: str | None = None
+    entity: str | None = None
 
 
 class Delivery(NamedTuple):
@@ -176,6 +178,9 @@ class RegistryFacts(Facts):
     changed: set[TransactionId] = field(default_factory=set)
     occupied: set[AccountNumber] = field(default_factory=set)
     changed_accounts: set[AccountNumber] = field(default_factory=set)
+    identified: dict[tuple[Actor, str], Identification] = field(default_factory=dict)
+    """The newest record of each entity that a command or an account names, by section and name."""
+    new_identifications: list[Identification] = field(default_factory=list)
     issued: set[tuple[Actor, str]] = field(default_factory=set)
     new_acts: list[tuple[int, SignedAct]] = field(default_factory=list)
     new_deliveries: list[Delivery] = field(default_factory=list)

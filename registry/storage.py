@@ -205,6 +205,7 @@ def _accounts(rows: Iterable[Any]) -> dict[AccountNumber, Account]:
             r.state == "open",
             Instant(r.opened_at),
             r.unit,
+            r.entity,
         )
         for r in rows
     }

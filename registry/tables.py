@@ -21,6 +21,7 @@ __all__ = [
     "authorizations",
     "closed_years",
     "deliveries",
+    "identifications",
     "metadata",
     "movements",
     "transactions",
@@ -39,8 +40,26 @@ accounts = Table(
     Column("state", Text, CheckConstraint("state in ('open', 'closed')"), nullable=False),
     Column("opened_at", Text, nullable=False),
     Column("unit", Text),
+    Column("entity", Text),
 )
-"""Accounts of the registry's sections."""
+"""Accounts of the registry's sections; with an entity, of that. Whose an account is stays so: the
+database refuses a change, and an account of an entity that was never identified."""
+
+identifications = Table(
+    "identifications",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("entity", Text, primary_key=True),
+    Column("number", Integer, CheckConstraint("number >= 1"), primary_key=True),
+    Column("identity", Text),
+    Column("ending", Text),
+    Column("operator", Text, nullable=False),
+    Column("command", BigInteger, nullable=False),
+    Column("recorded_at", Text, nullable=False),
+    CheckConstraint("(identity is null) <> (ending is null)", name="identifications_one_of_two"),
+)
+"""Who entities are, and ends of that, in the order in which they were recorded. The newest row of
+an entity counts; the database refuses to change or delete one."""
 
 _STATES = ", ".join(f"'{state}'" for state in State)
 

@@ -123,6 +123,7 @@ class Reason(StrEnum):
     INSTRUCTION_WRONG = "instruction-wrong"
     BUFFER_WRONG = "buffer-wrong"
     FIRST_NDC_ONLY = "first-ndc-only"
+    ENTITY_NOT_IDENTIFIED = "entity-not-identified"
 
     INTERNAL = "internal"
 
@@ -230,6 +231,7 @@ RULES: dict[Reason, Rule] = {
     _R.INSTRUCTION_WRONG: Rule(7026, _T, True, False, "3/CMA.3 annex para 60", "The instruction is not one of a participant of the activity; name a participant, and the approval that lists it."),
     _R.BUFFER_WRONG: Rule(7027, _T, True, False, "procedure of the Article 6.4 mechanism registry", "The approval says which share of an issuance goes to the buffer against reversals, rounded up; deposit exactly that."),
     _R.FIRST_NDC_ONLY: Rule(7028, _T, True, False, "3/CMA.3 annex para 75", "CERs are used towards the first NDC of the Party that holds them, and for nothing else; name that, and a year of it."),
+    _R.ENTITY_NOT_IDENTIFIED: Rule(7029, _T, True, True, "3/CMA.3 annex para 63", "The registry has not identified the entity, or its identification has ended; have it identified first."),
     _R.INTERNAL: Rule(9001, CheckClass.INTERNAL, False, True, "", "A fault in the program that received this; its operators were alarmed and nothing changed."),
 }
 # fmt: on

@@ -2,8 +2,8 @@
 """Every command in the documents is one that the programs take; the ceremony's are run.
 
 What a block of code is for stands in a comment before it: `run` (its commands are run, in order),
-`file: name` (its text is put there first), `proposal`, `issuance` and `act` (it is such an
-argument). `<path>` in a block stands for the public key of that private key file.
+`file: name` (its text is put there first), `proposal`, `issuance`, `identity` and `act` (it is such
+an argument). `<path>` in a block stands for the public key of that private key file.
 """
 
 import importlib
@@ -26,6 +26,7 @@ from ledger.directory import Directory
 from mechanism_node.issuance import Issuance
 from party_node.cli import PartyDaemonSettings
 from registry.cli import genesis_of
+from registry.identities import Identity
 from runtime.settings import load_settings
 from schemas.directory import SignedAct, Status, parse_act
 from schemas.identifiers import Participant
@@ -162,6 +163,13 @@ def test_issuances_have_the_form_that_the_desk_takes() -> None:
     assert found
     for block in found:
         Issuance.model_validate_json(block.text)
+
+
+def test_identities_have_the_form_that_the_desk_takes() -> None:
+    found = blocks(mark="identity")
+    assert found
+    for block in found:
+        Identity.model_validate_json(block.text)
 
 
 def test_acts_have_the_form_that_the_directory_takes() -> None:

@@ -5,26 +5,23 @@ is there for the next one all the same.
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from harness.simulation.virtual_time import START
 from registry.program import Registry
-from registry.state import RegistryFacts
 from registry.tables import authorizations
 from runtime.clock import Ids
 from runtime.many import add
-from runtime.program import Batch, Entity, Heard, Item, Order
+from runtime.program import Entity, Heard, Order
 from runtime.schema import migrate
-from runtime.store import Store, open_store
+from runtime.store import open_store
 from schemas.effects import AuthorizationTerms
 from schemas.envelope import digest
 from schemas.findings import Finding, Reason
-from schemas.identifiers import Instant
 from schemas.messages import Enclosure, Proposal, new_message, parse_message
 from schemas.units import Attributes
 from tests.cast import (
@@ -44,42 +41,27 @@ from tests.cast import (
     transfer,
     use,
 )
+from tests.unit.registry.bench import NOON, Bench, bench_of
 
-NOON = Instant.of(START)
 HERE = GHA.participant
-
-
-@dataclass
-class Bench:
-    """Ghana's registry without a node."""
-
-    store: Store
-    registry: Registry
-
-    async def load(self, *items: Item) -> RegistryFacts:
-        async with self.store.transaction() as session:
-            return await self.registry.load(session, items, Batch(NOON, Ids()))
-
-    async def run(self, *items: Item) -> list[list[Finding]]:
-        batch = Batch(NOON, Ids())
-        async with self.store.transaction() as session:
-            facts = await self.registry.load(session, items, batch)
-            found = [self.registry.decide(facts, item, batch) for item in items]
-            await self.registry.finish(session, facts, batch)
-        self.registry.committed(facts)
-        return found
+IDENTITY = {
+    "name": "A company",
+    "document": {
+        "type": "extract of the register of companies",
+        "reference": "C-4711",
+        "authority": "Registrar",
+        "country": "GHA",
+        "date": "2025-03-01",
+    },
+    "authorized_by": {"letter": "2026/12"},
+}
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    url = f"sqlite:///{tmp_path / 'registry.db'}"
     registry = Registry(HERE, [GHA], genesis(), keyring(HERE))
-    await migrate(url, registry.packages)
-    bench = Bench(open_store(url), registry)
-    async with bench.store.transaction() as session:
-        await registry.start(session)
-    yield bench
-    await bench.store.close()
+    async with bench_of(registry, f"sqlite:///{tmp_path / 'registry.db'}") as bench:
+        yield bench
 
 
 def order(place: int, command: str, **arguments: Any) -> Order:
@@ -92,6 +74,10 @@ def opening(number: int, kind: str = "holding") -> Order:
 
 def proposing(number: int, proposal: dict[str, Any]) -> Order:
     return order(number, "propose", **asked(proposal))
+
+
+def identified(entity: str) -> Order:
+    return order(9, "identify", **IDENTITY | {"entity": entity})
 
 
 def of(found: list[Finding]) -> set[Reason]:
@@ -183,7 +169,8 @@ async def test_accounts_of_an_earlier_build_are_of_tonnes(tmp_path: Path) -> Non
 
 @pytest.mark.requirement(31)
 async def test_an_entity_acts_with_units_of_its_own_accounts_and_as_itself(bench: Bench) -> None:
-    await bench.run(opening(1), opening(2), opening(3, "use"))
+    await bench.run(opening(1), opening(2, "use"), identified("Airline"))
+    await bench.run(order(3, "open-account", kind="holding", entity="Airline"))
     airline = Entity("Airline", (account(GHA, "HLD", 2),))
 
     def asks(number: int, proposal: dict[str, Any]) -> Order:
