@@ -2,8 +2,8 @@
 """Whose the keys in an act and under it are, as far as that can be told without a hub.
 
 A genesis and a rotation name every key that signs them. The administrators, who sign admissions,
-revocations and changes of status, are named by the genesis act; the two actors of a profile are
-known to the hub's directory alone.
+revocations, changes of status and bindings, are named by the genesis act; the actors of a profile
+and of a binding are known to the hub's directory alone.
 
 Elsewhere: who must sign, and whether they did (`ledger.directory`), the command (`acts`).
 """
@@ -17,6 +17,7 @@ from schemas import jws
 from schemas.directory import (
     Act,
     Admission,
+    BindingChange,
     Genesis,
     ProfileChange,
     Revocation,
@@ -61,7 +62,8 @@ def signers(act: Act, genesis: Genesis | None) -> tuple[list[NamedKey], bool]:
         return known, True
     if genesis is None or isinstance(act, ProfileChange):
         return known, False
-    return [*known, *(_named(each.name, each.key) for each in genesis.administrators)], True
+    administrators = [_named(each.name, each.key) for each in genesis.administrators]
+    return [*known, *administrators], not isinstance(act, BindingChange)
 
 
 def whose(act: Act, genesis: Genesis | None, key_id: str) -> str:

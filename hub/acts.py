@@ -17,6 +17,7 @@ from runtime import events
 from runtime.program import Batch, Heard, Order
 from schemas.directory import (
     Admission,
+    BindingChange,
     ProfileChange,
     Rotation,
     SignedAct,
@@ -36,6 +37,9 @@ __all__ = ["COMMANDS", "decide_order", "handed_in", "rotate", "unfit_change"]
 COMMANDS = {"act": "administrator"}
 """The hub's commands and the role that each needs."""
 
+_DATED = StatusChange | ProfileChange | BindingChange | Admission
+"""Acts after which an older one on their subject does not count; an admission may bind a Party."""
+
 Findings = list[Finding]
 
 
@@ -48,7 +52,7 @@ def handed_in(order: Order) -> SignedAct | Finding:
 
 
 def decide_order(facts: HubFacts, order: Order, batch: Batch) -> Findings:
-    """Record a signed act on the directory: admission, revocation, status, profile."""
+    """Record a signed act on the directory: admission, revocation, status, profile, binding."""
     signed = handed_in(order)
     if isinstance(signed, Finding):
         return [signed]
@@ -128,7 +132,7 @@ def _from_the_future(signed: SignedAct, now: Instant) -> Finding | None:
     except ValueError as error:
         return finding(Reason.COMMAND_INVALID, f"not an act: {error}", field="act")
     latest = now.moment() + timedelta(seconds=CLOCK_AHEAD_SECONDS_TOLERATED)
-    if isinstance(act, StatusChange | ProfileChange) and act.at.moment() > latest:
+    if isinstance(act, _DATED) and act.at.moment() > latest:
         return finding(Reason.CLOCK_AHEAD, f"the act is of {act.at}, it is {now}", field="act/at")
     return None
 

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from hub import tables
 from hub.genesis import begin_log
 from hub.guard import NO_LOG, Guard, Head, anchored_and_logged, lay_anew
+from hub.listing import directory_lines
 from hub.program import Hub, HubSettings
 from hub.recovering import begin_recovery, undo_recovery
 from ledger.asking import Policy
@@ -201,18 +202,14 @@ def transactions(
 
 @app.command("directory")
 def directory(settings: Settings) -> None:
-    """List who is admitted: status, actors with the ids of their keys, and profiles of pairs."""
+    """List who is admitted: status, actors with the ids of their keys, and profiles of pairs. Tell
+    to which section each Party is bound since when, and was before.
+    """
     known = _directory(settings)
     if not known.members:
         say_none()
-    for participant, member in sorted(known.members.items()):
-        typer.echo(f"{participant}  {member.status}")
-        for actor in member.actors:
-            newest = known.keys[actor][-1]
-            state = "current" if newest.closes is None else "withdrawn"
-            typer.echo(f"  {actor}  {newest.key.key_id}  {state}")
-    for pair, profile in sorted((sorted(p), v) for p, v in known.profiles.items()):
-        typer.echo(f"{'  '.join(pair)}  {profile}")
+    for line in directory_lines(known):
+        typer.echo(line)
 
 
 @app.command("definitions")

@@ -15,6 +15,7 @@ from schemas.approvals import ApprovalRecord
 from schemas.effects import AuthorizationTerms
 from schemas.findings import Finding
 from schemas.identifiers import (
+    MECHANISM,
     Actor,
     ApproachId,
     AuthorizationId,
@@ -45,7 +46,7 @@ MECHANISM_APPROACH = ApproachId("CA0001")
 class Policy:
     """Settings of the rules; shares are in permille and rounded up."""
 
-    mechanism: str = "UN01"
+    mechanism: str = MECHANISM
     international: frozenset[str] = frozenset({"UN02"})
     share_of_proceeds_permille: int = 50
     omge_permille: int = 20

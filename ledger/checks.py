@@ -27,6 +27,7 @@ from ledger.authorization_checks import (
     first_transfer_is_due,
     metrics_agree,
 )
+from ledger.binding_checks import sections_are_bound
 from ledger.blocks import Block, overlaps, subtract
 from ledger.buffer_checks import administrative_fits, buffer_is_filled, replenishment_fits
 from ledger.cer_checks import CER_ACTIONS, cer_key_problem, cers_fit
@@ -414,6 +415,7 @@ CLASSES: tuple[tuple[CheckClass, tuple[Check, ...]], ...] = (
             _author_acts,
             _members_may_act,
             _author_has_answered,
+            sections_are_bound,
             _profile_allows,
             _link_of_the_mechanism_carries,
         ),

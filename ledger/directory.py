@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The directory: who is admitted, with which keys, connected how; built from signed acts alone.
+"""The directory: who is admitted, with which keys, connected how, and in which section a Party's
+ITMOs are tracked; built from signed acts alone.
 
 It starts from the genesis act and grows act by act. An act counts when those entitled signed it:
 genesis by the hub and all administrators; an admission by the threshold of administrators and by
 each new actor; a rotation by the old and the new key; a revocation or a change of status by the
-threshold of administrators (two at least); a profile by both actors.
+threshold of administrators (two at least); a profile by both actors; a change of binding by the
+threshold of administrators, the section that is bound, and the one bound before while it can sign.
 
 An act counts once, and not after a newer one on the same subject: what everybody holds and could
 say again must not undo what was decided since.
@@ -12,7 +14,8 @@ say again must not undo what was decided since.
 Keys are valid for sequences: a rotation or revocation says, per recipient, the last sequence that
 the old key is good for. What lies above never authenticated. Old signatures verify for ever.
 
-Elsewhere: the acts themselves (`schemas.directory`), the log that carries them (`hub`).
+Elsewhere: the acts themselves (`schemas.directory`), who is bound since when (`bindings`), the log
+that carries them (`hub`).
 """
 
 import json
@@ -20,10 +23,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from ledger.bindings import Bindings, Bound, unfit_binding, with_admitted
 from schemas import jws
 from schemas.directory import (
     Act,
     Admission,
+    BindingChange,
     Genesis,
     Profile,
     ProfileChange,
@@ -36,7 +41,7 @@ from schemas.directory import (
 )
 from schemas.envelope import digest
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor, Instant, Participant
+from schemas.identifiers import Actor, Instant, Participant, PartyCode
 
 __all__ = ["Directory", "DirectoryError", "KeyRecord", "Member", "act_signature", "sign_act"]
 
@@ -84,6 +89,8 @@ class Directory:
     members: Mapping[Participant, Member] = field(default_factory=dict)
     keys: Mapping[Actor, tuple[KeyRecord, ...]] = field(default_factory=dict)
     profiles: Mapping[frozenset[Actor], Profile] = field(default_factory=dict)
+    bindings: Bindings = field(default_factory=dict)
+    """Where each Party's ITMOs are tracked and were before, oldest first."""
     recorded: frozenset[str] = field(default=frozenset(), compare=False)
     newest: Mapping[frozenset[str], Instant] = field(default_factory=dict, compare=False)
 
@@ -126,6 +133,8 @@ class Directory:
             return replace(self, members={**self.members, act.participant: changed})
         if isinstance(act, ProfileChange):
             return self._set_profile(act, signed)
+        if isinstance(act, BindingChange):
+            return self._bind(act, signed)
         raise DirectoryError(Reason.COMMAND_INVALID, "a log has one genesis")
 
     def _admit(self, act: Admission, signed: SignedAct) -> "Directory":
@@ -147,6 +156,7 @@ class Directory:
             self,
             members={**self.members, act.participant: member},
             keys={**self.keys, **records},
+            bindings=with_admitted(self.bindings, actors, act.at),
         )
 
     def _change_key(self, act: Rotation | Revocation, signed: SignedAct) -> "Directory":
@@ -182,6 +192,31 @@ class Directory:
             raise DirectoryError(Reason.PARTICIPANT_UNKNOWN, "a profile joins two admitted actors")
         _require(signed, [key for actor in pair if (key := self.current_key(actor))], 2)
         return replace(self, profiles={**self.profiles, pair: act.profile})
+
+    def _bind(self, act: BindingChange, signed: SignedAct) -> "Directory":
+        history, new = self.bindings.get(act.party, ()), act.actor
+        problem = unfit_binding(act, history)
+        if problem is not None:
+            raise DirectoryError(Reason.COMMAND_INVALID, problem)
+        taking, leaving = self.current_key(new) if new else None, self._leaves(act.party)
+        if new is not None and taking is None:
+            raise DirectoryError(
+                Reason.PARTICIPANT_UNKNOWN, f"{new} is not admitted, or has no key"
+            )
+        self._administrators_signed(signed)
+        keys = [key for key in (taking, leaving) if key is not None]
+        _require(signed, keys, len(keys))
+        bound = (*history, Bound(new, act.at))
+        return replace(self, bindings={**self.bindings, act.party: bound})
+
+    def _leaves(self, party: PartyCode) -> jws.PublicKey | None:
+        """The key by which a Party agrees to leave the section that it is bound to; None when that
+        cannot say so, because it has no key or its participant is suspended.
+        """
+        before = self.bound(party)
+        if before is None or self.status(before.participant) is Status.SUSPENDED:
+            return None
+        return self.current_key(before)
 
     def _administrators_signed(self, signed: SignedAct) -> None:
         keys = [_key(a.key) for a in self.genesis.administrators]
@@ -229,6 +264,11 @@ class Directory:
     def profile(self, a: Actor, b: Actor) -> Profile:
         """What may pass between two actors; `view` unless both agreed on more."""
         return self.profiles.get(frozenset({a, b}), Profile.VIEW)
+
+    def bound(self, party: str) -> Actor | None:
+        """The section in which a Party's ITMOs are tracked; None when it is bound to none."""
+        history = self.bindings.get(party, ())
+        return history[-1].actor if history else None
 
     def actors(self) -> list[Actor]:
         """Every admitted registry actor, sorted."""

@@ -5,8 +5,9 @@ An act is one line of JSON, kept for ever as it was signed. Its signatures are J
 payload is `{"act": "<sha-256 of the line>"}`. Who must sign is stated with each act; whether they
 did is checked in `ledger.directory`, which also says what the acts add up to.
 
-Rules carried out here: 6/CMA.4 annex I paras 10 and 24; the connection profiles of the seed's open
-options, as settings per pair of actors.
+Rules carried out here: 2/CMA.3 annex para 29 (a Party has a registry, or access to one); 6/CMA.4
+annex I paras 10 and 24; the connection profiles of the seed's open options, as settings per pair of
+actors.
 """
 
 from enum import StrEnum
@@ -14,7 +15,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from schemas.identifiers import Actor, Instant, Participant
+from schemas.identifiers import Actor, Instant, Participant, PartyCode
 from schemas.strict import strict_json
 from schemas.units import Frozen, Whole
 
@@ -23,6 +24,7 @@ __all__ = [
     "ActorKey",
     "Administrator",
     "Admission",
+    "BindingChange",
     "Genesis",
     "KeyId",
     "KeyText",
@@ -163,8 +165,26 @@ class ProfileChange(Frozen):
     at: Instant
 
 
+class BindingChange(Frozen):
+    """A Party's ITMOs are tracked in this section from now on, or in none: signed by two
+    administrators, by the actor that is bound, and by the one bound before while it can sign.
+    """
+
+    act: Literal["binding"] = "binding"
+    party: PartyCode
+    actor: Actor | None
+    reason: Annotated[str, Field(max_length=400)]
+    at: Instant
+
+    @model_validator(mode="after")
+    def _the_section_is_the_partys(self) -> Self:
+        if self.actor is not None and self.actor.section != self.party:
+            raise ValueError(f"{self.actor} is no section of {self.party}")
+        return self
+
+
 Act = Annotated[
-    Genesis | Admission | Rotation | Revocation | StatusChange | ProfileChange,
+    Genesis | Admission | Rotation | Revocation | StatusChange | ProfileChange | BindingChange,
     Field(discriminator="act"),
 ]
 

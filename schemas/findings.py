@@ -65,6 +65,7 @@ class Reason(StrEnum):
     PARTICIPANT_SUSPENDED = "participant-suspended"
     PROFILE_FORBIDS = "profile-forbids"
     ACTOR_SUSPENDED = "actor-suspended"
+    NOT_BOUND = "not-bound"
 
     RANGE_REVERSED = "range-reversed"
     RANGES_OVERLAP = "ranges-overlap"
@@ -177,6 +178,7 @@ RULES: dict[Reason, Rule] = {
     _R.PARTICIPANT_SUSPENDED: Rule(3004, _P, True, True, f"{_ANNEX} para 2", "The participant is suspended for outgoing actions; settle the cause first."),
     _R.PROFILE_FORBIDS: Rule(3005, _P, True, True, f"{_ANNEX} paras 23-24", "The connection profile of the two actors does not allow this; both must agree on another."),
     _R.ACTOR_SUSPENDED: Rule(3006, _P, True, True, f"{_ANNEX} para 9", "The actor differs from the log and has not answered; no units leave its accounts until it does and the case is closed."),
+    _R.NOT_BOUND: Rule(3007, _P, True, True, "2/CMA.3 annex para 29", "The Party's ITMOs are tracked in another section, or in none; act from the section that it is bound to and name that one, or have the administrators record the change."),
     _R.RANGE_REVERSED: Rule(4001, _D, False, False, f"{_ANNEX} para 6", "The first serial comes after the last; give the range in order."),
     _R.RANGES_OVERLAP: Rule(4002, _D, False, False, f"{_ANNEX} para 6", "Two lines name the same units; name each once."),
     _R.QUANTITY_DIFFERS: Rule(4003, _D, False, False, f"{_ANNEX} para 8", "The stated quantity is not the sum of the lines."),

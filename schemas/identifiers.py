@@ -23,6 +23,7 @@ __all__ = [
     "ADMINISTRATOR",
     "HUB",
     "HUB_ACTOR",
+    "MECHANISM",
     "REC",
     "REC_ACTOR",
     "AccountNumber",
@@ -123,6 +124,9 @@ class Participant(Identifier):
 HUB: Final = Participant("HUB")
 REC: Final = Participant("REC")
 """The two participants that are no registries."""
+
+MECHANISM: Final = Participant("UN01")
+"""The registry of the Article 6.4 mechanism."""
 
 
 ADMINISTRATOR: Final = "ADM"

@@ -81,9 +81,10 @@ def public(name: str) -> str:
     return signer(name).public.to_text()
 
 
-def keyring(participant: Participant) -> Keyring:
+def keyring(participant: Participant, *more: Actor) -> Keyring:
     actors: dict[Actor, list[jws.Signer]] = {
-        a: [signer(a), signer(f"{a} next"), signer(f"{a} last")] for a in ACTORS[participant]
+        a: [signer(a), signer(f"{a} next"), signer(f"{a} last")]
+        for a in (*ACTORS[participant], *more)
     }
     checkpoint = signer("checkpoints") if participant == HUB else None
     return Keyring(actors, signer(f"witness {participant}"), checkpoint)
@@ -105,8 +106,10 @@ def genesis() -> SignedAct:
     return signed(act, "HUB", *ADMINISTRATORS)
 
 
-def admission(participant: Participant, now: Instant, status: Status = Status.ACTIVE) -> SignedAct:
-    actors = ACTORS[participant]
+def admission(
+    participant: Participant, now: Instant, status: Status = Status.ACTIVE, *more: Actor
+) -> SignedAct:
+    actors = (*ACTORS[participant], *more)
     act = Admission(
         participant=participant,
         actors=tuple(ActorKey(actor=a, key=public(a)) for a in actors),

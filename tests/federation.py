@@ -37,6 +37,7 @@ from runtime import books, events
 from runtime.anchor import Anchor, FileAnchor
 from runtime.clock import Clock, Ids
 from runtime.definitions import recipients
+from runtime.keys import Keyring
 from runtime.memory import MemoryBroker, MemoryExchange
 from runtime.node import Node, NodeSettings
 from runtime.orders import Operator, submit, write_order
@@ -124,6 +125,8 @@ class Federation:
     """Actors whose rows a test has spoilt: the audit expects nothing of them."""
     faults_expected: bool = False
     """Whether a test has made a program fail on purpose."""
+    more: Mapping[Participant, tuple[Actor, ...]] = field(default_factory=dict)
+    """Sections that registries have besides those of everybody's cast."""
 
     def __post_init__(self) -> None:
         self.empty_broker()
@@ -139,7 +142,7 @@ class Federation:
     # --- programs -------------------------------------------------------------------------------
 
     def program(self, participant: Participant) -> Program:
-        ring, pace = keyring(participant), self.settings
+        ring, pace = self.keyring(participant), self.settings
         if participant == HUB:
             return Hub(
                 ring,
@@ -166,7 +169,13 @@ class Federation:
             ndc_periods=pace.ndc_periods,
             initial_reports=pace.initial_reports,
         )
-        return kind(participant, ACTORS[participant], genesis(), ring, chosen)
+        return kind(participant, self.sections(participant), genesis(), ring, chosen)
+
+    def sections(self, participant: Participant) -> tuple[Actor, ...]:
+        return (*ACTORS[participant], *self.more.get(participant, ()))
+
+    def keyring(self, participant: Participant) -> Keyring:
+        return keyring(participant, *self.more.get(participant, ()))
 
     async def make_databases(self) -> None:
         """Empty databases, and a log that has begun."""
@@ -189,7 +198,7 @@ class Federation:
         """
         for participant in participants or [p for p in ACTORS if p != "ROG01"]:
             store: Store = open_store(self.urls[participant])
-            ring = keyring(participant)
+            ring = self.keyring(participant)
             for actor, names in (keys or {}).items():
                 ring.actors[actor] = [signer(name) for name in names]
             if crash is not None:
@@ -559,7 +568,7 @@ class Federation:
             if participant in {HUB, REC}:
                 continue
             blocks, overlays = await self._books(participant)
-            for actor in set(ACTORS[participant]) - self.diverged:
+            for actor in set(self.sections(participant)) - self.diverged:
                 mine = {b for b in log[0] if b[4] == actor}
                 assert {b for b in blocks if b[4] == actor} == mine, f"the rows of {actor}"
                 laid = {o for o in log[1] if o.actor == actor}

@@ -45,6 +45,8 @@ def act(model: Model, position: int, effect: dict[str, Any]) -> Iterator[str]:
             if len(pair) != 2 or not pair <= able or said["profile"] not in _PROFILES:
                 yield f"no profile between {said['actors']}"
             model.profiles[pair] = said["profile"]
+        case "binding":
+            yield from _binding(model, said)
         case "rotation" | "revocation":
             if said["actor"] not in model.actors:
                 yield f"a key of {said['actor']}, who is not admitted"
@@ -64,6 +66,25 @@ def _admission(model: Model, said: dict[str, Any]) -> Iterator[str]:
         if one["actor"].partition("/")[0] != participant:
             yield f"{one['actor']} is no actor of {participant}"
         model.actors.add(one["actor"])
+        if _may_be_bound(one["actor"]):
+            model.bound.setdefault(one["actor"].partition("/")[2], one["actor"])
+
+
+def _may_be_bound(actor: str) -> bool:
+    """Whether it is a section of a Party outside the mechanism's registry (4.11)."""
+    participant, _, section = actor.partition("/")
+    return section not in {"", "ADM"} and participant != "UN01"
+
+
+def _binding(model: Model, said: dict[str, Any]) -> Iterator[str]:
+    """A Party changes its registry (4.11)."""
+    party, actor = said["party"], said["actor"]
+    sections = {one for one in model.actors - model.keyless if one.endswith(f"/{party}")}
+    if actor is not None and (actor not in sections or not _may_be_bound(actor)):
+        yield f"{party} is bound to {actor}, which is not fit for that"
+    if model.bound.get(party) == actor:
+        yield f"{party} is bound to {actor} again"
+    model.bound[party] = actor
 
 
 def case(model: Model, effects: list[dict[str, Any]]) -> Iterator[str]:

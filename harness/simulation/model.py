@@ -231,6 +231,8 @@ class Model:
     keyless: set[str] = field(default_factory=set)
     """Actors whose key was revoked without another one."""
     profiles: dict[frozenset[str], str] = field(default_factory=dict)
+    bound: dict[str, str | None] = field(default_factory=dict)
+    """In which section each Party's ITMOs are tracked; in none after an act that says so."""
 
     def unit(self, place: Place) -> Unit | None:
         """The unit at a place, if there is one."""

@@ -112,16 +112,37 @@ def participant(q: Question) -> Iterator[str]:
         yield "participant-testing"
     if _is_overdue(q) and any(line.get("source") for line in q.lines):
         yield "actor-suspended"
+    if _acts_elsewhere(q):
+        yield "not-bound"
     if q.acquirer is None:
         return
     if q.acquirer not in q.model.actors - q.model.keyless:
         yield "participant-unknown"
+    elif not _is_tracked(q, q.acquirer):
+        yield "not-bound"
     if status.get(q.acquirer.partition("/")[0]) == "testing":
         yield "participant-testing"
     if q.leaves and q.model.profile(q.proposer, q.acquirer) not in _profiles(q):
         yield "profile-forbids"
     if q.leaves and q.model.mechanism in {q.participant, q.acquirer.partition("/")[0]}:
         yield from _by_the_mechanism(q, q.acquirer.partition("/")[0])
+
+
+def _acts_elsewhere(q: Question) -> bool:
+    """Whether the proposer is not where its Party's ITMOs are tracked, and does not hand over to
+    that section (5.24).
+    """
+    terms = q.proposal.get("terms")
+    if q.participant == q.model.mechanism:
+        return terms is not None and terms["approach"] != MECHANISM_APPROACH
+    over = q.acquirer is not None and q.acquirer == q.model.bound.get(q.section)
+    return q.proposer != q.model.bound.get(q.section) and not over
+
+
+def _is_tracked(q: Question, actor: str) -> bool:
+    """Whether a section is where its Party's ITMOs are tracked, or needs not be (5.24)."""
+    participant, _, section = actor.partition("/")
+    return participant == q.model.mechanism or q.model.bound.get(section) == actor
 
 
 def _by_the_mechanism(q: Question, there: str) -> Iterator[str]:

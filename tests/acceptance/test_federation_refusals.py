@@ -191,7 +191,9 @@ CASES: dict[str, Case] = {
     ),
     "a pair that only looks": Case(CHE, transfer(I, 1, 5, CHE, VUT), [X.PROFILE_FORBIDS]),
     "the hub as acquirer": Case(
-        CHE, transfer(I, 1, 5, CHE, GHA) | {"acquirer": Actor("HUB")}, [X.PROFILE_FORBIDS]
+        CHE,
+        transfer(I, 1, 5, CHE, GHA) | {"acquirer": Actor("HUB")},
+        [X.NOT_BOUND, X.PROFILE_FORBIDS],
     ),
     # --- form
     "reversed": Case(

@@ -39,9 +39,31 @@ from schemas.envelope import digest
 from schemas.identifiers import Actor, CaseId, Instant, TransactionId, account_number
 from schemas.messages import Proposal
 from schemas.units import Frozen, Key, Kind, Layer
-from tests.cast import ADM, CHE, GHA, KOR, MMR, ROG, VUT, A, I, R, U, approval, instruction
+from tests.cast import (
+    ADM,
+    CHE,
+    GHA,
+    KOR,
+    MMR,
+    ROG,
+    VUT,
+    A,
+    I,
+    R,
+    U,
+    approval,
+    asked,
+    first_transfer,
+    instruction,
+    issuance,
+    terms,
+    transfer,
+    use,
+)
 
-ACTORS = (GHA, CHE, ROG, ADM, MMR, KOR, VUT)
+SWISS = Actor("UN02/CHE")
+"""A second section of Switzerland's."""
+ACTORS = (GHA, CHE, ROG, ADM, MMR, KOR, VUT, SWISS)
 B = Key.parse("itmo:CA0001-UN01-MMR-2024:B0001")
 CER = Key.parse("underlying:CA0001-UN01-MMR-2015:CDM1")
 OLD = Key.parse("underlying:CA0007-GHA01-GHA-2019")
@@ -63,6 +85,7 @@ class SmallHub:
     cases: dict[int, CaseEffect] = field(default_factory=dict)
     statuses: dict[str, Status] = field(default_factory=dict)
     profiles: dict[frozenset[str], Profile] = field(default_factory=dict)
+    bound: dict[str, Actor | None] = field(default_factory=dict)
     delivered: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
     size: int = 0
@@ -76,6 +99,8 @@ class SmallHub:
             own = [actor for actor in ACTORS if actor.participant == participant]
             everybody += own
             self.statuses[participant] = Status.ACTIVE
+            if participant != "UN01":
+                self.bound |= {one.section: one for one in own if one.section not in self.bound}
             keys = [{"actor": actor, "key": "k"} for actor in own]
             self.act(everybody, act="admission", participant=participant, actors=keys)
         self.everybody = everybody
@@ -85,6 +110,8 @@ class SmallHub:
             (ADM, KOR, "unit"),
             (MMR, KOR, "unit"),
             (KOR, CHE, "unit"),
+            (CHE, SWISS, "information"),
+            (GHA, SWISS, "information"),
         ):
             self.connect(a, b, name)
 
@@ -96,6 +123,7 @@ class SmallHub:
         directory = SimpleNamespace(
             status=self.statuses.get,
             current_key=lambda actor: actor if actor in {*ACTORS, "HUB"} else None,
+            bound=self.bound.get,
             profile=lambda a, b: self.profiles.get(frozenset((a, b)), Profile.VIEW),
         )
         overdue: dict[Actor, tuple[CaseId, ...]] = {}
@@ -268,6 +296,16 @@ class SmallHub:
         status = self.chance.choice(["active"] * 8 + ["testing", "suspended"])
         self.statuses[participant] = Status(status)
         self.act(self.everybody, act="status", participant=participant, status=status)
+
+    def bind(self) -> None:
+        """Now and then a Party changes its registry, or has none for a while."""
+        for party, home, others in (("CHE", CHE, (SWISS, SWISS, None)), ("GHA", GHA, (None,))):
+            away = self.bound[party] != home
+            if self.chance.random() < (0.1 if away else 0.01):
+                to = home if away else self.chance.choice(others)
+                self.bound[party] = to
+                act = {"party": party, "actor": to, "reason": "letter", "at": self.now}
+                self.act(self.everybody, act="binding", **act)
 
 
 # --- what is proposed -----------------------------------------------------------------------------
@@ -494,7 +532,7 @@ class Proposer:
 
     def transfer(self) -> tuple[Actor, dict[str, Any]]:
         row = self.found(Layer.ITMO, Kind.HOLDING, Kind.SHARE_OF_PROCEEDS, ready=True)
-        return self.moved("transfer", row, self.chance.choice([CHE, GHA, KOR, VUT, MMR]))
+        return self.moved("transfer", row, self.chance.choice([CHE, SWISS, GHA, KOR, VUT, MMR]))
 
     def forwarding(self) -> tuple[Actor, dict[str, Any]]:
         return self.moved("forwarding", self.found(Layer.ITMO, Kind.PENDING), MMR)
@@ -579,6 +617,7 @@ def test_auditor_and_hub_agree_on_whatever_is_proposed(seed: int) -> None:
             hub.case()
         if hub.chance.random() < 0.04:
             hub.status()
+        hub.bind()
         assert hub.said == []
     for overlay in hub.holdings.overlays():
         assert isinstance(overlay, Overlay)
@@ -597,3 +636,41 @@ def test_auditor_and_hub_agree_on_whatever_is_proposed(seed: int) -> None:
         for row in hub.holdings.blocks()
         for serial in range(row.first, row.last + 1)
     }
+
+
+class Willing(random.Random):
+    """Acquirers accept."""
+
+    def random(self) -> float:
+        return 0.99
+
+
+@pytest.mark.requirement(1)
+def test_both_let_a_party_take_its_units_to_the_section_that_it_is_bound_to_now() -> None:
+    hub = SmallHub(Willing())
+
+    def transact(author: Actor, wanted: dict[str, Any]) -> None:
+        quantity = sum(one.last - one.first + 1 for one in wanted.get("lines", ()))
+        until = Instant.of(hub.now.moment() + timedelta(hours=1))
+        made = {**asked(wanted), "quantity": quantity, "expires_at": until}
+        hub.propose(author, Proposal.model_validate_json(json.dumps(made)))
+        hub.answer()
+
+    def bind(actor: Actor) -> None:
+        hub.bound["CHE"] = actor
+        act = {"party": "CHE", "actor": actor, "reason": "letter", "at": hub.now}
+        hub.act(hub.everybody, act="binding", **act)
+
+    transact(GHA, issuance(GHA, U, 1, 100))
+    transact(GHA, {"action": "authorization", "terms": terms("GH-1", GHA, "CA0007")})
+    transact(GHA, first_transfer(1, 50, 1))
+    transact(CHE, transfer(I, 1, 10, CHE, SWISS))
+    assert hub.seen["not-bound"] == 1
+    bind(SWISS)
+    transact(CHE, transfer(I, 1, 40, CHE, GHA))
+    assert hub.seen["not-bound"] == 2
+    transact(CHE, transfer(I, 1, 40, CHE, SWISS))
+    transact(SWISS, use(I, 1, 5, SWISS))
+    assert hub.said == []
+    assert hub.seen["transfer"] == hub.seen["use"] == 1
+    assert [row.position.actor for row in hub.holdings.find(I.series, 1, 40)] == [SWISS, SWISS]

@@ -23,6 +23,7 @@ from ledger import (
     action_checks,
     approvals,
     authorization_checks,
+    binding_checks,
     buffer_checks,
     cer_checks,
     checks,
@@ -34,7 +35,7 @@ from ledger.checks import CLASSES, examine
 from ledger.effects import Everybody, apply
 from ledger.holdings import Holdings, Overlay, OverlayKind
 from schemas.approvals import ApprovalRecord
-from schemas.directory import Profile, Status, StatusChange
+from schemas.directory import BindingChange, Profile, Status, StatusChange
 from schemas.effects import AuthorizationTerms
 from schemas.findings import CheckClass, Finding, Reason
 from schemas.identifiers import (
@@ -187,6 +188,16 @@ def status(participant: str, name: Status) -> Spoil:
     def spoil(world: World) -> None:
         act = StatusChange(participant=Participant(participant), status=name, reason="", at=NOON)
         world.directory = world.directory.apply(signed(act, "ada", "ben"))
+
+    return spoil
+
+
+def unbound(party: PartyCode, actor: Actor) -> Spoil:
+    """The Party's ITMOs are tracked nowhere any more, as its section has agreed."""
+
+    def spoil(world: World) -> None:
+        act = BindingChange(party=party, actor=None, reason="", at=NOON)
+        world.directory = world.directory.apply(signed(act, "ada", "ben", actor))
 
     return spoil
 
@@ -395,6 +406,14 @@ CASES: dict[str, Case] = {
     ),
     "the author uses and has not answered": Case(
         *good("use"), [at(R.ACTOR_SUSPENDED)], owes_an_answer("REC-10", "REC-9")
+    ),
+    "the Party is bound to no section": Case(
+        *good("use"), [at(R.NOT_BOUND)], unbound(PartyCode("CHE"), CHE)
+    ),
+    "the acquiring Party is bound to no section": Case(
+        *good("first transfer"),
+        [at(R.NOT_BOUND, "body/acquirer")],
+        unbound(PartyCode("CHE"), CHE),
     ),
     "the profile is view, which lets nothing move": Case(
         *good("first transfer"),
@@ -1560,6 +1579,7 @@ def test_every_reason_that_a_check_can_give_has_a_case() -> None:
         Reason[node.attr]
         for module in (
             checks,
+            binding_checks,
             action_checks,
             approvals,
             authorization_checks,

@@ -38,6 +38,8 @@ PUBLIC: dict[str, str] = {
     "ledger.approvals": """
         approval_covers approval_is_new approvals_of_proposal count_approval
     """,
+    "ledger.binding_checks": "sections_are_bound",
+    "ledger.bindings": "Bindings Bound may_be_bound unfit_binding with_admitted",
     "ledger.blocks": "Block Range cut join normalize overlaps quantity subtract",
     "ledger.asking": """
         Approval Ask Authorization Check Facts Found MECHANISM_APPROACH Policy
@@ -89,8 +91,9 @@ PUBLIC: dict[str, str] = {
         explain goes_on node_digest parents points slot verify_children verify_points
     """,
     "schemas.directory": """
-        Act ActorKey Administrator Admission Genesis KeyId KeyText LastSequence NoteKeyText
-        Profile ProfileChange Revocation Rotation SignedAct Status StatusChange parse_act
+        Act ActorKey Administrator Admission BindingChange Genesis KeyId KeyText LastSequence
+        NoteKeyText Profile ProfileChange Revocation Rotation SignedAct Status StatusChange
+        parse_act
     """,
     "schemas.approvals": "ApprovalRecord Instruction Reference",
     "schemas.effects": """
@@ -106,6 +109,8 @@ PUBLIC: dict[str, str] = {
     "schemas.identifiers": """
         ADMINISTRATOR AccountNumber Actor ApproachId AuthorizationId CaseId Day Digest HUB HUB_ACTOR
         Identifier Instant MessageId Participant PartyCode REC REC_ACTOR RegistryId TransactionId
+        AccountNumber Actor ApproachId AuthorizationId CaseId Day Digest HUB HUB_ACTOR Identifier
+        Instant MECHANISM MessageId Participant PartyCode REC REC_ACTOR RegistryId TransactionId
         account_number message_id
     """,
     "schemas.jws": """
