@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.directory import BindingChange
-from schemas.identifiers import MECHANISM, Actor, Instant
+from schemas.identifiers import ADMINISTRATOR, MECHANISM, Actor, Instant
 
 __all__ = ["Bindings", "Bound", "may_be_bound", "unfit_binding", "with_admitted"]
 
@@ -36,7 +36,7 @@ Bindings = Mapping[str, tuple[Bound, ...]]
 
 def may_be_bound(actor: Actor) -> bool:
     """Whether a section is one in which a Party's ITMOs may be tracked."""
-    return actor.section not in {"", "ADM"} and actor.participant != MECHANISM
+    return actor.section not in {"", ADMINISTRATOR} and actor.participant != MECHANISM
 
 
 def with_admitted(bindings: Bindings, actors: Iterable[Actor], at: Instant) -> Bindings:

@@ -25,7 +25,14 @@ from ledger.first_transfer import FirstTransfer, Recorded, Subtype, Version, fir
 from ledger.holdings import Holdings
 from registry.aef_terms import authorization_row, entity_name, entity_rows
 from schemas.effects import AuthorizationEffect, Effect, Move, Units
-from schemas.identifiers import Actor, Instant, Participant, PartyCode, TransactionId
+from schemas.identifiers import (
+    ADMINISTRATOR,
+    Actor,
+    Instant,
+    Participant,
+    PartyCode,
+    TransactionId,
+)
 from schemas.messages import Entry
 from schemas.units import (
     FINAL_KINDS,
@@ -40,7 +47,6 @@ from schemas.units import (
 __all__ = ["Year"]
 
 HELD = frozenset({Kind.HOLDING, Kind.PENDING})
-ADMINISTRATOR = "ADM"
 SUBTYPES = {
     Subtype.INTERNATIONAL: "First transfer to another Party",
     Subtype.AUTHORIZATION: "Authorization",

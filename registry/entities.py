@@ -16,12 +16,11 @@ Elsewhere: who stands (`identification`), what enters an account (`accounts`), r
 from typing import Any
 
 from registry.identification import not_standing
-from registry.identities import ADMINISTRATOR
 from registry.state import Account, RegistryFacts
 from runtime.program import Entity, Order
 from schemas.approvals import Reference
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor
+from schemas.identifiers import ADMINISTRATOR, Actor
 from schemas.messages import Proposal
 from schemas.units import Frozen, Purpose, User
 

@@ -16,12 +16,12 @@ Elsewhere: on whose word units of an entity move (`entities`), the records (`ide
 import json
 from collections.abc import Sequence
 
-from registry.identities import ADMINISTRATOR, Ending, Grounds, Identification, Identity
+from registry.identities import Ending, Grounds, Identification, Identity
 from registry.sections import own
 from registry.state import RegistryFacts
 from runtime.program import Batch, Order
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor, AuthorizationId, PartyCode
+from schemas.identifiers import ADMINISTRATOR, Actor, AuthorizationId, PartyCode
 
 __all__ = ["COMMANDS", "end_identification", "identify", "not_standing"]
 

@@ -19,11 +19,10 @@ from pydantic import Field, model_validator
 
 from ledger.asking import Approval, Authorization
 from schemas.approvals import Reference
-from schemas.identifiers import Actor, AuthorizationId, Day, Instant, PartyCode
+from schemas.identifiers import ADMINISTRATOR, Actor, AuthorizationId, Day, Instant, PartyCode
 from schemas.units import Frozen, User
 
 __all__ = [
-    "ADMINISTRATOR",
     "Ending",
     "Ground",
     "Grounds",
@@ -31,9 +30,6 @@ __all__ = [
     "Identity",
     "IdentityDocument",
 ]
-
-ADMINISTRATOR = "ADM"
-"""The section of a registry's administrator, which is no Party's."""
 
 
 class IdentityDocument(Frozen):

@@ -8,14 +8,14 @@ Elsewhere: the setting `actors`, which is all that is asked.
 from collections.abc import Iterable, Sequence
 
 from runtime.errors import LocalProtocolError
-from schemas.identifiers import Actor, Participant
+from schemas.identifiers import ADMINISTRATOR, Actor, Participant
 
 __all__ = ["check_section", "own"]
 
 
 def check_section(participant: Participant, actors: Iterable[Actor], party: str) -> None:
     """`LocalProtocolError`, with those that are there, unless the Party has a section here."""
-    there = sorted(actor.section for actor in actors if actor.section != "ADM")
+    there = sorted(actor.section for actor in actors if actor.section != ADMINISTRATOR)
     if party not in there:
         raise LocalProtocolError(
             f"{party} has no section in {participant}; there are {', '.join(there) or 'none'}"

@@ -128,7 +128,6 @@ REC: Final = Participant("REC")
 MECHANISM: Final = Participant("UN01")
 """The registry of the Article 6.4 mechanism."""
 
-
 ADMINISTRATOR: Final = "ADM"
 """The section of a registry's administrator, who is no Party (6/CMA.4 annex I para 12)."""
 

@@ -204,13 +204,6 @@ def test_the_section_that_is_left_signs_with_its_current_key() -> None:
             "no section already",
         ),
         (
-            shared(),
-            binding(DESK, party=PartyCode("ADM")),
-            (DESK,),
-            Reason.COMMAND_INVALID,
-            "no Party's ITMOs are tracked in UN03/ADM",
-        ),
-        (
             directory((ADM, MMR, KOREA64)),
             binding(KOREA64, party=PartyCode("KOR")),
             (KOREA64, KOR),
@@ -232,7 +225,7 @@ def test_the_section_that_is_left_signs_with_its_current_key() -> None:
             "or has no key",
         ),
     ],
-    ids=["same", "none twice", "nobody", "ADM", "mechanism", "stranger", "keyless"],
+    ids=["same", "none twice", "nobody", "mechanism", "stranger", "keyless"],
 )
 def test_a_binding_is_of_a_party_to_another_section_that_can_speak(
     before: Directory, act: BindingChange, names: tuple[str, ...], reason: Reason, match: str

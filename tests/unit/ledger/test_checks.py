@@ -2237,7 +2237,7 @@ def test_terms_that_say_nothing_that_can_be_kept_to_are_none(changes: dict[str, 
 def test_a_mark_says_for_what_units_end_unless_its_kind_says_that_it_is_for_nothing(
     purpose: Purpose | None, kind: Cancellation | None
 ) -> None:
-    members = {"user": "Buyer", "purpose": purpose, "cancellation": kind}
+    members: dict[str, object] = {"user": "Buyer", "purpose": purpose, "cancellation": kind}
     members["year"] = 2026 if purpose is Purpose.NDC else None
     of_nothing = kind is Cancellation.OTHER or (kind is not None and kind.delivers_omge)
     right = of_nothing if purpose is None else not (kind is not None and kind.delivers_omge)

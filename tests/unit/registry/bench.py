@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A registry without a node: items are loaded, decided and written as a node would have them."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,10 +9,13 @@ from dataclasses import dataclass
 from harness.simulation.virtual_time import START
 from registry.program import Registry
 from registry.state import RegistryFacts
+from registry.tables import acts
 from runtime.clock import Ids
+from runtime.many import add
 from runtime.program import Batch, Item
 from runtime.schema import migrate
 from runtime.store import Store, open_store
+from schemas.directory import SignedAct
 from schemas.findings import Finding
 from schemas.identifiers import Instant
 
@@ -42,11 +46,16 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench_of(registry: Registry, url: str) -> AsyncIterator[Bench]:
-    """A registry on a new database."""
+async def bench_of(registry: Registry, url: str, *known: SignedAct) -> AsyncIterator[Bench]:
+    """A registry on a new database, to which these acts of the directory were delivered."""
     await migrate(url, registry.packages)
     bench = Bench(open_store(url), registry)
+    rows = [
+        {"position": place, "act": one.act, "signatures": json.dumps(one.signatures)}
+        for place, one in enumerate(known, start=1)
+    ]
     async with bench.store.transaction() as session:
+        await add(session, acts, rows)
         await registry.start(session)
     yield bench
     await bench.store.close()

@@ -31,6 +31,7 @@ from tests.cast import (
     I,
     U,
     account,
+    admission,
     asked,
     first_transfer,
     genesis,
@@ -60,7 +61,8 @@ IDENTITY = {
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     registry = Registry(HERE, [GHA], genesis(), keyring(HERE))
-    async with bench_of(registry, f"sqlite:///{tmp_path / 'registry.db'}") as bench:
+    url, admitted = f"sqlite:///{tmp_path / 'registry.db'}", admission(HERE, NOON)
+    async with bench_of(registry, url, admitted) as bench:
         yield bench
 
 

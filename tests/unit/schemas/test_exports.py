@@ -108,10 +108,8 @@ PUBLIC: dict[str, str] = {
     "schemas.findings": "CheckClass Finding RULES Reason Rule finding",
     "schemas.identifiers": """
         ADMINISTRATOR AccountNumber Actor ApproachId AuthorizationId CaseId Day Digest HUB HUB_ACTOR
-        Identifier Instant MessageId Participant PartyCode REC REC_ACTOR RegistryId TransactionId
-        AccountNumber Actor ApproachId AuthorizationId CaseId Day Digest HUB HUB_ACTOR Identifier
-        Instant MECHANISM MessageId Participant PartyCode REC REC_ACTOR RegistryId TransactionId
-        account_number message_id
+        Identifier Instant MECHANISM MessageId Participant PartyCode REC REC_ACTOR RegistryId
+        TransactionId account_number message_id
     """,
     "schemas.jws": """
         Algorithm JWSError JWSReason PublicKey SIGNATURE_BYTES Signer SoftwareSigner
