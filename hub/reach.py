@@ -48,8 +48,8 @@ def spans_named(proposals: Iterable[Proposal], bodies: Iterable[object]) -> set[
 
 
 def spans_represented(blocks: Iterable[Block], proposals: Sequence[Proposal]) -> set[Span]:
-    """The ranges of the units that used or cancelled ITMOs represent."""
-    if not any(p.action in {"use", "cancellation"} for p in proposals):
+    """The ranges of the units that ITMOs represent, where something becomes of them, too."""
+    if not any(p.action in {"use", "cancellation", "counter-entry"} for p in proposals):
         return set()
     return {
         (

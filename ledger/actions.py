@@ -13,6 +13,8 @@ the effects name exact units, positions and attributes, and replay needs none of
 * *replenishment* moves units to the buffer against reversals, *administrative-cancellation* out of
   it or out of the pending account to their end.
 * *cer-entry*, *cer-transfer* and *cer-use* do the like with CERs, which are no ITMOs.
+* *counter-entry* takes a first transfer back after a revocation: ITMOs go back to their Party and
+  are first-transferred no longer. Units that they represent stay locked, and follow them in this.
 * *transfer* moves ITMOs. *use* and *cancellation* move units to a final position with a use mark,
   and the pledged units that they represent follow in the same entry. One that names an
   authorization is the first transfer of the units, too; of underlying units it makes the ITMOs.
@@ -117,13 +119,14 @@ def consents(
     """Per actor whose rows a completion moves, the message by which it consents.
 
     The proposer by its proposal, the acquirer by its acceptance, the holder of pledged units by the
-    first-transfer proposal by which it pledged them.
+    first-transfer proposal by which it pledged them. In a counter-entry the holder of pledged units
+    is one of the two, and its pledge says which of them the ITMOs represent.
     """
     found = {(proposer, message)}
     if proposal.acquirer is not None and proposal.acquirer != proposer:
         assert acceptance is not None
         found.add((proposal.acquirer, acceptance))
-    if proposal.action in {"use", "cancellation"}:
+    if proposal.action in {"use", "cancellation", "counter-entry"}:
         for line in proposal.lines:
             for part, overlay in pledged(line, holdings):
                 assert part
@@ -172,6 +175,28 @@ def _first_transfer(
             target = Position.of(line.target)
             effects.append(_move(block.key, block.first, block.last, after, block.position, target))
     return effects
+
+
+def _counter_entry(
+    line: Line, proposal: Proposal, holdings: Holdings, message: Digest
+) -> list[Effect]:
+    """ITMOs are moved back as they are, and restated where they arrive: at the Party whose first
+    transfer it was, which is where that is counted.
+    """
+    assert line.target is not None
+    target, effects = Position.of(line.target), list[Effect]()
+    for block in _rows(line, holdings):
+        key, first, last, before = block.key, block.first, block.last, block.attributes
+        effects.append(_move(key, first, last, before, block.position, target))
+        effects += _restated(block._replace(position=target), _taken_back(before))
+    for part, _ in pledged(line, holdings):
+        effects += _restated(part, _taken_back(part.attributes))
+    return effects
+
+
+def _taken_back(attributes: Attributes) -> Attributes:
+    """What units are once their first transfer is taken back: neither that nor authorized."""
+    return attributes.but(first_transferred=False, authorization=None)
 
 
 def _designation(
@@ -336,6 +361,7 @@ _RULES: dict[str, Callable[[Line, Proposal, Holdings, Digest], list[Effect]]] = 
     "designation": _designation,
     "forwarding": _transfer,
     "first-transfer": _first_transfer,
+    "counter-entry": _counter_entry,
     "transfer": _transfer,
     "replenishment": _transfer,
     "administrative-cancellation": _administrative,

@@ -79,13 +79,15 @@ def authorization_covers(ask: Ask) -> Found:
     for (party, id_), quantity in sorted(counted(ask.proposal).items()):
         whole = ask.facts.authorizations.get((party, id_))
         most = whole.current.quantity if whole else None
-        if whole and most is not None and whole.used + quantity > most:
+        if whole and most is not None and whole.used + quantity > most and quantity > 0:
             detail = f"{whole.used} of {most} used, {quantity} asked for"
             yield finding(Reason.AUTHORIZATION_EXCEEDED, detail, field="body/quantity")
 
 
 def _relied_on(ask: Ask) -> Iterator[Reliance]:
-    for i, line in enumerate(ask.proposal.lines):
+    """What a proposal leans on. A counter-entry leans on no authorization, but on its end."""
+    lines = ask.proposal.lines if ask.proposal.action != "counter-entry" else ()
+    for i, line in enumerate(lines):
         if line.attributes is not None:
             ref, where = line.attributes.authorization, f"body/lines/{i}/attributes/authorization"
         else:
@@ -221,12 +223,11 @@ def use_is_authorized(ask: Ask, row: Block, where: str) -> Found:
         if ask.facts.whole:
             yield finding(Reason.AUTHORIZATION_MISSING, f"{ref.id}", field=where, units=units)
         return
-    if use.purpose is None:
-        return
-    if terms.binds_first_transferred:
+    if terms.binds_first_transferred and (use.purpose or row.attributes.first_transferred):
         terms = known.current
         yield from _is_not_withdrawn(terms, row, where)
-    yield from _terms_allow(ask, terms, use, row)
+    if use.purpose is not None:
+        yield from _terms_allow(ask, terms, use, row)
 
 
 def _is_named(ask: Ask, row: Block, use: UseMark) -> Found:
@@ -267,7 +268,8 @@ def designated(row: Block) -> str:
 
 def _is_not_withdrawn(terms: AuthorizationTerms, row: Block, where: str) -> Found:
     if terms.revoked:
-        detail = f"{terms.id} is revoked, and its terms bind units that were first-transferred"
+        detail = f"{terms.id} is revoked, and its terms bind units that were first-transferred; "
+        detail += "a counter-entry takes their first transfer back"
         units = (row.key, row.first, row.last)
         yield finding(Reason.AUTHORIZATION_REVOKED, detail, field=where, units=units)
 

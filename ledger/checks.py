@@ -31,6 +31,7 @@ from ledger.binding_checks import sections_are_bound
 from ledger.blocks import Block, overlaps, subtract
 from ledger.buffer_checks import administrative_fits, buffer_is_filled, replenishment_fits
 from ledger.cer_checks import CER_ACTIONS, cer_key_problem, cers_fit
+from ledger.counter_entry_checks import counter_entry_fits
 from ledger.first_transfer import is_international
 from ledger.holdings import OverlayKind
 from ledger.mechanism_checks import (
@@ -183,6 +184,7 @@ SHAPES: dict[str, Shape] = {
     "cer-entry": _shape("lines references", "", "target attributes"),
     "cer-transfer": _shape("lines acquirer", "", "source target"),
     "cer-use": _shape("lines use", "", "source target"),
+    "counter-entry": _shape("lines authorization", "acquirer", "source target"),
     "transfer": _shape("lines acquirer", "entity adjustment", "source target"),
     "use": _shape("lines use", "authorization", "source target"),
     "cancellation": _shape("lines use", "authorization instruction", "source target"),
@@ -296,6 +298,8 @@ def _key_problem(ask: Ask, line: Line) -> str | None:
     if mechanism and key.layer is not Layer.ITMO:
         return "A6.4ERs live on the layer itmo"
     action, author = ask.proposal.action, ask.author
+    if action == "counter-entry" and mechanism:
+        return "the first transfer of A6.4ERs is not taken back here"
     if action == "issuance" and str(key.registry) != author.participant:
         return f"{author.participant} issues in its own keys only"
     if action == "issuance" and key.vintage > ask.facts.now.moment().year:
@@ -306,7 +310,8 @@ def _key_problem(ask: Ask, line: Line) -> str | None:
     own = action in {"issuance", "first-transfer", "designation"}
     if own and author.section not in {key.party, ADMINISTRATOR}:
         return f"{author.section} is not the first transferring Party {key.party}"
-    if action in {"transfer", "use"} and not itmo and not makes_itmos(ask.proposal, key):
+    of_itmos = action in {"transfer", "use", "counter-entry"}
+    if of_itmos and not itmo and not makes_itmos(ask.proposal, key):
         return f"{action} is an action on ITMOs"
     return None
 
@@ -336,13 +341,13 @@ def _units_are_free_to_move(ask: Ask) -> Found:
     for i, line in enumerate(ask.proposal.lines):
         if line.source is not None:
             yield from _line_is_free(ask, line, line.source, f"body/lines/{i}")
-        if ask.proposal.action in {"use", "cancellation"}:
+        if ask.proposal.action in {"use", "cancellation", "counter-entry"}:
             yield from _represented_are_free(ask, line, f"body/lines/{i}")
 
 
 def _represented_are_free(ask: Ask, line: Line, where: str) -> Found:
-    """Pledged units end with the ITMOs that represent them: not while a case lies on them at their
-    holder, whoever that is.
+    """Pledged units end, or are first-transferred no longer, with the ITMOs that represent them:
+    not while a case lies on them at their holder, whoever that is.
     """
     holdings = ask.facts.holdings
     for block, _ in pledged(line, holdings):
@@ -437,6 +442,7 @@ CLASSES: tuple[tuple[CheckClass, tuple[Check, ...]], ...] = (
             replenishment_fits,
             administrative_fits,
             cers_fit,
+            counter_entry_fits,
             authorization_is_next,
             authorization_covers,
             first_transfer_is_due,

@@ -8,6 +8,8 @@ that actor said, and is checked here effect by effect:
   and to the accounts of the lines, with the marks that the action gives, and every line whole;
 * a *pledge*: the first-transfer proposal by which it locked units agrees to their retirement or
   cancellation beside the account that they are in, together with the ITMOs that represent them.
+  With a counter-entry that this actor agreed to, it says which units are first-transferred no
+  longer together with these ITMOs.
 
 A consent counts when this actor really said the message, whatever the entry claims. A registry asks
 this about its own actors before it applies an entry, and whoever verifies evidence about all of
@@ -120,11 +122,13 @@ def not_agreed(facts: Facts, message: Message, actors: set[Actor]) -> str | None
                 is_agreed = entry.state == "completed" and (
                     any(_follows_from(one, effect, actor) for one in agreed)
                     or any(_follows_the_itmos(pledge, entry, effect) for pledge in pledged)
+                    or any(_goes_back(one, pledged, effect) for _, one in agreed)
                 )
             if not is_agreed:
                 return f"it binds units or rights of {actor} unasked ({effect.effect})"
         if entry.state == "completed":
             left = _left_out(facts, message, actor) or _left_behind(pledged, entry)
+            left = left or _left_transferred(pledged, entry)
             if left is not None:
                 return left
     return None
@@ -220,6 +224,9 @@ def _follows_from_line(proposal: Proposal, line: Line, effect: Effect) -> bool:
             return _locks(proposal, line)
         case Restate():
             marked = effect.after == _after(proposal, effect.before)
+            if proposal.action == "counter-entry":
+                back = _is_under(proposal, effect.before)
+                return marked and back and effect.position.account == line.target
             return marked and effect.position.account == line.source
         case Move():
             return _moves(proposal, line, effect)
@@ -234,6 +241,8 @@ def _moves(proposal: Proposal, line: Line, move: Move) -> bool:
         return made == (None, line.target, line.attributes)
     if move.source is None or move.source.account != line.source:
         return False
+    if proposal.action == "counter-entry":  # as they are: they are restated where they arrive
+        return move.target.account == line.target and _is_under(proposal, move.attributes)
     if move.attributes != _after(proposal, move.attributes):
         return False
     if _locks(proposal, line):
@@ -282,10 +291,18 @@ def _after(proposal: Proposal, before: Attributes) -> Attributes:
     """The attributes of units that the action has marked."""
     if proposal.action == "designation":
         return before.but(designation=proposal.designation, authorization=proposal.authorization)
+    if proposal.action == "counter-entry":
+        return before.but(first_transferred=False, authorization=None)
     after = before.but(use=proposal.use) if proposal.use is not None else before
     if proposal.authorization is None:
         return after
     return after.but(first_transferred=True, authorization=proposal.authorization)
+
+
+def _is_under(proposal: Proposal, said: Attributes) -> bool:
+    """Whether units are first-transferred under the authorization that a counter-entry names."""
+    named, under = proposal.authorization, said.authorization
+    return said.first_transferred and bool(named and under and named.id == under.id)
 
 
 def _within(effect: Move | Restate | Pledge | Reserve, key: Key, first: int, last: int) -> bool:
@@ -333,6 +350,26 @@ def _is_the_end(itmos: Effect, line: Line, effect: Move | Restate, use: UseMark)
         return end is not None
     assert effect.source is not None
     return effect.target == companion(effect.source, *end)
+
+
+def _goes_back(proposal: Proposal, pledged: list[Proposal], effect: Effect) -> bool:
+    """Whether locked units are restated because a counter-entry that was agreed to takes back the
+    first transfer of the ITMOs that represent them.
+    """
+    if proposal.action != "counter-entry" or not isinstance(effect, Restate):
+        return False
+    if effect.after != _after(proposal, effect.before) or not _is_under(proposal, effect.before):
+        return False
+    for line in (line for pledge in pledged for line in pledge.lines if _locks(pledge, line)):
+        assert line.source is not None
+        key, _, _, offset = _itmos_of(line)
+        beside = companion(Position.of(line.source), "LCK", Kind.LOCKED)
+        if effect.position != beside or not _within(effect, line.key, line.first, line.last):
+            continue
+        low, high = effect.first - offset, effect.last - offset
+        if any(one.key == key and one.first <= low and high <= one.last for one in proposal.lines):
+            return True
+    return False
 
 
 # --- nothing left out ---------------------------------------------------------------------------
@@ -389,16 +426,32 @@ def _left_behind(pledged: list[Proposal], entry: Entry) -> str | None:
     return None
 
 
+def _left_transferred(pledged: list[Proposal], entry: Entry) -> str | None:
+    """Pledged units are first-transferred no longer whenever the ITMOs that represent them are."""
+    restated = [e for e in entry.effects if isinstance(e, Restate) and e.before.first_transferred]
+    back = [e for e in restated if not e.after.first_transferred]
+    for line in (line for pledge in pledged for line in pledge.lines if _locks(pledge, line)):
+        key, first, last, offset = _itmos_of(line)
+        followed = [(e.first, e.last) for e in back if e.key == line.key]
+        for itmos in back:
+            low, high = max(first, itmos.first) + offset, min(last, itmos.last) + offset
+            if itmos.key == key and low <= high and subtract((low, high), followed):
+                return f"it takes back ITMOs and leaves some of {line.key.text} {low}-{high}"
+    return None
+
+
 def _expected(
     proposal: Proposal, line: Line
 ) -> Iterator[tuple[type[Move | Restate | Pledge], Key, int, int]]:
-    """What happens to the units of a line: all of them move, or are restated where they are; those
-    that are locked are pledged, and as many ITMOs come into being.
+    """What happens to the units of a line: all of them move, or are restated where they are, or
+    both by a counter-entry; those that are locked are pledged, and as many ITMOs come into being.
     """
     if proposal.action == "designation":
         yield Restate, line.key, line.first, line.last
         return
     yield Move, line.key, line.first, line.last
+    if proposal.action == "counter-entry":
+        yield Restate, line.key, line.first, line.last
     if _locks(proposal, line):
         yield Pledge, line.key, line.first, line.last
     if _makes(proposal, line):

@@ -7,7 +7,8 @@ the issuance, or the use or cancellation. Of units authorized for both it is the
 Rules kept here:
 
 * Units are first-transferred once. The attribute `first_transferred` is set by the entry that makes
-  the event, and by none after it; a part of a block inherits it, set or not.
+  the event, and by none after it; a part of a block inherits it, set or not. A counter-entry alone
+  takes it away, and the authorization with it: so no other first transfer follows.
 * By authorization or issuance units are first-transferred as soon as both have happened. That is
   with their issuance if they are issued under the authorization, and otherwise by a proposal that
   brings units and authorization together.
@@ -118,15 +119,16 @@ def is_international(party: PartyCode, to: Actor | None) -> bool:
 
 def counted(proposal: Proposal) -> Counter[tuple[PartyCode, AuthorizationId]]:
     """How many units a proposal first-transfers under each authorization: what counts against the
-    quantity authorized, over all versions.
+    quantity authorized, over all versions. A counter-entry gives its units back.
     """
+    sign = -1 if proposal.action == "counter-entry" else 1
     found: Counter[tuple[PartyCode, AuthorizationId]] = Counter()
     for line in proposal.lines if proposal.action != "designation" else ():
         ref, said = proposal.authorization, line.attributes
         if said is not None:
             ref = said.authorization if said.first_transferred else None
         if ref is not None:
-            found[line.key.party, ref.id] += line.last - line.first + 1
+            found[line.key.party, ref.id] += sign * (line.last - line.first + 1)
     return found
 
 

@@ -125,6 +125,8 @@ class Reason(StrEnum):
     BUFFER_WRONG = "buffer-wrong"
     FIRST_NDC_ONLY = "first-ndc-only"
     ENTITY_NOT_IDENTIFIED = "entity-not-identified"
+    FIRST_TRANSFER_STANDS = "first-transfer-stands"
+    YEAR_CLOSED = "year-closed"
 
     INTERNAL = "internal"
 
@@ -234,6 +236,8 @@ RULES: dict[Reason, Rule] = {
     _R.BUFFER_WRONG: Rule(7027, _T, True, False, "procedure of the Article 6.4 mechanism registry", "The approval says which share of an issuance goes to the buffer against reversals, rounded up; deposit exactly that."),
     _R.FIRST_NDC_ONLY: Rule(7028, _T, True, False, "3/CMA.3 annex para 75", "CERs are used towards the first NDC of the Party that holds them, and for nothing else; name that, and a year of it."),
     _R.ENTITY_NOT_IDENTIFIED: Rule(7029, _T, True, True, "3/CMA.3 annex para 63", "The registry has not identified the entity, or its identification has ended; have it identified first."),
+    _R.FIRST_TRANSFER_STANDS: Rule(7030, _T, True, False, "4/CMA.6", "The first transfer is not taken back: no revocation is named that is in force, or by the terms that the units are under it does not bind them; see the detail."),
+    _R.YEAR_CLOSED: Rule(7031, _T, True, False, "2/CMA.3 annex para 12", "The first transferring Party has closed the year of the vintage; its figures are final, and so is the first transfer."),
     _R.INTERNAL: Rule(9001, CheckClass.INTERNAL, False, True, "", "A fault in the program that received this; its operators were alarmed and nothing changed."),
 }
 # fmt: on

@@ -133,6 +133,7 @@ Action = Literal[
     "cer-entry",
     "cer-transfer",
     "cer-use",
+    "counter-entry",
 ]
 """What a proposal asks to be recorded."""
 
@@ -170,7 +171,8 @@ class Proposal(Frozen):
 
     `quantity` is the sum of the lines, in tonnes of CO2 equivalent or, where `unit` is given, in
     that unit of a non-GHG metric. `authorization` names the authorization relied on: in a use or
-    cancellation if it is the first transfer by the definition of this authorization. What goes to
+    cancellation if it is the first transfer by the definition of this authorization, and in a
+    counter-entry the version by which it was revoked. What goes to
     another Party may name the acquiring `entity` and the method of corresponding `adjustment`, as
     some agreements of Parties ask. `terms` stands in a proposal to record one, `approval` in one to
     record that, `use` in a use or cancellation, `references` in an issuance, `instruction` where

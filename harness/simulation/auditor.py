@@ -167,7 +167,7 @@ class Auditor:
             expected.overlays |= {
                 ("pledge", unit.actor, place, unit.pledge)
                 for place, unit in expected.changes.items()
-                if unit.kind == "locked" and unit.pledge is not None
+                if unit.kind == "locked" and unit.pledge == known.digest
             }
             if known.proposal["action"] == "authorization":
                 expected.terms = [(known.proposer, known.proposal["terms"])]
@@ -178,7 +178,7 @@ class Auditor:
                 effect = {"effect": "approval-record", "actor": known.proposer, "record": record}
                 expected.approvals = [effect]
         self._compare(body, expected, found)
-        found.extend(self._firsts.look(body["effects"]))
+        found.extend(self._firsts.look(body["effects"], known.proposal["action"]))
         self._advance(known, before, held)
         return expected
 

@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from harness.simulation.model import attributes_of, kind_of
+from harness.simulation.model import attributes_of, kind_of, locked_below
 from harness.simulation.question import Question
 
 __all__ = [
     "VINTAGE_FIRST",
     "authorization",
     "cancellation",
+    "counter_entry",
     "first_transfer",
     "leaned_on",
     "newly",
@@ -74,12 +75,12 @@ def leaned_on(q: Question) -> Iterator[str]:
     for name, quantity in newly(q.proposal).items():
         known = q.model.authorizations.get(name, [])
         most = known[-1].get("quantity") if known else None
-        if most is not None and q.model.used.get(name, 0) + quantity > most:
+        if most is not None and quantity > 0 and q.model.used.get(name, 0) + quantity > most:
             yield "authorization-exceeded"
 
 
 def _named(q: Question) -> Iterator[tuple[dict[str, Any], Terms]]:
-    for line in q.lines:
+    for line in q.lines if q.action != "counter-entry" else ():
         said = line.get("attributes") or {}
         reference = said.get("authorization") or q.proposal.get("authorization")
         if reference:
@@ -87,7 +88,10 @@ def _named(q: Question) -> Iterator[tuple[dict[str, Any], Terms]]:
 
 
 def newly(proposal: dict[str, Any]) -> dict[tuple[str, str], int]:
-    """By Party and authorization, the units that a proposal first-transfers."""
+    """By Party and authorization, the units that a proposal first-transfers; those that it takes
+    back count down.
+    """
+    each = -1 if proposal["action"] == "counter-entry" else 1
     found: dict[tuple[str, str], int] = {}
     if proposal["action"] == "designation":
         return found
@@ -98,7 +102,7 @@ def newly(proposal: dict[str, Any]) -> dict[tuple[str, str], int]:
             reference = said.get("authorization") if said.get("first_transferred") else None
         if reference:
             name = (line["key"]["party"], reference["id"])
-            found[name] = found.get(name, 0) + line["last"] - line["first"] + 1
+            found[name] = found.get(name, 0) + each * (line["last"] - line["first"] + 1)
     return found
 
 
@@ -185,6 +189,31 @@ def transfer(q: Question) -> Iterator[str]:
                 yield "authorization-revoked"
 
 
+def counter_entry(q: Question) -> Iterator[str]:
+    """Takes back what a revocation binds, and takes it home (5.25)."""
+    named, receiver = q.proposal["authorization"], q.acquirer or q.proposer
+    for line, place, unit in q.units():
+        key, under = line["key"], unit.said["authorization"] or {"id": "", "version": 0}
+        known = q.model.authorizations.get((key["party"], named["id"]), [])
+        if not 1 <= named["version"] <= len(known):
+            yield "authorization-missing"
+        elif named["version"] < len(known) or not known[-1].get("revoked"):
+            yield "first-transfer-stands"
+        if not unit.said["first_transferred"]:
+            yield "not-first-transferred"
+        elif under["id"] != named["id"] or not _binds(known, under["version"]):
+            yield "first-transfer-stands"
+        below = locked_below(q.model, place, unit)
+        home = below.actor if below is not None else f"{key['registry']}/{key['party']}"
+        if home != receiver:
+            yield "acquirer-wrong"
+
+
+def _binds(known: list[Terms], version: int) -> bool:
+    """Whether a version lets a revocation bind; what is not known is said to be missing."""
+    return not known or bool(known[version - 1].get("binds_first_transferred"))
+
+
 # --- use and cancellation -------------------------------------------------------------------------
 
 
@@ -250,23 +279,27 @@ def _ends(q: Question) -> Iterator[str]:
         if asked and purpose and not fits:
             yield "authorization-purpose"
     for text, party in {(unit.attributes, line["key"]["party"]) for line, _, unit in q.units()}:
-        reference = named or attributes_of(text)["authorization"]
+        said = attributes_of(text)
+        reference = named or said["authorization"]
         if reference is not None:
-            yield from _allows(q, party, reference, mark)
+            yield from _allows(q, party, reference, mark, done=said["first_transferred"])
 
 
-def _allows(q: Question, party: str, reference: Terms, mark: dict[str, Any]) -> Iterator[str]:
+def _allows(
+    q: Question, party: str, reference: Terms, mark: dict[str, Any], *, done: bool
+) -> Iterator[str]:
+    """What the version allows; ITMOs that a revocation binds stop, whatever they would end for."""
     known = q.model.authorizations.get((party, reference["id"]), [])
     if not 1 <= reference["version"] <= len(known):
         yield "authorization-missing"
         return
-    if not mark.get("purpose"):
-        return
     terms = known[reference["version"] - 1]
     if terms.get("binds_first_transferred"):
         terms = known[-1]
-        if terms.get("revoked"):
+        if terms.get("revoked") and (done or mark.get("purpose")):
             yield "authorization-revoked"
+    if not mark.get("purpose"):
+        return
     if mark["purpose"] not in terms["purposes"]:
         yield "authorization-purpose"
     if mark.get("oimp") and terms.get("oimp") and mark["oimp"] != terms["oimp"]:

@@ -20,11 +20,12 @@ from harness.simulation.model import (
     attributes_text,
     key_on,
     key_text,
+    represented,
     serials,
     series_of,
 )
 
-__all__ = ["bound", "carry_out", "changes", "consents", "places", "represented"]
+__all__ = ["bound", "carry_out", "changes", "consents", "places"]
 
 Changes = dict[Place, Unit]
 
@@ -40,16 +41,6 @@ def places(proposal: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Place]]:
 def bound(proposal: dict[str, Any]) -> set[Place]:
     """The units that a proposal takes from somewhere, and that are reserved for it."""
     return {place for line, place in places(proposal) if line.get("source")}
-
-
-def represented(model: Model, place: Place, unit: Unit) -> Place | None:
-    """Where the locked unit is that an ITMO represents, if it represents one."""
-    offset = unit.said["underlying_offset"]
-    if offset is None or not unit.is_itmo:
-        return None
-    below = (key_on(place[0], "underlying"), place[1] + offset)
-    found = model.unit(below)
-    return below if found is not None and found.kind == "locked" else None
 
 
 def changes(model: Model, transaction: Transaction) -> Changes:
@@ -68,6 +59,8 @@ def changes(model: Model, transaction: Transaction) -> Changes:
                 if unit is not None:
                     now = {name: proposal[name] for name in ("designation", "authorization")}
                     after[place] = unit.but(**now)
+            case "counter-entry":
+                after |= _taken_back(model, line, place)
             case "administrative-cancellation" | "cer-use":
                 unit = model.unit(place)
                 if unit is not None:
@@ -128,6 +121,18 @@ def _mark(model: Model, proposal: dict[str, Any], line: dict[str, Any], place: P
     return after
 
 
+def _taken_back(model: Model, line: dict[str, Any], place: Place) -> Changes:
+    """An ITMO that goes back, and the locked unit that it represents, which stays where it is."""
+    unit = model.unit(place)
+    if unit is None:
+        return {}
+    marks: dict[str, Any] = {"first_transferred": False, "authorization": None}
+    after, below = {place: unit.but(line["target"], **marks)}, represented(model, place, unit)
+    if below is not None:
+        after[below] = model.series[below[0]][below[1]].but(**marks)
+    return after
+
+
 def carry_out(model: Model, transaction: Transaction) -> None:
     """Complete a transaction in the model."""
     proposal = transaction.proposal
@@ -157,7 +162,7 @@ def consents(
     found: set[tuple[str, str | None]] = {(transaction.proposer, transaction.digest)}
     if proposal.get("acquirer"):
         found.add((proposal["acquirer"], answer))
-    if proposal["action"] in {"use", "cancellation"}:
+    if proposal["action"] in {"use", "cancellation", "counter-entry"}:
         for _, place in places(proposal):
             unit = model.unit(place)
             below = represented(model, place, unit) if unit is not None else None

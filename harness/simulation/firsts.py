@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each ITMO is first-transferred once, and stays so (protocol 5.20).
+"""Each ITMO is first-transferred once, and stays so but for a counter-entry (protocol 5.20, 5.25).
 
 Whatever the auditor predicts of an entry, the log itself must not show a second first transfer of a
-unit, nor take one away. Only effects are looked at here.
+unit, nor take one away by another action than that. Only effects are looked at here.
 
 Elsewhere: whether an entry should have made one (`authorized`).
 """
@@ -20,8 +20,10 @@ class Firsts:
     def __init__(self) -> None:
         self._shown: set[Place] = set()
 
-    def look(self, effects: list[dict[str, Any]]) -> list[str]:
-        """Take an entry's effects; says what is shown twice, or taken away."""
+    def look(self, effects: list[dict[str, Any]], action: str | None = None) -> list[str]:
+        """Take an entry's effects; says what is shown twice, or taken away. What a counter-entry
+        has taken back is not shown again either.
+        """
         found: list[str] = []
         for effect in effects:
             if effect["effect"] == "restate":
@@ -31,6 +33,8 @@ class Firsts:
             elif effect["effect"] == "move" and effect["source"] is None:
                 was, marked = False, bool(effect["attributes"].get("first_transferred"))
             else:
+                continue
+            if was and not marked and action == "counter-entry":
                 continue
             if effect["key"]["layer"] == "itmo":
                 found += self._step(effect, was=was, marked=marked)

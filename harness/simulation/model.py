@@ -36,6 +36,8 @@ __all__ = [
     "key_on",
     "key_text",
     "kind_of",
+    "locked_below",
+    "represented",
     "serials",
     "series_of",
 ]
@@ -297,3 +299,22 @@ class Model:
     def profile(self, a: str, b: str) -> str:
         """What two actors have agreed on (4.7)."""
         return self.profiles.get(frozenset((a, b)), "view")
+
+
+# --- what an ITMO represents ----------------------------------------------------------------------
+
+
+def represented(model: Model, place: Place, unit: Unit) -> Place | None:
+    """Where the locked unit is that an ITMO represents, if it represents one."""
+    offset = unit.said["underlying_offset"]
+    if offset is None or not unit.is_itmo:
+        return None
+    below = (key_on(place[0], "underlying"), place[1] + offset)
+    found = model.unit(below)
+    return below if found is not None and found.kind == "locked" else None
+
+
+def locked_below(model: Model, place: Place, unit: Unit) -> Unit | None:
+    """The locked unit that an ITMO represents, if it represents one."""
+    below = represented(model, place, unit)
+    return None if below is None else model.unit(below)

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 from typing import Any
 
-from harness.simulation.consequences import represented
 from harness.simulation.model import (
     UNITS_MAX,
     Place,
@@ -21,6 +20,7 @@ from harness.simulation.model import (
     key_on,
     key_text,
     kind_of,
+    represented,
     serials,
     series_of,
 )
@@ -53,6 +53,7 @@ ACTIONS: dict[str, tuple[str, str, str]] = {
     "cer-entry": ("lines references", "", "attributes target"),
     "cer-transfer": ("acquirer lines", "", "source target"),
     "cer-use": ("lines use", "", "source target"),
+    "counter-entry": ("authorization lines", "acquirer", "source target"),
     "transfer": ("acquirer lines", "entity adjustment", "source target"),
     "use": ("lines use", "authorization", "source target"),
     "cancellation": ("lines use", "authorization instruction", "source target"),
@@ -69,6 +70,7 @@ MOVES: dict[str, tuple[str, str]] = {
     "replenishment": ("pending>buffer holding>buffer", ""),
     "administrative-cancellation": ("pending>administrative buffer>administrative", ""),
     "first-transfer": ("pending>holding holding>holding", "holding>holding"),
+    "counter-entry": ("holding>holding", "holding>holding"),
     "transfer": ("holding>holding share-of-proceeds>holding", "holding>holding"),
     "use": ("holding>retirement", "holding>use"),
     "cancellation": (
@@ -250,7 +252,7 @@ def _key_fits(q: Question, line: dict[str, Any]) -> bool:
         return False
     if q.action.startswith("cer-"):
         return mechanism and key["layer"] == "underlying" and bool(key["vintage"] < 2021)
-    if mechanism and key["layer"] != "itmo":
+    if mechanism and (key["layer"] != "itmo" or q.action == "counter-entry"):
         return False
     if q.action == "issuance" and key["registry"] != q.participant:
         return False
@@ -263,7 +265,7 @@ def _key_fits(q: Question, line: dict[str, Any]) -> bool:
     if own and q.section not in {key["party"], "ADM"}:
         return False
     itmos = key["layer"] == "itmo" or _becomes_itmos(q, key)
-    return itmos or q.action not in {"transfer", "use"}
+    return itmos or q.action not in {"transfer", "use", "counter-entry"}
 
 
 # --- sequence, and who may issue ------------------------------------------------------------------
@@ -312,7 +314,7 @@ def free(q: Question) -> Iterator[str]:
             yield "serials-taken"
         if not issued:
             yield from _held(q, line, series)
-        if q.action in {"use", "cancellation"}:
+        if q.action in {"use", "cancellation", "counter-entry"}:
             yield from _below(q)
         created = list(_created(line))
         if any(q.model.unit(place) or place[1] > SERIAL_MAX for place in created):

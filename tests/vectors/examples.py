@@ -127,6 +127,14 @@ USE: Json = {
     "use": {"purpose": "NDC", "user": "CHE", "year": 2026},
     "expires_at": LATER,
 }
+COUNTER_ENTRY: Json = {
+    "action": "counter-entry",
+    "acquirer": GHANA,
+    "lines": [{**USE["lines"][0], "target": account(GHANA, "HLD")}],
+    "quantity": 40,
+    "authorization": {"id": "GHA-2024-001", "version": 2},
+    "expires_at": LATER,
+}
 CANCELLATION: Json = {
     **USE,
     "action": "cancellation",
@@ -534,6 +542,7 @@ GOOD: list[tuple[str, str, str, str | None, object]] = [
             "nodes": [ROOT],
         },
     ),
+    ("a first transfer taken back", "proposal", "CHE01-CHE-9", None, COUNTER_ENTRY),
 ]
 
 

@@ -24,6 +24,7 @@ from ledger.blocks import Block
 from ledger.checks import examine
 from ledger.directory import Directory
 from ledger.effects import Everybody, apply
+from ledger.first_transfer import counted
 from ledger.holdings import Holdings, Overlay, OverlayKind
 from schemas.directory import Profile, Status
 from schemas.effects import (
@@ -232,10 +233,8 @@ class SmallHub:
         effects = [*bound, *actions.completion(proposal, author, self.holdings, message)]
         consents = actions.consents(proposal, author, self.holdings, message, acceptance)
         concerned: list[Any] = [author, proposal.acquirer] if proposal.acquirer else [author]
-        if proposal.action == "first-transfer" and proposal.authorization is not None:
-            for line in proposal.lines:
-                known = self.authorizations[line.key.party, proposal.authorization.id]
-                known.used += line.last - line.first + 1
+        for authorized, quantity in counted(proposal).items():
+            self.authorizations[authorized].used += quantity
         for effect in effects:
             if isinstance(effect, ApprovalEffect | ApprovalRecordEffect):
                 count_approval(self.approvals, effect)
@@ -325,7 +324,7 @@ class Proposer:
         action = self.chance.choice(
             ["issuance", "authorization", "cancellation", "forwarding", "approval", "designation"]
             + ["replenishment", "administrative-cancellation"]
-            + ["cer-entry", "cer-transfer", "cer-use"]
+            + ["cer-entry", "cer-transfer", "cer-use", "counter-entry", "counter-entry"]
             + ["first-transfer", "use", "transfer"] * 3
         )
         made: tuple[Actor, dict[str, Any]] = getattr(self, action.replace("-", "_"))()
@@ -497,7 +496,8 @@ class Proposer:
             "quantity": self.chance.choice([None, 60, 120]),
             "vintage_from": self.chance.choice([2021, 2021, 2024]),
             "use_to": self.chance.choice([2200, 2200, 2024]),
-            "revoked": self.chance.random() < 0.05,
+            "revoked": self.chance.random() < 0.15,
+            "binds_first_transferred": self.chance.random() < 0.5,
         }
         if terms["purposes"] != ["NDC"]:
             terms["first_transfer"] = "authorization"
@@ -536,6 +536,24 @@ class Proposer:
 
     def forwarding(self) -> tuple[Actor, dict[str, Any]]:
         return self.moved("forwarding", self.found(Layer.ITMO, Kind.PENDING), MMR)
+
+    def counter_entry(self) -> tuple[Actor, dict[str, Any]]:
+        """Units go back, mostly such as a revocation binds, and mostly to where they came from."""
+        row = self.found(Layer.ITMO, Kind.HOLDING, ready=True)
+        to = row and self.chance.choice(
+            [GHA, GHA, CHE, Actor(f"{row.key.registry}/{row.key.party}")]
+        )
+        author, made = self.moved("counter-entry", row, to or GHA)
+        if row is None:
+            return author, made
+        if author == made["acquirer"]:
+            del made["acquirer"]
+        under = row.attributes.authorization
+        name = under.id if under and self.chance.random() < 0.9 else "X"
+        known = self.hub.authorizations.get((row.key.party, name))
+        newest = max(known.versions) if known else 1
+        version = max(1, newest - (self.chance.random() < 0.1))
+        return author, {**made, "authorization": {"id": name, "version": version}}
 
     def first_transfer(self) -> tuple[Actor, dict[str, Any]]:
         row = self.found(None, Kind.HOLDING, Kind.PENDING)
@@ -674,3 +692,59 @@ def test_both_let_a_party_take_its_units_to_the_section_that_it_is_bound_to_now(
     assert hub.said == []
     assert hub.seen["transfer"] == hub.seen["use"] == 1
     assert [row.position.actor for row in hub.holdings.find(I.series, 1, 40)] == [SWISS, SWISS]
+
+
+def accept_all(hub: SmallHub) -> None:
+    """Whatever is cleared is accepted."""
+    for name in sorted(hub.open):
+        author, proposal, message = hub.open.pop(name)
+        hub.complete(name, author, proposal, message, digest(f"{name} answered".encode()))
+
+
+@pytest.mark.requirement(88)
+def test_auditor_and_hub_agree_on_a_first_transfer_that_is_taken_back() -> None:
+    """Of 40 units, 10 are used and 12 taken back; the same again is refused, and so is too much."""
+    hub = SmallHub(random.Random(0))
+    name = {"id": "X", "version": 1}
+    terms = {**name, "approach": "CA0007", "party": "GHA", "purposes": ["NDC"], "quantity": 40}
+    bound = {**terms, "binds_first_transferred": True}
+    references = {"request": "R", "approval": "A", "approved_quantity": 100}
+    there = {actor: account_number(actor, "HLD", 1) for actor in (GHA, CHE)}
+    used = {"purpose": "NDC", "user": "CHE", "year": 2025}
+    revoked = {"authorization": name | {"version": 2}}
+
+    def span(key: Key, first: int, last: int, **members: Any) -> dict[str, Any]:
+        return {"lines": [{"key": key.model_dump(), "first": first, "last": last, **members}]}
+
+    def back(first: int, last: int) -> dict[str, Any]:
+        units = span(I, first, last, source=there[CHE], target=there[GHA])
+        return {"action": "counter-entry", "acquirer": GHA, **units, **revoked}
+
+    new = span(U, 1, 100, target=there[GHA], attributes={})
+    gone = span(U, 1, 40, source=there[GHA], target=there[CHE], itmo_first=1)
+    spent = span(I, 1, 10, source=there[CHE], target=account_number(CHE, "USE", 1))
+    first_transfer = {"action": "first-transfer", "acquirer": CHE, "authorization": name}
+    steps: list[tuple[Actor, dict[str, Any]]] = [
+        (GHA, {"action": "issuance", "references": references, **new}),
+        (GHA, {"action": "authorization", "terms": bound}),
+        (GHA, first_transfer | gone),
+        (CHE, {"action": "use", "use": used, **spent}),
+        (GHA, {"action": "authorization", "terms": bound | {"version": 2, "revoked": True}}),
+        (CHE, back(11, 22)),
+        (CHE, back(11, 22)),
+        (CHE, back(1, 15)),
+        (CHE, back(23, 40) | {"authorization": name}),
+        (CHE, back(23, 41)),
+    ]
+    for author, made in steps:
+        total = sum(one["last"] - one["first"] + 1 for one in made.get("lines", ()))
+        rest = {"quantity": total, "expires_at": Instant.of(START + timedelta(hours=1))}
+        hub.propose(author, Proposal.model_validate_json(json.dumps({**made, **rest})))
+        accept_all(hub)
+        assert hub.said == []
+    assert hub.seen["counter-entry"] == 1
+    assert hub.seen["units-not-held"] == 3, "again; 11-15, which went back; 41, which never was"
+    assert hub.seen["units-final"] == 1
+    assert hub.seen["first-transfer-stands"] == 1
+    assert hub.authorizations["GHA", "X"].used == 28
+    assert [(first, last) for first, last, _, _ in hub.auditor.units(GHA)[I.text]] == [(11, 22)]

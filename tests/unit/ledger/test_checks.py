@@ -27,6 +27,7 @@ from ledger import (
     buffer_checks,
     cer_checks,
     checks,
+    counter_entry_checks,
     mechanism_checks,
 )
 from ledger.actions import completion
@@ -39,6 +40,7 @@ from schemas.directory import BindingChange, Profile, Status, StatusChange
 from schemas.effects import AuthorizationTerms
 from schemas.findings import CheckClass, Finding, Reason
 from schemas.identifiers import (
+    AccountNumber,
     Actor,
     ApproachId,
     CaseId,
@@ -80,6 +82,7 @@ from tests.unit.ledger.world import (
     NOON,
     OMGE,
     REVERSED,
+    REVOKED,
     VOLUNTARY,
     A,
     B,
@@ -242,6 +245,12 @@ def amended_2(**changes: Any) -> Spoil:
     return spoil
 
 
+def without_binding_terms(world: World) -> None:
+    """As if the version that Ghana revoked had said nothing of units first-transferred under it."""
+    known = world.authorizations[U.party, REVOKED.id]
+    known.versions[1] = known.versions[1].model_copy(update={"binds_first_transferred": False})
+
+
 def then(*spoils: Spoil) -> Spoil:
     def spoil(world: World) -> None:
         for one in spoils:
@@ -272,6 +281,14 @@ SAME_ITMOS = (
     TWO_LINES[0],
     Line(key=U, first=1111, last=1120, source=HLD[GHA], target=HLD[CHE], itmo_first=110),
 )
+
+
+def with_target(name: str, target: AccountNumber) -> tuple[Actor, Proposal]:
+    """A good proposal of one line, by which the units go to another account."""
+    author, wanted = GOOD[name]
+    only = wanted.lines[0].model_copy(update={"target": target})
+    to = target.actor if target.actor != author else None
+    return author, wanted.model_copy(update={"lines": (only,), "acquirer": to})
 
 
 def lines_of(name: str, *lines: Line) -> tuple[Actor, Proposal]:
@@ -1425,6 +1442,69 @@ CASES: dict[str, Case] = {
         [at(R.AUTHORIZATION_REVOKED, "body/lines/0", I, 1, 10)],
         then(amended(GHA, binds_first_transferred=True), authorized(GHA, revoked=True)),
     ),
+    "a cancellation of units that a revocation binds, for overall mitigation": Case(
+        *good("cancellation for overall mitigation"),
+        [at(R.AUTHORIZATION_REVOKED, "body/lines/0", I, 41, 42)],
+        then(amended(GHA, binds_first_transferred=True), authorized(GHA, revoked=True)),
+    ),
+    "a counter-entry under an authorization that nobody knows": Case(
+        *good("counter-entry"), [at(R.AUTHORIZATION_MISSING, "body/authorization")], forget
+    ),
+    "a counter-entry by the version that was revoked": Case(
+        *good("counter-entry", authorization=REVOKED.model_copy(update={"version": 1})),
+        [at(R.FIRST_TRANSFER_STANDS, "body/authorization")],
+    ),
+    "a counter-entry under an authorization that is valid again": Case(
+        *good("counter-entry"),
+        [at(R.FIRST_TRANSFER_STANDS, "body/authorization")],
+        acted(GHA, authorization(GHA, id=REVOKED.id, version=3)),
+    ),
+    "a counter-entry of units whose terms let no revocation bind them": Case(
+        *good("counter-entry"),
+        [at(R.FIRST_TRANSFER_STANDS, "body/lines/0", I, 901, 930)],
+        without_binding_terms,
+    ),
+    "a counter-entry of units that are under another authorization": Case(
+        *line("counter-entry", first=1, last=10),
+        [at(R.FIRST_TRANSFER_STANDS, "body/lines/0", I, 1, 10)],
+    ),
+    "a counter-entry of units that were not first-transferred": Case(
+        *good("counter-entry"),
+        [at(R.NOT_FIRST_TRANSFERRED, "body/lines/0", I, 901, 930)],
+        changed(I, 901, 950, first_transferred=False),
+    ),
+    "a counter-entry of units that are used": Case(
+        *good("counter-entry"),
+        [at(R.UNITS_FINAL, "body/lines/0", I, 901, 930)],
+        changed(I, 901, 950, position=Position.of(account(CHE, "USE")), use=NDC),
+    ),
+    "a counter-entry to somebody else than the first transferring Party": Case(
+        *with_target("counter-entry", account(KOR, "HLD")),
+        [at(R.ACQUIRER_WRONG, "body/acquirer", I, 901, 930)],
+        connected(CHE, KOR, Profile.INFORMATION),
+    ),
+    "a counter-entry that stays where the units are": Case(
+        *with_target("counter-entry", account(CHE, "HLD", 2)),
+        [at(R.ACQUIRER_WRONG, "body/acquirer", I, 901, 930)],
+    ),
+    "a counter-entry of underlying units": Case(
+        *line("counter-entry", key=U), [at(R.KEY_WRONG, "body/lines/0/key", U, 901, 930)]
+    ),
+    "a counter-entry of A6.4ERs": Case(
+        KOR,
+        move("counter-entry", A, 1, 5, HLD[KOR], HLD[MMR], authorization=AUTHORIZED64),
+        [at(R.KEY_WRONG, "body/lines/0/key", A, 1, 5)],
+    ),
+    "a counter-entry by somebody else than the holder": Case(
+        GHA,
+        GOOD["counter-entry"][1].model_copy(update={"acquirer": None}),
+        [at(R.AUTHOR_NOT_ACTING, "body/lines/0/source")],
+    ),
+    "a counter-entry of units under a case of whoever holds what they represent": Case(
+        *good("counter-entry"),
+        [at(R.UNITS_FROZEN, "body/lines/0", U, 1905, 1906)],
+        overlaid(OverlayKind.FROZEN, GHA, U, 1905, 1906, "REC-1"),
+    ),
     "a use that a later version which binds does not allow": Case(
         *good("use by an entity"),
         [at(R.AUTHORIZATION_PARTY, "body/use/user", I, 21, 30)],
@@ -1545,6 +1625,12 @@ def test_a_good_proposal_passes(name: str) -> None:
 @pytest.mark.requirement(86, case="one unit more is issued as first-transferred than is authorized")
 @pytest.mark.requirement(87, case="a use under an authorization whose revocation binds")
 @pytest.mark.requirement(87, case="a transfer under an authorization whose revocation binds")
+@pytest.mark.requirement(88, case="a counter-entry by the version that was revoked")
+@pytest.mark.requirement(88, case="a counter-entry of units that are used")
+@pytest.mark.requirement(
+    88, case="a counter-entry of units whose terms let no revocation bind them"
+)
+@pytest.mark.requirement(88, case="a counter-entry by somebody else than the holder")
 @pytest.mark.requirement(83, case="the vintage is before 2021")
 @pytest.mark.requirement(84, case="the purpose is not authorized")
 @pytest.mark.requirement(84, case="the purpose of a cancellation is not authorized")
@@ -1586,6 +1672,7 @@ def test_every_reason_that_a_check_can_give_has_a_case() -> None:
             mechanism_checks,
             buffer_checks,
             cer_checks,
+            counter_entry_checks,
         )
         for node in ast.walk(ast.parse(inspect.getsource(module)))
         if isinstance(node, ast.Attribute)

@@ -333,6 +333,7 @@ def test_an_issuance_is_made_to_say_what_is_first_transferred_with_it() -> None:
         ("first transfer for overall mitigation", {("GHA", "GHA-1"): 2}),
         ("issuance of ITMOs", {("GHA", "GHA-2"): 100}),
         ("issuance of A6.4ERs", {}),
+        ("counter-entry", {("GHA", "GHA-3"): -30}),
         ("transfer", {}),
         ("use", {}),
     ],

@@ -46,6 +46,9 @@ LEGAL = {
     ("first-transfer", "mechanism"): "PEN>HLD HLD>HLD",
     ("first-transfer", "Party"): "HLD>HLD",
     ("first-transfer", "international"): "HLD>HLD",
+    ("counter-entry", "mechanism"): "HLD>HLD",
+    ("counter-entry", "Party"): "HLD>HLD",
+    ("counter-entry", "international"): "HLD>HLD",
     ("transfer", "mechanism"): "HLD>HLD SOP>HLD",
     ("transfer", "Party"): "HLD>HLD",
     ("transfer", "international"): "HLD>HLD",
@@ -84,7 +87,7 @@ WHO: dict[Realm, tuple[Actor, Actor]] = {
 }
 """Somebody in each realm, and somebody to give units to."""
 
-TO_OTHERS = {"forwarding", "first-transfer", "transfer", "cer-transfer"}
+TO_OTHERS = {"forwarding", "first-transfer", "transfer", "cer-transfer", "counter-entry"}
 MAKING = {"issuance", "cer-entry"}
 CODES = (*KIND_CODES, "ZZZ")
 MOVING = [a for a in get_args(Action) if a not in {"authorization", "approval"}]
@@ -98,10 +101,10 @@ def asked(
     left = account(author, source) if source else None
     entered = account(other if action in TO_OTHERS else author, target) if target else None
     key = {Realm.MECHANISM: A, Realm.PARTY: U, Realm.INTERNATIONAL: I}[realm]
-    if realm is Realm.PARTY and action in {"transfer", "use"}:
+    if realm is Realm.PARTY and action in {"transfer", "use", "counter-entry"}:
         key = I
     members: dict[str, object] = {"acquirer": other} if action in TO_OTHERS else {}
-    if action in {"first-transfer", "designation"}:
+    if action in {"first-transfer", "designation", "counter-entry"}:
         members["authorization"] = AUTHORIZED
     if action == "designation":
         members["designation"] = "N"

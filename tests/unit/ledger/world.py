@@ -99,6 +99,8 @@ AUTHORIZED = AuthorizationRef(id=AuthorizationId("GHA-1"), version=1)
 AUTHORIZED64 = AuthorizationRef(id=AuthorizationId("MMR-1"), version=1)
 AT_ISSUANCE = AuthorizationRef(id=AuthorizationId("GHA-2"), version=1)
 """Ghana's authorization by which units are first-transferred with their issuance."""
+REVOKED = AuthorizationRef(id=AuthorizationId("GHA-3"), version=2)
+"""Ghana's revocation, by terms that bind what was first-transferred."""
 NDC = UseMark(purpose=Purpose.NDC, user="CHE", year=2026)
 NDC_MYANMAR = UseMark(purpose=Purpose.NDC, user="MMR", year=2026)
 NDC_KOREA = UseMark(purpose=Purpose.NDC, user="KOR", year=2026)
@@ -356,6 +358,19 @@ def first_transfer(first: int, last: int, itmo_first: int) -> Proposal:
     )
 
 
+def counter_entry(first: int, last: int, **members: Any) -> Proposal:
+    """Switzerland gives back ITMOs of which the authorization is revoked."""
+    source, target = account(CHE, "HLD"), account(GHA, "HLD", 3)
+    members = {"authorization": REVOKED, **members}
+    return move("counter-entry", I, first, last, source, target, **members)
+
+
+def bound_first_transfer(first: int, last: int, itmo_first: int) -> Proposal:
+    """Ghana's units become Swiss ITMOs, by terms under which a revocation binds them."""
+    ref = REVOKED.model_copy(update={"version": 1})
+    return first_transfer(first, last, itmo_first).model_copy(update={"authorization": ref})
+
+
 def unit_transfer(first: int, last: int) -> Proposal:
     """Myanmar's A6.4ERs leave the mechanism registry for Korea's section."""
     return move(
@@ -443,6 +458,10 @@ def settled() -> World:
     world.act(GHA, authorization(GHA, id=AT_ISSUANCE.id, **by_issuance))
     world.act(GHA, issuance(GHA, I, 4001, 4100, Attributes(authorization=AUTHORIZED)))
     world.act(GHA, first_transfer(1001, 1100, 1))
+    binding: dict[str, Any] = {"id": REVOKED.id, "binds_first_transferred": True}
+    world.act(GHA, authorization(GHA, **binding))
+    world.act(GHA, bound_first_transfer(1901, 1950, 901))
+    world.act(GHA, authorization(GHA, version=2, revoked=True, **binding))
     world.act(CHE, move("use", I, 91, 100, account(CHE, "HLD"), account(CHE, "USE"), use=NDC))
     for name, quantity in (("SB-301", 100), ("S100", 100), ("S101", 101)):
         world.act(ADM, approval(name, quantity))
@@ -563,6 +582,7 @@ GOOD: dict[str, tuple[Actor, Proposal]] = {
         CHE,
         move("cancellation", I, 41, 42, account(CHE, "HLD"), account(CHE, "OMG"), use=OMGE),
     ),
+    "counter-entry": (CHE, counter_entry(901, 930)),
     "transfer": (CHE, move("transfer", I, 1, 10, account(CHE, "HLD"), account(GHA, "HLD"))),
     "use": (CHE, move("use", I, 11, 20, account(CHE, "HLD"), account(CHE, "USE"), use=NDC)),
     "use by an entity": (

@@ -45,6 +45,7 @@ from tests.unit.ledger.world import (
     U,
     World,
     account,
+    bound_first_transfer,
     first_transfer,
     move,
     settled,
@@ -75,7 +76,8 @@ class Agreement:
             *actions.completion(wanted, author, world.holdings, message),
         ]
         pledged = first_transfer(1001, 1100, 1)
-        earlier = {world.message(pledged): (GHA, pledged)}
+        bound = bound_first_transfer(1901, 1950, 901)
+        earlier = {world.message(one): (GHA, one) for one in (pledged, bound)}
         consents = actions.consents(wanted, author, world.holdings, message, ACCEPTANCE)
         return cls(author, wanted, effects, consents, transaction, earlier)
 
@@ -201,7 +203,7 @@ def other_marks(action: str, marks: Attributes, *, fresh: bool) -> Iterator[Attr
     if action in {"use", "cancellation"}:
         yield marks.but(use=MARK)
         yield marks.but(use=None)
-    if action in {"first-transfer", "issuance"}:
+    if action in {"first-transfer", "issuance", "counter-entry"}:
         yield marks.but(first_transferred=not marks.first_transferred)
         yield marks.but(authorization=REF)
     if marks.underlying_offset is not None and fresh:

@@ -22,6 +22,7 @@ PUBLIC: dict[str, str] = {
         check_periods late_entries levies_left_out may_close period_of report_due
     """,
     "ledger.cer_checks": "CER_ACTIONS cer_key_problem cers_fit",
+    "ledger.counter_entry_checks": "counter_entry_fits",
     "ledger.buffer_checks": "administrative_fits buffer_is_filled replenishment_fits",
     "ledger.actions": """
         companion completion consents makes_itmos needs_acceptance pledged release reserve

@@ -3,6 +3,8 @@
 
 from typing import Any
 
+import pytest
+
 from harness.simulation.firsts import Firsts
 
 ITMO = {"layer": "itmo", "approach": "CA0007", "registry": "GHA01", "party": "GHA", "vintage": 2023}
@@ -39,6 +41,15 @@ def test_a_first_transfer_that_is_taken_away_is_named() -> None:
     firsts.look([born(1, 50, DONE)])
     (said,) = firsts.look([restated(7, 8, DONE, NEW)])
     assert said.endswith("7): its first transfer is taken away")
+
+
+@pytest.mark.requirement(88)
+def test_a_counter_entry_takes_one_back_and_no_other_follows() -> None:
+    firsts = Firsts()
+    firsts.look([born(1, 50, DONE)], "first-transfer")
+    assert firsts.look([restated(7, 8, DONE, NEW)], "counter-entry") == []
+    (said,) = firsts.look([restated(8, 9, NEW, DONE)], "first-transfer")
+    assert said.endswith("8): first-transferred a second time")
 
 
 def test_underlying_units_are_no_itmos_and_other_effects_say_nothing() -> None:
