@@ -6,11 +6,14 @@ them itself and closes the year only if they are the same. What is logged later 
 closed year changes units and accounts like anything else, and the closed figures not at all: it is
 told as an event when it comes, and by the verb `adjustments` for ever after.
 
+A Party's registry does not agree to take back the first transfer of units of a closed vintage:
+nothing could be mended after it in any year.
+
 Elsewhere: left_out (`ledger.tally`), the rules of a year (`ledger.adjustments`), SQL (`tallying`).
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from ledger.adjustments import (
     ClosedYear,
@@ -24,10 +27,10 @@ from registry.state import RegistryFacts
 from runtime import events
 from runtime.program import Batch, Order
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Digest, Participant, PartyCode
-from schemas.messages import Entry
+from schemas.identifiers import Actor, Digest, Participant, PartyCode
+from schemas.messages import Entry, Proposal
 
-__all__ = ["COMMANDS", "close_year", "count_entry", "parties_closing"]
+__all__ = ["COMMANDS", "close_year", "closed_vintages", "count_entry", "parties_closing"]
 
 COMMANDS = {"close-year": "administrator"}
 """Commands about years and the role that each needs."""
@@ -63,6 +66,25 @@ def close_year(
     facts.new_closed.append(one)
     batch.results[order.id] = f"{party} {year} closed"
     return []
+
+
+def closed_vintages(
+    facts: RegistryFacts, proposal: Proposal, taker: Actor, mine: Container[Actor]
+) -> list[Finding]:
+    """What speaks against a counter-entry at the first transferring Party, to which units go back:
+    final figures have no first transfer taken out of them (2/CMA.3 annex para 12).
+    """
+    if proposal.action != "counter-entry" or taker not in mine:
+        return []
+    found = []
+    for i, line in enumerate(proposal.lines):
+        closed = facts.closed.get(line.key.party, {}).get(line.key.vintage)
+        if closed is not None:
+            detail = f"{line.key.party} {line.key.vintage} is closed since {closed.closed_at}"
+            units = (line.key, line.first, line.last)
+            where = f"body/lines/{i}/key/vintage"
+            found.append(finding(Reason.YEAR_CLOSED, detail, field=where, units=units))
+    return found
 
 
 def count_entry(facts: RegistryFacts, entry: Entry, participant: Participant, batch: Batch) -> None:

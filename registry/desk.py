@@ -5,7 +5,7 @@ Proposing runs the hub's own checks on this registry's rows first, reserves the 
 then says the proposal; an issuance is made to say what is first-transferred with it. The
 reservation ends by the hub's word alone. A clearance is accepted at
 once or waits for an operator, as the registry is set; either way the acquirer's own accounts are
-checked.
+checked, and for a counter-entry its closed years.
 
 Elsewhere: the checks (`ledger.checks`), accounts (`accounts`), who entities are (`identification`)
 and on whose word they act (`entities`), what becomes of entries (`applying`).
@@ -88,6 +88,7 @@ def _propose(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: B
     found += entities.not_instructed(facts, order, proposal, word)
     found = found or examine(Ask(transaction, actor, proposal, facts))
     found += not_open(facts, proposal, mine)
+    found += adjustments.closed_vintages(facts, proposal, proposal.acquirer or actor, mine)
     found = found or look_for_report(facts.initial_reports, proposal, transaction, batch)
     if found:
         return found
@@ -189,7 +190,7 @@ def answer_clearance(
 ) -> None:
     """Accept or reject what the hub has cleared, or leave it to an operator."""
     assert known.proposal is not None
-    found = not_open(facts, known.proposal, mine)
+    found = _against(facts, known, mine)
     if found:
         _reject(facts, known, found, None, batch)
     elif accept:
@@ -197,6 +198,14 @@ def answer_clearance(
     else:
         known.waiting = True
         facts.changed.add(known.id)
+
+
+def _against(facts: RegistryFacts, known: Transaction, mine: Sequence[Actor]) -> Findings:
+    """Why the acquirer cannot agree: its own accounts, or its closed years."""
+    assert known.proposal is not None
+    assert known.acquirer is not None
+    found = not_open(facts, known.proposal, mine)
+    return found + adjustments.closed_vintages(facts, known.proposal, known.acquirer, mine)
 
 
 def _accept(facts: RegistryFacts, known: Transaction, comment: str | None, batch: Batch) -> None:
@@ -246,8 +255,7 @@ def _accept_order(
     known = _waiting(facts, order)
     if isinstance(known, list):
         return known
-    assert known.proposal is not None
-    found = not_open(facts, known.proposal, mine)
+    found = _against(facts, known, mine)
     if found:  # closed since it was cleared: open it again, or reject
         return found
     _accept(facts, known, order.arguments.get("comment"), batch)
