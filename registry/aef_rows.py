@@ -9,6 +9,9 @@ nothing that comes later changes it, and rows that somebody edited do not either
   what it asks for. Authorized A6.4ERs are reported as held before their first transfer, too.
 * A first transfer is reported by the first transferring Party, an acquisition by whoever acquires.
   A use that is a first transfer is both. What moves within a Party's own accounts is no action.
+* A counter-entry has no name in the nomenclatures. Between Parties it is the transfer and the
+  acquisition that it is, with an explanation; and the version that revokes the authorization says
+  in its own which units are first-transferred no longer. The first transfer stays in its year.
 * The time of an action is that of its entry; a year is one of UTC.
 
 Elsewhere: reading the entries (`aef`), the tables (`aef.tables`), events (`ledger.first_transfer`).
@@ -23,8 +26,9 @@ from ledger.blocks import Block, join
 from ledger.effects import apply
 from ledger.first_transfer import FirstTransfer, Recorded, Subtype, Version, first_transfers
 from ledger.holdings import Holdings
+from ledger.ranges import Ranges
 from registry.aef_terms import authorization_row, entity_name, entity_rows
-from schemas.effects import AuthorizationEffect, Effect, Move, Units
+from schemas.effects import AuthorizationEffect, Effect, Move, Restate, Units
 from schemas.identifiers import (
     ADMINISTRATOR,
     Actor,
@@ -38,6 +42,7 @@ from schemas.units import (
     FINAL_KINDS,
     Cancellation,
     ItmoIdentifier,
+    Key,
     Kind,
     Layer,
     Position,
@@ -47,6 +52,10 @@ from schemas.units import (
 __all__ = ["Year"]
 
 HELD = frozenset({Kind.HOLDING, Kind.PENDING})
+GIVING = frozenset({"transfer", "counter-entry"})
+"""What its giver reports as a transfer."""
+RANGES_SHOWN = 20
+"""Ranges that an explanation names; of more it says how many."""
 SUBTYPES = {
     Subtype.INTERNATIONAL: "First transfer to another Party",
     Subtype.AUTHORIZATION: "Authorization",
@@ -79,6 +88,8 @@ class Year:
     recorded: dict[Version, Recorded] = field(default_factory=dict)
     actions: list[ActionRow] = field(default_factory=list)
     holdings: Holdings = field(default_factory=Holdings)
+    taken_back: dict[Version, dict[Key, Ranges]] = field(default_factory=dict)
+    """Units that are first-transferred no longer, by the version that revokes."""
 
     @property
     def actor(self) -> Actor:
@@ -100,14 +111,17 @@ class Year:
                 recorded = Recorded(terms, entry.at)
                 self.recorded.setdefault((terms.party, terms.id, terms.version), recorded)
             apply(self.holdings, effect, {self.actor})
+            if entry.action == "counter-entry" and isinstance(effect, Restate):
+                self._take_back(effect)
         if entry.state == "completed" and entry.at[:4] == str(self.year):
-            self.actions += self._actions(entry, TransactionId(conversation).proposer)
+            self.actions += self._actions(entry, TransactionId(conversation))
 
     def report(self, submission: SubmissionRow) -> Aef:
         """The tables of the year."""
         held = tuple(self._held())
         named = {row.authorization for row in self.actions}
         named |= {row.authorization for row in held}
+        named |= {str(id_) for _, id_, _ in self.taken_back}
         own = [
             one
             for one in self.recorded.values()
@@ -116,7 +130,7 @@ class Year:
         ]
         return Aef(
             submission=submission,
-            authorizations=tuple(authorization_row(one) for one in own),
+            authorizations=tuple(authorization_row(one, self._explanation(one)) for one in own),
             actions=tuple(self.actions),
             holdings=held,
             entities=tuple(dict.fromkeys(row for one in own for row in entity_rows(one))),
@@ -124,15 +138,19 @@ class Year:
 
     # --- table 3 ----------------------------------------------------------------------------------
 
-    def _actions(self, entry: Entry, proposer: Actor) -> Iterator[ActionRow]:
+    def _actions(self, entry: Entry, transaction: TransactionId) -> Iterator[ActionRow]:
         """What an entry did, as the Party reports it."""
+        proposer, more = transaction.proposer, None
+        if entry.action == "counter-entry":
+            more = f"Counter-entry {transaction}: the first transfer is taken back."
         if proposer.participant == self.participant:
             for event in first_transfers(entry, self.recorded):
                 if event.units.key.party == self.party:
                     yield from self._first_transfer(entry, event)
         for effect in entry.effects:
             if isinstance(effect, Move) and effect.key.layer is Layer.ITMO:
-                yield from self._moved(entry, effect, proposer)
+                for row in self._moved(entry, effect, proposer):
+                    yield replace(row, more=more)
 
     def _first_transfer(self, entry: Entry, event: FirstTransfer) -> Iterator[ActionRow]:
         move = _move_of(entry.effects, event.units)
@@ -164,10 +182,11 @@ class Year:
         if target.actor == self.actor:
             by = str(move.key.party) if giver.section == ADMINISTRATOR else giver.section
             yield replace(self._row(entry, move, None), type="Acquisition", transferring=by)
-        elif source is not None and source.actor == self.actor and entry.action == "transfer":
-            to = target.actor.section
-            row = self._row(entry, move, None)
-            yield replace(row, type="Transfer", acquiring=None if to == ADMINISTRATOR else to)
+        elif source is not None and source.actor == self.actor and entry.action in GIVING:
+            to: str | None = target.actor.section
+            if to == ADMINISTRATOR:  # of a Party's registry, to which units go back
+                to = str(move.key.party) if entry.action == "counter-entry" else None
+            yield replace(self._row(entry, move, None), type="Transfer", acquiring=to)
 
     def _row(self, entry: Entry, move: Move, subtype: str | None) -> ActionRow:
         block = self._block(move)
@@ -185,6 +204,32 @@ class Year:
             "user_entity": entity_name(self.recorded.values(), mark.user),
             "ndc_year": mark.year,
         }
+
+    # --- table 2 ----------------------------------------------------------------------------------
+
+    def _take_back(self, units: Restate) -> None:
+        """Units of the Party's own that a counter-entry has restated."""
+        ref = units.before.authorization
+        if ref is None or (units.key.layer, units.key.party) != (Layer.ITMO, self.party):
+            return
+        versions = [v for party, id_, v in self.recorded if (party, id_) == (self.party, ref.id)]
+        if versions:
+            version = self.taken_back.setdefault((self.party, ref.id, max(versions)), {})
+            version.setdefault(units.key, Ranges()).add(units.first, units.last)
+
+    def _explanation(self, recorded: Recorded) -> str | None:
+        """Which units are first-transferred no longer, after this version revoked."""
+        terms = recorded.terms
+        found = self.taken_back.get((terms.party, terms.id, terms.version))
+        if not found:
+            return None
+        spans = [(key, *span) for key, ranges in found.items() for span in ranges]
+        words = [f"{_printed(key, a)} to {_printed(key, b)}" for key, a, b in spans[:RANGES_SHOWN]]
+        if len(spans) > RANGES_SHOWN:
+            words.append(f"{len(spans) - RANGES_SHOWN} more blocks")
+        units = sum(ranges.quantity for ranges in found.values())
+        said = f"The first transfer of {units} units was taken back by counter-entry: "
+        return said + ", ".join(words) + "."
 
     # --- table 4 ----------------------------------------------------------------------------------
 
@@ -211,14 +256,11 @@ class Year:
         known = self.recorded.get((key.party, ref.id, ref.version))
         registry, offset = attributes.underlying_registry, attributes.underlying_offset
 
-        def printed(serial: int) -> str:
-            return str(ItmoIdentifier(key.approach, key.registry, key.party, serial, key.vintage))
-
         def underlying(serial: int) -> str | None:
             if offset is None:
                 return None
             own = registry == str(key.registry)
-            return printed(serial + offset) if own else str(serial + offset)
+            return _printed(key, serial + offset) if own else str(serial + offset)
 
         quantity = units.quantity
         whole = attributes.metric == "GHG"
@@ -227,8 +269,8 @@ class Year:
             "authorization": str(ref.id),
             "first_party": str(key.party),
             "registry": str(self.participant),
-            "first": printed(units.first),
-            "last": printed(units.last),
+            "first": _printed(key, units.first),
+            "last": _printed(key, units.last),
             "unit_registry": registry,
             "unit_first": underlying(units.first),
             "unit_last": underlying(units.last),
@@ -260,6 +302,10 @@ def _move_of(effects: Iterable[Effect], units: Units) -> Move | None:
         if effect.first <= units.first and units.last <= effect.last:
             return effect.model_copy(update={"first": units.first, "last": units.last})
     return None
+
+
+def _printed(key: Key, serial: int) -> str:
+    return str(ItmoIdentifier(key.approach, key.registry, key.party, serial, key.vintage))
 
 
 def _milliseconds(at: Instant) -> str:

@@ -26,10 +26,10 @@ EARLIEST, LATEST = 2021, 2200
 """The years that terms have where they say none."""
 
 
-def authorization_row(recorded: Recorded) -> AuthorizationRow:
-    """One version of an authorization."""
+def authorization_row(recorded: Recorded, after: str | None = None) -> AuthorizationRow:
+    """One version of an authorization; `after` is what came of it, to be explained with it."""
     terms = recorded.terms
-    more = [terms.explanation] if terms.explanation else []
+    more = [one for one in (terms.explanation, after) if one]
     if terms.revoked:
         more.insert(0, "This version revokes the authorization.")
     return AuthorizationRow(

@@ -211,6 +211,16 @@ def transfer(key: Key, first: int, last: int, source: Actor, to: Actor) -> dict[
     return {"action": "transfer", "lines": (one,), "acquirer": to}
 
 
+def counter_entry(
+    first: int, last: int, by: Actor, ref: Mapping[str, Any], **members: Any
+) -> dict[str, Any]:
+    """ITMOs of Ghana's go back to it; `ref` is the version that revokes their authorization."""
+    one = line(I, first, last, account(by), account(GHA))
+    return {"action": "counter-entry", "lines": (one,), "acquirer": GHA, "authorization": ref} | (
+        members
+    )
+
+
 def use(key: Key, first: int, last: int, by: Actor, **members: Any) -> dict[str, Any]:
     one = line(key, first, last, account(by), account(by, "USE"))
     mark = {"purpose": "NDC", "user": by.section, "year": 2025}

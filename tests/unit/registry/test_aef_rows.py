@@ -34,6 +34,7 @@ from tests.cast import (
     I,
     U,
     account,
+    counter_entry,
     first_transfer,
     issuance,
     line,
@@ -388,3 +389,103 @@ def test_all_that_terms_say_stands_in_tables_2_and_5() -> None:
         "GHA",
         "2024-02-29",
     )
+
+
+# --- a first transfer that is taken back --------------------------------------------------------
+
+
+BINDING: dict[str, Any] = {**FULL, "binds_first_transferred": True, "explanation": "Bilateral."}
+REVOKED = {"id": "GH-2", "version": 2}
+
+
+@pytest.fixture
+def taken_back() -> Ledger:
+    """Of 100 units first-transferred in 2025, Korea acquires 30; revoked in 2026, when 20 go back
+    from Switzerland and all of Korea's. The rest of Switzerland's stays there.
+    """
+    made = Ledger()
+    made.take(GHA, issuance(GHA, U, 1, 1000))
+    first = terms("GH-2", GHA, "CA0007", **BINDING)
+    made.take(GHA, {"action": "authorization", "terms": first})
+    ref = {"id": "GH-2", "version": 1}
+    made.take(GHA, first_transfer(1, 100, 1, authorization=ref))
+    made.take(CHE, transfer(I, 1, 30, CHE, KOR))
+    second = {**first, "version": 2, "revoked": True}
+    made.take(GHA, {"action": "authorization", "terms": second}, FIRST_SECOND)
+    made.take(CHE, counter_entry(31, 50, CHE, REVOKED), NEXT_YEAR)
+    made.take(KOR, counter_entry(1, 30, KOR, REVOKED), NEXT_YEAR)
+    return made
+
+
+@pytest.mark.requirement(88)
+def test_what_goes_back_is_a_transfer_and_an_acquisition_and_is_held_by_nobody(
+    taken_back: Ledger,
+) -> None:
+    books = [taken_back.report(actor, year) for year in (2025, 2026) for actor in (GHA, CHE, KOR)]
+    report = checked(*books)
+    assert [str(one) for one in report.findings] == []
+    assert report.unchecked == []
+    then, now = books[:3], books[3:]
+    first = ("First transfer", "First transfer to another Party", 100)
+    assert [kinds(aef) for aef in then] == [
+        [first],
+        [("Acquisition", None, 100), ("Transfer", None, 30)],
+        [("Acquisition", None, 30)],
+    ]
+    assert [kinds(aef) for aef in now] == [
+        [("Acquisition", None, 20), ("Acquisition", None, 30)],
+        [("Transfer", None, 20)],
+        [("Transfer", None, 30)],
+    ]
+    assert [row.transferring for row in now[0].actions] == ["CHE", "KOR"]
+    assert [aef.actions[0].acquiring for aef in now[1:]] == ["GHA", "GHA"]
+    said = "Counter-entry CHE01-CHE-6: the first transfer is taken back."
+    assert now[0].actions[0].more == now[1].actions[0].more == said
+    assert [held(aef) for aef in then] == [
+        [],
+        [("CA0007-GHA01-GHA-31-2023", "CA0007-GHA01-GHA-100-2023")],
+        [("CA0007-GHA01-GHA-1-2023", "CA0007-GHA01-GHA-30-2023")],
+    ]
+    assert [held(aef) for aef in now] == [
+        [],
+        [("CA0007-GHA01-GHA-51-2023", "CA0007-GHA01-GHA-100-2023")],
+        [],
+    ]
+
+
+@pytest.mark.requirement(88)
+def test_the_version_that_revokes_explains_what_is_first_transferred_no_longer(
+    taken_back: Ledger,
+) -> None:
+    said = (
+        "The first transfer of 50 units was taken back by counter-entry: "
+        "CA0007-GHA01-GHA-1-2023 to CA0007-GHA01-GHA-50-2023."
+    )
+    rows = taken_back.report(GHA, 2026).authorizations
+    assert [(row.id, row.version, row.more) for row in rows] == [
+        ("GH-2", 1, "Bilateral."),
+        (
+            "GH-2",
+            2,
+            f"This version revokes the authorization. Bilateral. {said}",
+        ),
+    ]
+    assert [row.version for row in taken_back.report(GHA, 2025).authorizations] == [1]
+
+
+@pytest.mark.requirement(88)
+def test_what_a_party_takes_back_of_its_own_is_no_action_and_is_explained() -> None:
+    made = Ledger()
+    made.take(GHA, issuance(GHA, U, 1, 10))
+    first = terms("GH-2", GHA, "CA0007", **BINDING)
+    made.take(GHA, {"action": "authorization", "terms": first})
+    gone = first_transfer(1, 10, 1, authorization={"id": "GH-2", "version": 1})
+    made.take(GHA, gone)
+    made.take(CHE, transfer(I, 1, 10, CHE, GHA))
+    made.take(GHA, {"action": "authorization", "terms": {**first, "version": 2, "revoked": True}})
+    own = counter_entry(1, 10, GHA, REVOKED, acquirer=None)
+    made.take(GHA, own, NEXT_YEAR)
+    aef = made.report(GHA, 2026)
+    assert (aef.actions, aef.holdings) == ((), ())
+    assert "The first transfer of 10 units was taken back" in str(aef.authorizations[1].more)
+    assert [str(one) for one in checked(aef).findings] == []
