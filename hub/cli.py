@@ -17,6 +17,7 @@ from hub.guard import NO_LOG, Guard, Head, anchored_and_logged, lay_anew
 from hub.listing import directory_lines
 from hub.program import Hub, HubSettings
 from hub.recovering import begin_recovery, undo_recovery
+from hub.storage import BOOK
 from ledger.asking import Policy
 from ledger.directory import Directory
 from ledger.transactions import State
@@ -27,6 +28,7 @@ from runtime.definitions import definitions, hash_password
 from runtime.errors import LocalProtocolError
 from runtime.schema import open_database
 from runtime.settings import DaemonSettings, load_settings, secret
+from runtime.stopped import add_stopped_verb
 from runtime.verbs import Most, Settings, add_verbs, guarded, say_none, show_rows
 from schemas.directory import SignedAct
 from schemas.identifiers import HUB, Participant
@@ -198,6 +200,9 @@ def transactions(
     for row in show_rows(HubDaemonSettings, settings, statement):
         to = f" → {row.acquirer}" if row.acquirer else ""
         typer.echo(f"{row.changed_at}  {row.id}  {row.state}  {row.action}  {row.proposer}{to}")
+
+
+add_stopped_verb(app, HubDaemonSettings, tables.authorizations, BOOK)
 
 
 @app.command("directory")

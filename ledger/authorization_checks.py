@@ -18,6 +18,7 @@ from schemas.findings import Reason, finding
 from schemas.identifiers import ADMINISTRATOR, PartyCode
 from schemas.messages import Line
 from schemas.units import (
+    FINAL_KINDS,
     KIND_CODES,
     Attributes,
     AuthorizationRef,
@@ -32,6 +33,7 @@ __all__ = [
     "authorization_is_next",
     "designated",
     "first_transfer_is_due",
+    "is_stopped",
     "metric_words",
     "metrics_agree",
     "transfer_is_not_withdrawn",
@@ -315,6 +317,15 @@ def transfer_is_not_withdrawn(ask: Ask, row: Block, where: str) -> Found:
     terms = known.versions.get(ref.version)
     if terms is not None and terms.binds_first_transferred:
         yield from _is_not_withdrawn(known.current, row, where)
+
+
+def is_stopped(row: Block, known: Authorization) -> bool:
+    """Whether units stand still since this authorization, which they are under, was revoked."""
+    said = row.attributes
+    terms = known.versions.get(said.authorization.version) if said.authorization else None
+    if terms is None or not said.first_transferred or row.position.kind in FINAL_KINDS:
+        return False
+    return terms.binds_first_transferred and known.current.revoked
 
 
 # --- metrics ------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from registry.tracing import add_trace_verb
 from runtime.errors import LocalProtocolError
 from runtime.keys import Keyring
 from runtime.settings import DaemonSettings
+from runtime.stopped import add_stopped_verb
 from runtime.tables import blocks
 from runtime.verbs import Most, Settings, add_verbs, show_rows
 from schemas.directory import SignedAct
@@ -141,6 +142,8 @@ def registry_app(help_text: str, model: type[RegistryDaemonSettings]) -> typer.T
     add_trace_verb(app, model)
 
     add_entity_verbs(app, model)
+
+    add_stopped_verb(app, model, tables.authorizations)
 
     @app.command("accounts")
     def accounts(settings: Settings) -> None:

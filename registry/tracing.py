@@ -180,6 +180,9 @@ def _words(found: Trace) -> Iterator[str]:
         yield "  not in this registry"
     if found.represents:
         yield f"  represents {found.represents}"
+    back = next((step for step in found.steps if step.action == "counter-entry"), None)
+    if back is not None:
+        yield f"  first-transferred no longer, by the counter-entry {back.transaction}"
     if references is None:
         yield f"  its issuance is not known here; ask {one.registry}"
     else:

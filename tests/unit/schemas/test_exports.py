@@ -28,7 +28,8 @@ PUBLIC: dict[str, str] = {
         companion completion consents makes_itmos needs_acceptance pledged release reserve
     """,
     "ledger.authorization_checks": """
-        authorization_covers authorization_is_next designated first_transfer_is_due metric_words
+        authorization_covers authorization_is_next designated first_transfer_is_due is_stopped
+        metric_words
         metrics_agree
         transfer_is_not_withdrawn use_is_authorized
     """,
