@@ -20,7 +20,7 @@ from ledger.actions import pledged
 from ledger.asking import Ask, Authorization, Found
 from ledger.blocks import Block
 from schemas.findings import Reason, finding
-from schemas.identifiers import Actor
+from schemas.identifiers import ADMINISTRATOR, Actor
 from schemas.messages import Line
 from schemas.units import AuthorizationRef, Key
 
@@ -75,8 +75,9 @@ def _goes_back(ask: Ask, line: Line) -> Found:
     """
     home = {overlay.actor for _, overlay in pledged(line, ask.facts.holdings)}
     if not home:
-        sections = (str(line.key.party),) if ask.facts.whole else (str(line.key.party), "ADM")
-        home = {_at_home(line.key, section) for section in sections}
+        home = {_at_home(line.key, line.key.party)}
+        if not ask.facts.whole:
+            home.add(_at_home(line.key, ADMINISTRATOR))
     to = ask.proposal.acquirer or ask.author
     if (ask.facts.whole and home != {to}) or to not in home:
         detail = f"{to}; these units go back to {' and '.join(sorted(home))}"
