@@ -5,7 +5,8 @@ An account is closed only while it is empty. Units can still arrive in it, when 
 accepted before completes after; then it is opened again. An account's number is never another's,
 and its metric stays: an account of MWh takes no tonnes, and one of tonnes no MWh. So does its
 owner, the Party or an entity that it has authorized: a holding account is opened for an entity once
-that is identified, and units enter it while the entity stands (3/CMA.3 annex para 63).
+that is identified, and units enter it while the entity stands (3/CMA.3 annex para 63). One that was
+closed and holds units all the same is opened again for them to leave, whether it stands or not.
 
 Elsewhere: the accounts beside one where units are locked or retired, which nobody opens
 (`ledger.actions`); who stands (`identification`), and on whose word units leave (`entities`).
@@ -56,8 +57,11 @@ def open_account(
         return [finding(Reason.COMMAND_INVALID, f"{number} is open", field="number")]
     unit = _unit(arguments.get("unit"), known)
     entity = _entity(arguments.get("entity"), known)
-    if entity is not None and (found := _no_account_for(facts, actor, entity, code)):
-        return found
+    left_in_it = known is not None and number in facts.occupied
+    if entity is not None and not left_in_it:
+        found = _no_account_for(facts, actor, entity, code)
+        if found:
+            return found
     name = str(arguments.get("name", ""))[:80] or (known.name if known else "")
     facts.accounts[number] = Account(number, actor, name, True, batch.now, unit, entity)
     facts.changed_accounts.add(number)

@@ -225,7 +225,6 @@ class Registry:
         named |= authorizations_given(entries)
         facts.authorizations = await storage.load_authorizations(session, named)
         closing = {str(o.arguments.get("account")) for o in orders if o.command == "close-account"}
-        facts.occupied = await storage.occupied(session, closing)
         for party in adjustments.parties_closing(orders):
             left_out = levies_left_out(self._settings.ndc_periods, party)
             facts.tallies[party] = await tallying.load_tally(
@@ -236,6 +235,8 @@ class Registry:
         else:
             waiting = accounts_of((t.proposal for t in facts.transactions.values()), self.actors)
             facts.accounts = await storage.load_accounts(session, waiting | closing)
+        closed = {str(a.number) for a in facts.accounts.values() if a.entity and not a.open}
+        facts.occupied = await storage.occupied(session, closing | closed)
 
     async def _load_said(
         self,

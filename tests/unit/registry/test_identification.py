@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from ledger.blocks import Block
+from ledger.holdings import Holdings
 from mechanism_node.program import MechanismRegistry
 from registry import tables
 from registry.entity_verbs import list_entities
 from registry.program import Registry
+from runtime.books import save_holdings
 from runtime.many import write_over
 from runtime.program import Entity, Order
 from runtime.schema import migrate
@@ -23,6 +26,7 @@ from runtime.store import open_store
 from schemas.approvals import ApprovalRecord
 from schemas.effects import AuthorizationTerms
 from schemas.findings import Finding, Reason
+from schemas.units import Attributes, Position
 from tests.cast import (
     ADM,
     GHA,
@@ -269,6 +273,26 @@ async def test_an_ended_identification_gives_no_account_until_there_is_a_new_one
     async with bench.store.snapshot() as session:
         (listed,) = await list_entities(session)
     assert [one.identity is not None for one in listed.records] == [True, False, True]
+
+
+async def test_an_account_in_which_units_arrived_late_is_opened_again_for_them_to_leave(
+    bench: Bench,
+) -> None:
+    """They were under way when it was closed; whether the entity stands or not."""
+    closing = order("close-account", account=account(MMR))
+    assert await bench.run(identify(), opening(), closing, end()) == [[], [], [], []]
+    (found,) = await bench.run(opening(number=1))
+    assert at(found) == [(X.ENTITY_NOT_IDENTIFIED, "entity")]
+    holdings = Holdings()
+    position = Position.of(account(MMR))
+    holdings.put(Block(A, 1, 10, Attributes(designation="MCU"), position))
+    async with bench.store.transaction() as session:
+        await save_holdings(session, HERE, holdings.changes())
+    assert await bench.run(opening(number=1)) == [[]]
+    (found,) = await bench.run(opening())
+    assert at(found) == [(X.ENTITY_NOT_IDENTIFIED, "entity")], "but no other one"
+    (found,) = await bench.run(proposing(forwarding()))
+    assert (X.ENTITY_NOT_IDENTIFIED, "body/lines/0/target") in at(found)
 
 
 @pytest.mark.requirement(24, 31)
