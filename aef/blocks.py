@@ -24,6 +24,9 @@ from schemas.units import ItmoIdentifier
 
 __all__ = ["Alignment", "Span", "alignments_of", "is_integer", "quantity_of", "span_of"]
 
+NUMBERS_MAX = 20
+"""Numbers in the identifier of an underlying unit; the longest in use have some twelve."""
+
 _NUMBERS = re.compile(r"([0-9]+)")
 
 
@@ -126,6 +129,8 @@ def _parts(
             return f"{first} or {last} is not an identifier of its registry"
         return _around(first, a), _around(last, b)
     one, other = _NUMBERS.split(first), _NUMBERS.split(last)
+    if len(one) > 2 * NUMBERS_MAX + 1:
+        return f"{first} has more than {NUMBERS_MAX} numbers in it"
     if len(one) != len(other) or len(one) < 3:
         return f"{first} and {last} differ in more than a number"
     return one, other

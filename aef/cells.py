@@ -48,7 +48,9 @@ EVENTS_MAX = 20_000_000
 
 PARTS_MAX = 1000
 ROWS_MAX = 50_000
-"""Rows of one sheet. Blocks are ranges, so a Party with more of them has a row for each unit."""
+"""Rows of one sheet in which something stands. Blocks are ranges, so a Party with more of them has
+a row for each unit.
+"""
 
 _PIECE = 64 << 10
 _SILENT_PIECES = 16
@@ -75,6 +77,7 @@ _DAMAGED = (
     NotImplementedError,
     RuntimeError,
     ValueError,
+    OverflowError,
     KeyError,
 )
 """What the standard library raises at archives that are none."""
@@ -141,10 +144,9 @@ class Cells:
             while part.rows:
                 number, raw = part.rows.popleft()
                 count += 1
-                if number > ROWS_MAX or count > ROWS_MAX:
-                    raise Spoiled(
-                        Code.TOO_MANY_ROWS, f"over {ROWS_MAX:,} rows", sheet, f"A{ROWS_MAX + 1}"
-                    )
+                if count > ROWS_MAX:
+                    place = cell_name(number, raw[0][0])
+                    raise Spoiled(Code.TOO_MANY_ROWS, f"over {ROWS_MAX:,} rows", sheet, place)
                 cells = [self._cell(sheet, number, *one) for one in raw]
                 if there := [cell for cell in cells if cell.text or cell.kind == "formula"]:
                     yield there
@@ -178,7 +180,10 @@ class Cells:
             return text
         begin = datetime(1904, 1, 1) if self.since_1904 else datetime(1899, 12, 30)  # noqa: DTZ001
         milliseconds = round(days % 1 * 86_400_000)
-        moment = begin + timedelta(days=int(days), milliseconds=milliseconds)
+        try:
+            moment = begin + timedelta(days=int(days), milliseconds=milliseconds)
+        except OverflowError:
+            return text
         return moment.isoformat(timespec="milliseconds") if milliseconds else f"{moment:%Y-%m-%d}"
 
     # --- parts ----------------------------------------------------------------------------------
@@ -259,6 +264,7 @@ class Cells:
                 self._events += part.events - before
                 if self._events > EVENTS_MAX:
                     raise Spoiled(Code.UNPACKS_TOO_LARGE, f"over {EVENTS_MAX:,} tags, in {name}")
+                part.look()
                 silent = silent + 1 if part.events == before else 0
                 if silent > _SILENT_PIECES:
                     raise Spoiled(Code.FILE_MALFORMED, f"{name}: a tag or text without end")
@@ -277,7 +283,12 @@ def _open(file: BinaryIO) -> zipfile.ZipFile:
         archive = zipfile.ZipFile(file)
     except _DAMAGED as error:
         raise Spoiled(Code.NOT_A_SPREADSHEET, str(error)) from None
+    names: set[str] = set()
     for info in archive.infolist():
+        name = info.filename.casefold()
+        if name in names:
+            raise Spoiled(Code.FILE_MALFORMED, f"the part {info.filename!r:.80} is there twice")
+        names.add(name)
         if info.flag_bits & 1:
             raise Spoiled(Code.LOCKED_OR_OLD, f"the part {info.filename!r:.80} is encrypted")
         if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:

@@ -16,7 +16,7 @@ from aef.columns import Need, columns_of
 from aef.findings import AefFinding, Code
 from aef.needs import Applies, applies
 from aef.nomenclature import Nomenclature
-from aef.reading import Reading
+from aef.places import Reading
 from aef.tables import SHEETS, ActionRow, AuthorizationRow, EntityRow, HoldingRow, SubmissionRow
 from schemas.units import ItmoIdentifier
 
@@ -54,7 +54,7 @@ def _filled(
     """Required cells have a value, and cells that do not apply have none."""
     place = reading.places[table]
     for column in columns_of(table):
-        if column.need is Need.CARP or (table, index, column.name) in reading.unread:
+        if column.need is Need.CARP or reading.is_unread(table, index, column.name):
             continue
         if not place.upright and column.name not in place.columns:
             continue  # the whole column is missing, which is said

@@ -23,7 +23,7 @@ from aef.findings import AefFinding, Code, Unchecked
 from aef.lines import Line, by_series, lines_of
 from aef.matching import matched
 from aef.nomenclature import Nomenclature
-from aef.reading import Reading
+from aef.places import Reading
 from aef.tables import ActionRow, HoldingRow
 
 __all__ = ["check_together"]
@@ -42,23 +42,23 @@ ENDED = frozenset({"Use", "Cancellation", "Voluntary Cancellation"})
 
 def check_together(
     readings: Sequence[Reading], nomenclature: Nomenclature
-) -> tuple[list[AefFinding], list[Unchecked]]:
-    """What is wrong with these submissions as one body of reports."""
+) -> Iterator[AefFinding | Unchecked]:
+    """What is wrong with these submissions as one body of reports, one thing after the other: who
+    asks says how much of it is kept.
+    """
     lines = list(lines_of(readings))
     authorized = Authorized(readings)
-    found: list[AefFinding] = [
-        *authorized.not_taking_part(readings),
-        *_actions_twice(lines),
-        *_same(lines, Code.METRIC_DIFFERS, "metric", lambda line: line.row.metric),
-        *_same(lines, Code.MITIGATION_DIFFERS, "mitigation", lambda line: line.row.mitigation),
-        *_same(lines, Code.SECTORS_DIFFER, "authorization", authorized.sectors),
-        *_underlying(lines, nomenclature),
-        *_held_twice(lines),
-        *_ended_and_held(lines),
-    ]
-    wrong, unchecked = authorized.references(readings)
-    unequal, unmatched = matched(lines, readings)
-    return [*found, *wrong, *unequal], [*unchecked, *unmatched]
+    yield from authorized.not_taking_part(readings)
+    yield from _actions_twice(lines)
+    yield from _ended_twice(lines)
+    yield from _same(lines, Code.METRIC_DIFFERS, "metric", lambda line: line.row.metric)
+    yield from _same(lines, Code.MITIGATION_DIFFERS, "mitigation", lambda line: line.row.mitigation)
+    yield from _same(lines, Code.SECTORS_DIFFER, "authorization", authorized.sectors)
+    yield from _underlying(lines, nomenclature)
+    yield from _held_twice(lines)
+    yield from _ended_and_held(lines)
+    yield from authorized.references(readings)
+    yield from matched(lines, readings)
 
 
 def _same(
@@ -106,18 +106,20 @@ def _units(line: Line) -> str:
 
 def _underlying(lines: Sequence[Line], nomenclature: Nomenclature) -> Iterator[AefFinding]:
     """II05: both units or neither, as many as ITMOs, and the same ones for the same ITMOs."""
-    aligned: dict[int, frozenset[Alignment]] = {}
+
+    def aligned(line: Line) -> frozenset[Alignment] | None:  # found twice: kept, they are large
+        found = alignments_of(line.row, line.span, nomenclature)
+        return None if isinstance(found, str) else found
+
     for line in lines:
         found = alignments_of(line.row, line.span, nomenclature)
         if isinstance(found, str):
             yield line.found(Code.UNDERLYING_DIFFERS, "unit_first", found)
-        else:
-            aligned[id(line)] = found
     yield from _same(
         lines,
         Code.UNDERLYING_DIFFERS,
         "unit_first",
-        lambda line: aligned.get(id(line)),
+        aligned,
         differ=frozenset.isdisjoint,
         words=_units,
     )
@@ -129,26 +131,64 @@ def _actions_twice(lines: Sequence[Line]) -> Iterator[AefFinding]:
     """
     seen: dict[Hashable, list[Line]] = defaultdict(list)
     for line in lines:
-        row = line.row
-        if line.table is not ActionRow or row.at is None:
+        if line.table is not ActionRow or line.row.at is None:
             continue
-        key = (row.at[:10], row.type, row.subtype, row.registry, line.span)
-        for other in seen[key]:
-            if len(row.at) > 10 and row.at == other.row.at:
-                yield line.found(Code.ACTION_TWICE, "at", f"as in {other.named()}")
+        known = seen[_action(line)]
+        for other in known:
+            if (code := _repeats(line, other)) is not None:
+                yield line.found(code, "at", f"as in {other.named()}")
                 break
-            if len(row.at) == 10 or len(other.row.at) == 10:
-                yield line.found(Code.LIKELY_TWICE, "at", f"as in {other.named()}")
-                break
-        if len(seen[key]) < LINES_MAX:
-            seen[key].append(line)
+        if len(known) < LINES_MAX:
+            known.append(line)
+
+
+def _action(line: Line) -> Hashable:
+    """What an action is known by, but for the time of the day."""
+    row = line.row
+    return row.at[:10], row.type, row.subtype, row.registry, line.span
+
+
+def _repeats(line: Line, other: Line) -> Code | None:
+    """Whether two rows with all that in common are one action twice, or may be."""
+    one, two = line.row.at, other.row.at
+    if len(one) == 10 or len(two) == 10:
+        return Code.LIKELY_TWICE
+    return Code.ACTION_TWICE if one == two else None
+
+
+def _ended(lines: Sequence[Line]) -> list[Line]:
+    """The uses and cancellations, of which the day is known."""
+    return [
+        line
+        for line in lines
+        if line.table is ActionRow and line.row.type in ENDED and line.row.at is not None
+    ]
+
+
+def _ended_twice(lines: Sequence[Line]) -> Iterator[AefFinding]:
+    """A unit is used or cancelled once, whoever reports it and however rows are cut. What may be
+    the same action twice is told as that.
+    """
+    for group in by_series(_ended(lines)):
+        earlier: list[Line] = []
+        for line in group:
+            earlier = [one for one in earlier if one.span.last >= line.span.first][-LINES_MAX:]
+            for one in earlier:
+                told = _action(one) == _action(line) and _repeats(line, one) is not None
+                if one.span.meets(line.span) and not told:
+                    yield line.found(Code.ENDED_TWICE, "first", f"as in {one.named()}")
+                    break
+            earlier.append(line)
 
 
 def _held_twice(lines: Sequence[Line]) -> Iterator[AefFinding]:
     """At the end of a year a unit is held once, whoever holds it."""
-    held = [line for line in lines if line.table is HoldingRow]
-    for when in sorted({_end_of(line) for line in held}):
-        for group in by_series([line for line in held if _end_of(line) == when]):
+    held: dict[tuple[int, str], list[Line]] = defaultdict(list)
+    for line in lines:
+        if line.table is HoldingRow:
+            held[_end_of(line)].append(line)
+    for when in sorted(held):
+        for group in by_series(held[when]):
             furthest: dict[str, Line] = {}
             for line in group:
                 for one in furthest.values():
@@ -161,14 +201,12 @@ def _held_twice(lines: Sequence[Line]) -> Iterator[AefFinding]:
 
 
 def _ended_and_held(lines: Sequence[Line]) -> Iterator[AefFinding]:
-    """What was used or cancelled up to the end of a year is not held then, nor after."""
-    ended = [
-        line
-        for line in lines
-        if line.table is ActionRow and line.row.type in ENDED and line.row.at is not None
-    ]
+    """What was used or cancelled up to the end of a year is not held then, nor after: each holding
+    of which that is so is told once.
+    """
+    told: set[int] = set()
     held = [line for line in lines if line.table is HoldingRow]
-    for group in by_series([*ended, *held]):
+    for group in by_series([*_ended(lines), *held]):
         gone: list[Line] = []
         kept: list[Line] = []
         for line in group:
@@ -178,7 +216,10 @@ def _ended_and_held(lines: Sequence[Line]) -> Iterator[AefFinding]:
             for one in others:
                 holding, end = (line, one) if line.table is HoldingRow else (one, line)
                 year = _year(holding)
-                if holding.span.meets(end.span) and year and int(end.row.at[:4]) <= year:
+                if id(holding) in told or not holding.span.meets(end.span):
+                    continue
+                if year and int(end.row.at[:4]) <= year:
+                    told.add(id(holding))
                     yield holding.found(Code.ENDED_AND_HELD, "first", f"ended in {end.named()}")
                     break
             (kept if line.table is HoldingRow else gone).append(line)

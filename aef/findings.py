@@ -46,6 +46,7 @@ class Code(StrEnum):
     MERGED_CELLS = "S07"
     TOO_MANY_ROWS = "S08"
     OUTSIDE_THE_TABLE = "S09"
+    SHEET_TWICE = "S10"
 
     FORMULA = "C01"
     ERROR_VALUE = "C02"
@@ -77,6 +78,7 @@ class Code(StrEnum):
     TRANSFER_UNMATCHED = "X10"
     ACQUISITION_UNMATCHED = "X11"
     DAYS_DIFFER = "X12"
+    ENDED_TWICE = "X13"
 
     NOT_TAKING_PART = "II01"
     ACTION_TWICE = "II02"
@@ -124,6 +126,7 @@ RULES: dict[Code, Rule] = {
     _C.MERGED_CELLS: Rule(_E, "Cells of the table are merged, so that all but the first are lost; unmerge them and fill each."),
     _C.TOO_MANY_ROWS: Rule(_E, "The table has more rows than are read; report contiguous blocks as one row each."),
     _C.OUTSIDE_THE_TABLE: Rule(_W, "There is text beside the table, which is not read; remove it, or move it into a column."),
+    _C.SHEET_TWICE: Rule(_E, "Another sheet has the same name but for spelling, and was read in place of this one; remove one, or give it another name."),
     _C.FORMULA: Rule(_E, "The cell holds a formula; put the value in its place."),
     _C.ERROR_VALUE: Rule(_E, "The cell holds an error; put the value in its place."),
     _C.TEXT_TOO_LONG: Rule(_E, "The text is longer than a cell may be; shorten it."),
@@ -152,6 +155,7 @@ RULES: dict[Code, Rule] = {
     _C.TRANSFER_UNMATCHED: Rule(_E, "The Party that acquired the units does not report it; one of the two has to correct its report."),
     _C.ACQUISITION_UNMATCHED: Rule(_E, "The Party that transferred the units does not report it; one of the two has to correct its report."),
     _C.DAYS_DIFFER: Rule(_W, "The two Parties report the transfer of these units on other days; compare what each has executed."),
+    _C.ENDED_TWICE: Rule(_E, "The units are reported as used or cancelled twice; correct one of the rows."),
     _C.NOT_TAKING_PART: Rule(_E, "The Party does not take part in the cooperative approach; correct the id, or report the authorization."),
     _C.ACTION_TWICE: Rule(_E, "The same action on the same units is reported twice; remove one."),
     _C.SECTORS_DIFFER: Rule(_E, "Rows about the same units differ in sectors or activity types; correct the authorization."),
@@ -226,12 +230,15 @@ class Unchecked(NamedTuple):
 
 class Findings:
     """Findings as they come, with a bound: of a code in a column of a sheet so many are told cell
-    by cell, and then counted; what is tolerated is told once.
+    by cell, and then counted; what is tolerated is told once. `unchecked` has as many of a code and
+    file.
     """
 
     def __init__(self, findings: Iterable[AefFinding] = ()) -> None:
         self._told: list[AefFinding] = []
         self._of: dict[tuple[Code, str, str, str], list[int]] = {}
+        self._left: dict[tuple[Code, str], dict[Unchecked, None]] = {}
+        self._more: dict[tuple[Code, str], int] = {}
         for one in findings:
             self.add(one)
 
@@ -245,6 +252,25 @@ class Findings:
         else:
             last = self._told[indexes[-1]]
             self._told[indexes[-1]] = last._replace(cells=last.cells + one.cells)
+
+    def leave(self, one: Unchecked) -> None:
+        """A check that could not be made."""
+        about = (one.code, one.file)
+        told = self._left.setdefault(about, {})
+        if one in told or len(told) < TOLD_MAX:
+            told[one] = None
+        else:
+            self._more[about] = self._more.get(about, 0) + 1
+
+    @property
+    def unchecked(self) -> list[Unchecked]:
+        """The checks that could not be made."""
+        found: list[Unchecked] = []
+        for (code, file), told in self._left.items():
+            found += told
+            if more := self._more.get((code, file)):
+                found.append(Unchecked(code, file, f"{more:,} more of this kind"))
+        return found
 
     def __iter__(self) -> Iterator[AefFinding]:
         return iter(self._told)

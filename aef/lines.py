@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from aef.blocks import Span, span_of
 from aef.findings import AefFinding, Code
-from aef.reading import Reading
+from aef.places import Reading
 from aef.tables import ActionRow, HoldingRow
 
 __all__ = ["Line", "by_series", "lines_of"]

@@ -30,9 +30,25 @@ TEXT_MAX = 32_767
 
 COLUMNS_MAX = 256
 STRINGS_MAX = 1_000_000
-STRINGS_LENGTH_MAX = 64 << 20
-MERGED_MAX = 1000
+STRINGS_BYTES_MAX = 64 << 20
+"""Of the shared texts, as they are kept: one character can make each of a text take four bytes."""
+
+MERGED_MAX = 10_000
+RANGE_MAX = 30
 SHEETS_MAX = 200
+SHEET_NAME_MAX = 100
+"""Spreadsheet programs allow 31."""
+
+FORMAT_MAX = 255
+"""What spreadsheet programs let the code of a number format have."""
+
+DEPTH_MAX = 100
+"""Tags within tags. The parser keeps each that is open."""
+
+NAMES_MAX = 2000
+"""Different names of tags and attributes. The parser keeps every one; the standard has some hundred
+in a part.
+"""
 
 _NAME = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -47,10 +63,12 @@ class Part:
         self.events = 0
         self.flaw: tuple[Code, str, str] | None = None
         self.relations: list[dict[str, str]] = []
+        self._names: dict[str, str] = {}
+        self._depth = 0
 
     def parser(self) -> expat.XMLParserType:
         """A parser that feeds this part, and takes no document type."""
-        parser = expat.ParserCreate()
+        parser = expat.ParserCreate(intern=self._names)
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = self._doctype
         parser.StartElementHandler = self._start
@@ -74,12 +92,21 @@ class Part:
         if self.flaw is None:
             self.flaw = (code, detail, cell)
 
+    def look(self) -> None:
+        """Between two pieces: whether there are more names than the standard has."""
+        if len(self._names) > NAMES_MAX:
+            self.spoil(Code.FILE_MALFORMED, f"over {NAMES_MAX:,} different names of tags")
+
     def _doctype(self, *_: object) -> None:
         self.spoil(Code.FILE_MALFORMED, "it has a document type")
         raise ValueError("it has a document type")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self.events += 1
+        self._depth += 1
+        if self._depth > DEPTH_MAX:
+            self.spoil(Code.FILE_MALFORMED, f"tags within tags, over {DEPTH_MAX} deep")
+            return
         if ":" in name:
             name = name.rpartition(":")[2]
         if attributes and any(":" in key for key in attributes):
@@ -88,6 +115,7 @@ class Part:
 
     def _end(self, name: str) -> None:
         self.events += 1
+        self._depth -= 1
         self.end(name.rpartition(":")[2] if ":" in name else name)
 
     def _characters(self, text: str) -> None:
@@ -105,7 +133,8 @@ class WorkbookPart(Part):
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "sheet" and len(self.sheets) < SHEETS_MAX:
-            self.sheets.append((attributes.get("name", ""), attributes.get("id", "")))
+            name = attributes.get("name", "")[:SHEET_NAME_MAX]
+            self.sheets.append((name, attributes.get("id", "")))
         elif name == "workbookPr":
             self.since_1904 = attributes.get("date1904", "0").lower() in {"1", "true", "on"}
 
@@ -121,7 +150,8 @@ class StylesPart(Part):
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "numFmt" and len(self._formats) < 10_000:
-            self._formats[attributes.get("numFmtId", "")] = attributes.get("formatCode", "")
+            code = attributes.get("formatCode", "")[:FORMAT_MAX]
+            self._formats[attributes.get("numFmtId", "")] = code
         elif name == "cellXfs":
             self._in_cells = True
         elif name == "xf" and self._in_cells and len(self._used) < 70_000:
@@ -133,7 +163,8 @@ class StylesPart(Part):
 
     def dates(self) -> frozenset[int]:
         """The numbers of the styles that show a date or a time."""
-        return frozenset(n for n, format_ in enumerate(self._used) if self._is_date(format_))
+        known = {format_: self._is_date(format_) for format_ in dict.fromkeys(self._used)}
+        return frozenset(n for n, format_ in enumerate(self._used) if known[format_])
 
     def _is_date(self, number: str) -> bool:
         code = self._formats.get(number)
@@ -149,7 +180,7 @@ class StringsPart(Part):
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
-        self._length = 0
+        self._bytes = 0
         self._pieces: list[str] = []
         self._piece_length = 0
         self._open = False
@@ -175,8 +206,8 @@ class StringsPart(Part):
             self._aside -= 1
         elif name == "si":
             text = _unescaped("".join(self._pieces))
-            self._length += len(text)
-            if len(self.texts) >= STRINGS_MAX or self._length > STRINGS_LENGTH_MAX:
+            self._bytes += text.__sizeof__()
+            if len(self.texts) >= STRINGS_MAX or self._bytes > STRINGS_BYTES_MAX:
                 self.spoil(Code.UNPACKS_TOO_LARGE, "the shared texts are over the limit")
                 return
             self.texts.append(text)
@@ -186,7 +217,7 @@ class SheetPart(Part):
     """The rows of a sheet, as they are complete, and at its end the merged ranges.
 
     A cell of a row is its column, its type by the standard (`f` for a formula, `long` for a text
-    that is too long), style and text.
+    that is too long), style and text. Of cells right of `COLUMNS_MAX` a row has the first alone.
     """
 
     def __init__(self) -> None:
@@ -214,14 +245,17 @@ class SheetPart(Part):
             self._aside += 1
         elif name == "row":
             self._begin_row(attributes)
-        elif name == "mergeCell" and len(self.merged) < MERGED_MAX:
-            self.merged.append(attributes.get("ref", ""))
+        elif name == "mergeCell":
+            if len(self.merged) >= MERGED_MAX:
+                self.spoil(Code.MERGED_CELLS, f"over {MERGED_MAX:,} merged ranges")
+                return
+            self.merged.append(attributes.get("ref", "")[:RANGE_MAX])
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
         named = attributes.get("r", "")
         number = int(named) if named.isascii() and named.isdigit() and len(named) < 8 else 0
         self._row = number if number > self._row else self._row + 1
-        self._cells, self._column = [], 0
+        self._cells, self._column, self._in_cell = [], 0, False
 
     def _begin_cell(self, attributes: dict[str, str]) -> None:
         found = _NAME.fullmatch(attributes.get("r", ""))
@@ -256,7 +290,7 @@ class SheetPart(Part):
     def _end_cell(self) -> None:
         self._in_cell = self._open = False
         assert self._cells is not None
-        if self._column > COLUMNS_MAX:
+        if self._cells and self._cells[-1][0] > COLUMNS_MAX:
             return
         text = "".join(self._text)
         if self._length > TEXT_MAX:

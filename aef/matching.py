@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from aef.findings import AefFinding, Code, Unchecked
 from aef.lines import Line
-from aef.reading import Reading
+from aef.places import Reading
 from aef.tables import ActionRow
 from ledger.blocks import Range, overlaps, quantity, subtract
 
@@ -31,6 +31,11 @@ __all__ = ["DAYS_TOLERATED", "matched"]
 
 DAYS_TOLERATED = 1
 """The same moment has two dates on the two sides of the date line."""
+
+COMPARED_MAX = 200
+"""How often each row of two Parties may be compared with one of the other's. Rows of an honest
+report share units with few others, however often blocks were split.
+"""
 
 SENT = frozenset({"First transfer", "Transfer"})
 RECEIVED = "Acquisition"
@@ -55,9 +60,7 @@ class Side:
     left: list[Range]
 
 
-def matched(
-    lines: Sequence[Line], readings: Sequence[Reading]
-) -> tuple[list[AefFinding], list[Unchecked]]:
+def matched(lines: Sequence[Line], readings: Sequence[Reading]) -> Iterator[AefFinding | Unchecked]:
     """What does not agree between the reports of two Parties, and what could not be looked at."""
     sent: dict[Pair, list[Side]] = defaultdict(list)
     received: dict[Pair, list[Side]] = defaultdict(list)
@@ -70,24 +73,28 @@ def matched(
             sent[Pair(party, row.acquiring, *line.span[:3])].append(side)
         if row.type == RECEIVED and row.transferring not in {None, party}:
             received[Pair(row.transferring, party, *line.span[:3])].append(side)
-    found: list[AefFinding] = []
+    tangled: dict[Pair, None] = {}
     for pair in sorted(sent.keys() & received.keys()):
-        found += _together(sent[pair], received[pair])
-    unchecked: dict[Unchecked, None] = {}
+        try:
+            yield from _together(sent[pair], received[pair])
+        except _TangledError:
+            tangled[pair] = None
     reported = {(one.aef.submission.party, one.aef.submission.year) for one in readings}
-    transfers = [(Code.TRANSFER_UNMATCHED, "acquiring", p.receiver, s) for p, s in sent.items()]
-    acquired = [
-        (Code.ACQUISITION_UNMATCHED, "transferring", p.sender, s) for p, s in received.items()
-    ]
-    for code, field, other, sides in (*transfers, *acquired):
-        for side in sides:
-            missing = _not_here(other, side.day, reported)
-            if side.left and missing:
-                unchecked[Unchecked(code, side.line.reading.file, missing)] = None
-            elif side.left:
-                said = f"{_serials(side.left)} in no report of {other}"
-                found.append(side.line.found(code, field, said))
-    return found, list(unchecked)
+    for code, field, sides in (
+        (Code.TRANSFER_UNMATCHED, "acquiring", sent),
+        (Code.ACQUISITION_UNMATCHED, "transferring", received),
+    ):
+        for pair, of_pair in sides.items():
+            other = pair.receiver if sides is sent else pair.sender
+            for side in of_pair:
+                missing = _not_here(other, side.day, reported)
+                if pair in tangled:
+                    missing = f"too many rows of {pair.sender} and {pair.receiver} share units"
+                if side.left and missing:
+                    yield Unchecked(code, side.line.reading.file, missing)
+                elif side.left:
+                    said = f"{_serials(side.left)} in no report of {other}"
+                    yield side.line.found(code, field, said)
 
 
 def _not_here(party: str, day: date, reported: set[tuple[str | None, int | None]]) -> str:
@@ -98,15 +105,34 @@ def _not_here(party: str, day: date, reported: set[tuple[str | None, int | None]
     return f"{party}'s workbook of {' and '.join(missing)} is not here" if missing else ""
 
 
+class _TangledError(Exception):
+    """Rows of two Parties share units in more ways than are compared; internal to this module."""
+
+
+class _Effort:
+    """How much two Parties' rows are compared: `COMPARED_MAX` times for each of them."""
+
+    def __init__(self, rows: int) -> None:
+        self._left = COMPARED_MAX * rows
+
+    def spend(self, comparisons: int) -> None:
+        """So many more."""
+        self._left -= comparisons
+        if self._left < 0:
+            raise _TangledError
+
+
 def _together(sent: list[Side], received: list[Side]) -> Iterator[AefFinding]:
     """Have each side account for the other: first what is near in time, then whatever is left,
     of which the days are told.
     """
+    effort = _Effort(len(sent) + len(received))
     ordered = sorted(received, key=lambda side: side.line.span.first)
     reach = list(accumulate((side.line.span.last for side in ordered), max))
     for limit in (DAYS_TOLERATED, None):
         for one in sorted(sent, key=lambda side: side.day):
-            for other in _near(one, ordered, reach, limit):
+            for other in _near(one, ordered, reach, limit, effort):
+                effort.spend(len(one.left) * len(other.left))
                 common = list(_common(one.left, other.left))
                 if not common:
                     continue
@@ -116,12 +142,17 @@ def _together(sent: list[Side], received: list[Side]) -> Iterator[AefFinding]:
                     yield other.line.found(Code.DAYS_DIFFER, "at", said)
 
 
-def _near(one: Side, ordered: list[Side], reach: list[int], limit: int | None) -> list[Side]:
+def _near(
+    one: Side, ordered: list[Side], reach: list[int], limit: int | None, effort: _Effort
+) -> list[Side]:
     """Rows of the other that share a unit with a row, those nearest in time first."""
     span, found = one.line.span, []
-    for other in ordered[bisect_left(reach, span.first) :]:
+    begin = bisect_left(reach, span.first) if one.left else len(ordered)
+    for n in range(begin, len(ordered)):
+        other = ordered[n]
         if other.line.span.first > span.last:
             break
+        effort.spend(1)
         near = limit is None or abs(other.day - one.day).days <= limit
         if other.left and near and other.line.span.meets(span):
             found.append(other)

@@ -41,8 +41,17 @@ class NomenclatureError(ValueError):
     """A file of nomenclatures is not of the form that is needed."""
 
 
+FOLDED_MAX = 200
+"""No label and no value of a list is as long."""
+
+
+@lru_cache(maxsize=4096)
 def folded(text: str) -> str:
-    """A text without what spelling varies in: case, spaces, dashes, accents, -isation."""
+    """A text without what spelling varies in: case, spaces, dashes, accents, -isation. Of a text
+    too long for a label, nothing.
+    """
+    if len(text) > FOLDED_MAX:
+        return ""
     plain = unicodedata.normalize("NFKD", text).casefold().replace("isation", "ization")
     return "".join(c for c in plain if c.isalnum())
 
@@ -72,7 +81,8 @@ class Nomenclature:
 
     def read(self, listed: str, text: str) -> str | None:
         """The value that a text means, in the list's own spelling; `None` when it means none."""
-        return self._known[listed].get(folded(text))
+        plain = folded(text)
+        return self._known[listed].get(plain) if plain else None
 
     def values(self, listed: str) -> str:
         """A list for people."""

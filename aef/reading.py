@@ -10,13 +10,13 @@ Elsewhere: cells (`cells`), values (`values`), what the rows must be (`checking`
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from aef.cells import Cell, Cells, Spoiled, cell_name
 from aef.columns import Column, Need, columns_of
-from aef.findings import AefFinding, Code, Findings
+from aef.findings import AefFinding, Code
 from aef.nomenclature import Nomenclature, folded
+from aef.places import Place, Reading
 from aef.tables import (
     PUBLIC,
     SHEETS,
@@ -30,53 +30,13 @@ from aef.tables import (
 )
 from aef.values import read_cell
 
-__all__ = ["Reading", "read_workbook"]
+__all__ = ["read_workbook"]
+
+KEPT_BYTES_MAX = 128 << 20
+"""Texts of all tables together, each counted once however often it stands there."""
 
 HEADER_ROWS = 40
 """A header is looked for so far down; the published template has it in row 10 at most."""
-
-
-@dataclass(slots=True)
-class Place:
-    """Where the rows of a table stand: their numbers, and the column of each field."""
-
-    sheet: str
-    rows: list[int] = field(default_factory=list)
-    columns: dict[str, int] = field(default_factory=dict)
-    header: int = 0
-    upright: bool = False
-    lines: dict[str, int] = field(default_factory=dict)
-    value_column: int = 2
-
-    def cell(self, index: int, name: str) -> str:
-        """The name of the cell of a row and a field."""
-        if self.upright:
-            return cell_name(self.lines.get(name, 1), self.value_column)
-        return cell_name(
-            self.rows[index] if index < len(self.rows) else 1, self.columns.get(name, 1)
-        )
-
-
-@dataclass(slots=True)
-class Reading:
-    """What came of reading a file. `unread` are cells that have an error of their own, by table,
-    row and field; `whole` says that nothing ended the reading early.
-    """
-
-    file: str
-    aef: Aef
-    findings: Findings = field(default_factory=Findings)
-    places: dict[type[Any], Place] = field(default_factory=dict)
-    unread: set[tuple[type[Any], int, str]] = field(default_factory=set)
-    whole: bool = True
-
-    def at(
-        self, code: Code, table: type[Any], index: int, name: str, detail: str = ""
-    ) -> AefFinding:
-        """A finding at a field of a row that was read."""
-        place = self.places.get(table)
-        sheet, cell = (place.sheet, place.cell(index, name)) if place else (SHEETS[table], "")
-        return AefFinding(code, self.file, sheet, cell, detail)
 
 
 def read_workbook(file: BinaryIO, name: str, nomenclature: Nomenclature) -> Reading:
@@ -96,6 +56,8 @@ class _Reader:
 
     def __init__(self, cells: Cells, reading: Reading, nomenclature: Nomenclature) -> None:
         self.cells, self.reading, self.nomenclature = cells, reading, nomenclature
+        self._texts: dict[str, str] = {}
+        self._bytes = 0
 
     def read(self) -> None:
         """Summary and tables; a sheet that is missing does not keep the others from being read."""
@@ -126,12 +88,15 @@ class _Reader:
 
     def _sheet(self, wanted: str) -> str | None:
         """The sheet that is meant by a name."""
-        if wanted in self.cells.sheets:
-            return wanted
-        for name in self.cells.sheets:
-            if folded(name) == folded(wanted):
-                self._say(Code.SHEET_SPELLING, name, "", f"{name!r:.40} read as {wanted!r}")
-                return name
+        alike = [name for name in self.cells.sheets if folded(name) == folded(wanted)]
+        if alike:
+            read = wanted if wanted in alike else alike[0]
+            if read != wanted:
+                self._say(Code.SHEET_SPELLING, read, "", f"{read!r:.40} read as {wanted!r}")
+            for other in alike:
+                if other != read:
+                    self._say(Code.SHEET_TWICE, other, "", f"{read!r:.40} was read")
+            return read
         there = ", ".join(repr(name)[:40] for name in list(self.cells.sheets)[:12])
         self._say(Code.SHEET_MISSING, wanted, "", f"there are: {there}" if there else "")
         return None
@@ -178,33 +143,39 @@ class _Reader:
     ) -> SubmissionRow:
         place = self.reading.places[SubmissionRow]
         place.upright, place.value_column, place.rows = True, column + 1, [1]
-        lines = {found.name: cell.row for cell, found in labelled}  # a title may repeat a label
-        place.lines = lines
-        columns = columns_of(SubmissionRow)
-        known = {found.name: cell for cell, found in labelled}
-        for wanted in columns:
-            if wanted.name not in lines:
-                self._say(Code.COLUMN_MISSING, sheet, "", f"{wanted.label!r}")
-            elif known[wanted.name].text != wanted.label:
-                cell = known[wanted.name]
+        place.lines = {found.name: cell.row for cell, found in labelled}
+        self._lines(sheet, rows, column, {found.name: cell for cell, found in labelled})
+        values = {cell.row: cell for row in rows for cell in row if cell.column == column + 1}
+        read: dict[str, Any] = {}
+        for wanted in columns_of(SubmissionRow):
+            cell = values.get(place.lines.get(wanted.name, 0))
+            if cell is not None:
+                read[wanted.name] = self._value(SubmissionRow, 0, sheet, cell, wanted)
+        return SubmissionRow(**read)
+
+    def _lines(
+        self, sheet: str, rows: list[list[Cell]], column: int, known: dict[str, Cell]
+    ) -> None:
+        """The labels of an upright table are those of the format, each there and in its place. A
+        title above them may repeat one; the last that is found is the label.
+        """
+        right: list[int] = []
+        for wanted in columns_of(SubmissionRow):
+            cell = known.get(wanted.name)
+            if cell is None:
+                top = cell_name(min(one.row for one in known.values()), column)
+                self._say(Code.COLUMN_MISSING, sheet, top, f"{wanted.label!r}")
+                continue
+            right.append(cell.row)
+            if cell.text != wanted.label:
                 self._say(Code.LABEL_SPELLING, sheet, cell.name, f"{cell.text!r:.60}")
-        right = [lines[column.name] for column in columns if column.name in lines]
         if right != sorted(right):
             self._say(Code.COLUMN_ORDER, sheet, cell_name(min(right), column), "")
-        values = {cell.row: cell for row in rows for cell in row if cell.column == column + 1}
-        known_lines = set(lines.values())
         for row in rows:
             for cell in row:
-                after_first = cell.row >= min(known_lines)
-                if cell.column == column and after_first and cell.row not in known_lines:
+                below = cell.row > min(right) and cell.row not in right
+                if cell.column == column and below:
                     self._say(Code.COLUMN_UNKNOWN, sheet, cell.name, f"{cell.text!r:.60}")
-        read: dict[str, Any] = {}
-        for wanted in columns:
-            if wanted.name in lines and lines[wanted.name] in values:
-                read[wanted.name] = self._value(
-                    SubmissionRow, 0, sheet, values[lines[wanted.name]], wanted
-                )
-        return SubmissionRow(**read)
 
     # --- tables 2 to 5 ----------------------------------------------------------------------------
 
@@ -288,7 +259,7 @@ class _Reader:
             value = self._value(table, index, sheet, cell, column)
             if value is not None:
                 values[column.name] = value
-            elif (table, index, column.name) in self.reading.unread:
+            elif self.reading.is_unread(table, index, column.name):
                 unread.append(column.name)
         if not values and not unread:
             return None
@@ -300,22 +271,34 @@ class _Reader:
         if column.need is Need.CARP:
             if value is not None or notes:
                 self._say(Code.CARP_COLUMN, sheet, cell.name, f"found {cell.text!r:.40}")
-                self.reading.unread.add((table, index, column.name))
+                self.reading.leave_unread(table, index, column.name)
             return None
         for code, detail in notes:
             self._say(code, sheet, cell.name, detail)
         if value is None and notes:
-            self.reading.unread.add((table, index, column.name))
+            self.reading.leave_unread(table, index, column.name)
         if cell.kind == "date" and self.cells.since_1904:
             self._say(Code.DATE_1904, sheet, cell.name, f"read as {value}")
-        return value
+        return self._kept(value, sheet, cell) if isinstance(value, str) else value
+
+    def _kept(self, text: str, sheet: str, cell: Cell) -> str:
+        """A text that is kept with its row, once for all rows that have it."""
+        known = self._texts.setdefault(text, text)
+        if known is text:
+            self._bytes += text.__sizeof__()
+            if self._bytes > KEPT_BYTES_MAX:
+                said = "the texts of the tables are over the limit"
+                raise Spoiled(Code.UNPACKS_TOO_LARGE, said, sheet, cell.name)
+        return known
 
     def _merged(self, table: type[Any], sheet: str) -> None:
         """Merged cells are titles and bands above a table, and losses in it."""
         place = self.reading.places[table]
         for top, left, bottom, right in self.cells.merged.get(sheet, []):
             if place.upright:
-                wrong = bottom > top and bottom >= min(place.lines.values())
+                across = left < place.value_column <= right
+                along = bottom >= min(place.lines.values()) and top <= max(place.lines.values())
+                wrong = along and (bottom > top or across)
             else:
                 within = left <= max(place.columns.values(), default=0)
                 wrong = within and bottom > place.header and top <= max(place.rows, default=0)

@@ -14,7 +14,8 @@ from aef.checking import check_workbook
 from aef.consistency import check_together
 from aef.findings import Findings, Level, Unchecked
 from aef.nomenclature import Nomenclature
-from aef.reading import Reading, read_workbook
+from aef.places import Reading
+from aef.reading import read_workbook
 from aef.versions import in_force
 
 __all__ = ["Report", "check"]
@@ -26,7 +27,11 @@ class Report:
 
     readings: list[Reading] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
-    unchecked: list[Unchecked] = field(default_factory=list)
+
+    @property
+    def unchecked(self) -> list[Unchecked]:
+        """The checks that could not be made."""
+        return self.findings.unchecked
 
     def count(self, level: Level) -> int:
         """How many cells have a finding of a level."""
@@ -82,7 +87,11 @@ def check(files: Iterable[tuple[str, BinaryIO]], nomenclature: Nomenclature) -> 
             for found in check_workbook(reading, nomenclature):
                 report.findings.add(found)
     counting, said = in_force([one for one in report.readings if one.whole])
-    together, report.unchecked = check_together(counting, nomenclature)
-    for found in (*said, *together):
-        report.findings.add(found)
+    for one in said:
+        report.findings.add(one)
+    for either in check_together(counting, nomenclature):
+        if isinstance(either, Unchecked):
+            report.findings.leave(either)
+        else:
+            report.findings.add(either)
     return report

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from aef.cells import Cell
-from aef.columns import Column, Holds
+from aef.columns import Column, Holds, Need
 from aef.findings import Code
 from aef.markup import TEXT_MAX
 from aef.nomenclature import Nomenclature
@@ -32,7 +32,12 @@ Noted = tuple[Code, str]
 ABSENT: Final = frozenset({"na", "n/a", "n.a.", "not applicable"})
 """Texts that mean that there is no value."""
 
+ABSENT_MAX = max(map(len, ABSENT))
+
 IDENTIFIER_MAX = 200
+LISTING_MAX = 2000
+"""Of a cell that lists values of a list, or codes: all there are of either need less."""
+
 _SPACES = re.compile(r"[\s\u00a0\u200b\u2007\u202f\ufeff]+")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:[,\u202f\u00a0 '\u2019][0-9]{3})+")
 _DATES = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})")
@@ -40,8 +45,10 @@ _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
     r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
+_MIDNIGHT = re.compile(r"T00:00(?::00(?:\.0{1,9})?)?Z?\Z")
+"""What a program may add to a day that it keeps as text."""
+
 _VERSION = re.compile(r"([1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})")
-_YEARS = re.compile(r"[0-9]{4} - [0-9]{4}")
 _PERIOD = r"from (?:[0-9]{2}/){0,2}[0-9]{4} to (?:[0-9]{2}/){0,2}[0-9]{4}"
 _TIMEFRAME = re.compile(
     rf"(?:Occurred: {_PERIOD}\.?)(?: Use: {_PERIOD}\.?)?|Use: {_PERIOD}\.?", re.IGNORECASE
@@ -62,16 +69,25 @@ def read_cell(cell: Cell, column: Column, nomenclature: Nomenclature) -> tuple[V
         return None, [(Code.FORMULA, "")]
     if cell.kind == "error":
         return None, [(Code.ERROR_VALUE, cell.text[:40])]
+    if cell.kind == "boolean":
+        return None, [(Code.WRONG_FORM, "found TRUE or FALSE; no column holds these")]
     if cell.kind == "long" or len(cell.text) > TEXT_MAX:
         return None, [(Code.TEXT_TOO_LONG, f"over {TEXT_MAX:,} characters")]
     notes: list[Noted] = []
     text = _trimmed(cell, column, notes)
-    if not text or text.casefold() in ABSENT or (text.startswith("{") and text.endswith("}")):
+    if not text or _says_nothing(text):
         return None, []
+    if text.startswith("{") and text.endswith("}"):
+        said = f"{text!r:.40} is what a template says; write a value, or NA"
+        return None, [] if column.need is Need.CARP else [(Code.WRONG_FORM, said)]
     try:
         return _READ[column.holds](cell._replace(text=text), column, nomenclature, notes), notes
     except _WrongError as error:
         return None, [(error.code, str(error))]
+
+
+def _says_nothing(text: str) -> bool:
+    return len(text) <= ABSENT_MAX and text.casefold() in ABSENT
 
 
 def _trimmed(cell: Cell, column: Column, notes: list[Noted]) -> str:
@@ -87,7 +103,17 @@ def _trimmed(cell: Cell, column: Column, notes: list[Noted]) -> str:
 
 
 def _text(cell: Cell, column: Column, lists: Nomenclature, notes: list[Noted]) -> Value:
-    return _plain_number(cell.text) if cell.kind == "number" else cell.text
+    """Text, or the digits of a number if it has them all."""
+    if cell.kind != "number":
+        return cell.text
+    text = _plain_number(cell.text)
+    if text.isascii() and text.isdigit() and exact_digits(int(text[:20])):
+        return text
+    if "." in text and sum(c.isdigit() for c in text) <= 15:
+        return text
+    raise _WrongError(
+        Code.WRONG_FORM, f"{text:.30} is a number, which keeps fifteen digits; write it as text"
+    )
 
 
 def _plain_number(text: str) -> str:
@@ -140,6 +166,8 @@ def _moment(cell: Cell, column: Column, lists: Nomenclature, notes: list[Noted])
 def _moment_of(cell: Cell, notes: list[Noted], *, expected: str) -> str:
     """A date, with its time where there is one; `expected` is the one form that needs no note."""
     text = cell.text
+    if cell.kind == "date":
+        text = _MIDNIGHT.sub("", text)
     day = _DATES.fullmatch(text)
     if day is not None and cell.kind == "text":
         if not re.fullmatch(r"[0-9]{2}/[0-9]{2}/[0-9]{4}", text):
@@ -199,6 +227,8 @@ def _listed_many(cell: Cell, column: Column, lists: Nomenclature, notes: list[No
 
 
 def _parts(text: str) -> list[str]:
+    if len(text) > LISTING_MAX:
+        raise _WrongError(Code.WRONG_FORM, f"over {LISTING_MAX:,} characters")
     return [part.strip() for part in re.split(r"[,;\n]", text) if part.strip()]
 
 
@@ -254,9 +284,9 @@ def _itmo(cell: Cell, column: Column, lists: Nomenclature, notes: list[Noted]) -
         text = re.sub(r"[^0-9]", "", text)
         notes.append((Code.COMMAS, ""))
     if text.isascii() and text.isdigit():
-        if len(text) > 16 or not 1 <= int(text) <= SERIAL_MAX:
+        if len(text) > 16 or text.startswith("0") or int(text) > SERIAL_MAX:
             raise _WrongError(Code.WRONG_FORM, f"{text:.40} is no serial up to {SERIAL_MAX}")
-        return str(int(text))
+        return text
     if len(text) > IDENTIFIER_MAX:
         raise _WrongError(Code.WRONG_FORM, "the identifier is too long")
     found = _formed(lambda one: str(ItmoIdentifier.parse(one)), text.replace(" ", ""))
@@ -277,7 +307,7 @@ def _underlying(cell: Cell, column: Column, lists: Nomenclature, notes: list[Not
 
 def _timeframe(cell: Cell, column: Column, lists: Nomenclature, notes: list[Noted]) -> str:
     text = cell.text
-    if _YEARS.fullmatch(text) or _TIMEFRAME.fullmatch(text):
+    if _TIMEFRAME.fullmatch(text):
         return text
     years = re.fullmatch(r"([0-9]{4}) ?[-\u2013\u2014] ?([0-9]{4})", text)
     if years is None:
@@ -286,8 +316,12 @@ def _timeframe(cell: Cell, column: Column, lists: Nomenclature, notes: list[Note
             f"{text!r:.60} is neither `2021 - 2030` nor "
             "`Occurred: from 2021 to 2030. Use: from 2021 to 2030`",
         )
-    notes.append((Code.SPELLING, f"{text!r:.20} read as years"))
-    return f"{years[1]} - {years[2]}"
+    if years[1] > years[2]:
+        raise _WrongError(Code.WRONG_FORM, f"{text:.20} ends before it begins")
+    said = f"{years[1]} - {years[2]}"
+    if said != text:
+        notes.append((Code.SPELLING, f"{text!r:.20} read as years"))
+    return said
 
 
 _Reads = Callable[[Cell, Column, Nomenclature, list[Noted]], Value]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from aef.findings import AefFinding, Code
-from aef.reading import Reading
+from aef.places import Reading
 from aef.tables import SubmissionRow
 
 __all__ = ["Version", "in_force"]

@@ -14,6 +14,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any, BinaryIO
 
+from aef.cells import ROWS_MAX
 from aef.columns import Column, Need, columns_of
 from aef.needs import Applies, applies
 from aef.nomenclature import Nomenclature
@@ -29,10 +30,14 @@ __all__ = [
     "in_style",
     "joined",
     "public",
+    "too_long",
     "write_workbook",
 ]
 
 NA = "NA"
+
+ROWS_ABOVE = 4
+"""Above the rows of a table: title, Party, year and labels."""
 
 CONFIDENTIAL = frozenset(
     column.technical for table in SHEETS for column in columns_of(table) if column.confidential
@@ -59,6 +64,14 @@ def write_workbook(aef: Aef, file: BinaryIO, nomenclature: Nomenclature) -> None
             widths = [max(14, min(40, len(column.label) + 2)) for column in columns]
             sheets.append(Sheet(name, widths, _lying(aef, table)))
     pack(sheets, file)
+
+
+def too_long(aef: Aef) -> Iterator[tuple[str, int]]:
+    """The sheets that are written and are longer than what is read, with their rows."""
+    for table, sheet in SHEETS.items():
+        rows = len(aef.rows(table))
+        if rows + ROWS_ABOVE > ROWS_MAX:
+            yield sheet, rows
 
 
 def _summary(aef: Aef, nomenclature: Nomenclature) -> Iterator[Row]:

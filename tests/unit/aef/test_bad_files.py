@@ -129,7 +129,7 @@ WRONG: list[tuple[Callable[[Workbook], None], list[tuple[str, str, str]]]] = [
     (write_beside, [("S09", ACTIONS, "AD6")]),
     (fill_carp, [("R03", ACTIONS, "Z6")]),
     (swap_lines, [("S05", SUBMISSION, "A3")]),
-    (rename_line, [("S03", SUBMISSION, ""), ("S04", SUBMISSION, "A5")]),
+    (rename_line, [("S03", SUBMISSION, "A3"), ("S04", SUBMISSION, "A5")]),
 ]
 
 

@@ -107,6 +107,13 @@ WRONG: list[tuple[str, list[Aef], list[str]]] = [
         user_party="CHE", quantity=1, at="2025-10-01",
         first="CA0007-GHA01-GHA-50001-2023", last="CA0007-GHA01-GHA-50001-2023"),),
         holdings=())], ["X02", "X02"]),
+    ("used twice, in part", [replace(GHANA, actions=(FIRST, USE, replace(USE, quantity=51,
+        at="2025-10-01T00:00:00.000Z", first="CA0007-GHA01-GHA-20050-2023")))], ["X13"]),
+    ("used by one Party and cancelled by another", [replace(GHANA, actions=(FIRST, USE)),
+        replace(SWITZERLAND, actions=(*SWITZERLAND.actions, replace(USE, type="Cancellation",
+        registry="CHE01", user_party="CHE", user_entity=None, at="2025-10-01")))], ["X13"]),
+    ("used twice on a day, so that it may be one use",
+     [replace(GHANA, actions=(FIRST, replace(USE, at="2025-09-01"), USE))], ["T10"]),
     # --- II01
     ("a Party that takes part in nothing", [GHANA, THAILAND], ["II01"]),
     ("a Party that is named", [GHANA, SWITZERLAND], []),

@@ -79,6 +79,8 @@ TOLERATED = [
     (ActionRow, "mitigation", "Emission Reduction", "T02"),
     (HoldingRow, "mitigation", "emission  reductions", "T02"),
     (HoldingRow, "metric", "ghg", "T02"),
+    (EntityRow, "name", "Cookstoves Limited\u00a0", "T01"),
+    (ActionRow, "quantity", "11\u00a0733", "T03"),
 ]
 
 
@@ -91,6 +93,17 @@ def test_what_can_only_mean_one_thing_is_read_and_said(
     assert {one.level for one in report.findings} == {Level.TOLERATED}
     assert report.readings[0].aef == GHANA
     assert report.status == 0
+
+
+@pytest.mark.parametrize("number", [11733.0, "11733.0", "1.1733E4"])
+def test_a_whole_number_may_be_stored_with_a_point(number: float | str) -> None:
+    def edit(workbook: Workbook) -> None:
+        target = cell(workbook, ActionRow, "quantity")
+        target._value, target.data_type = number, "n"
+
+    report = checked(edited(edit))
+    assert codes(report) == []
+    assert report.readings[0].aef == GHANA
 
 
 NOT_READ = [
@@ -118,6 +131,15 @@ NOT_READ = [
     (SubmissionRow, "version", "1.01", "C07"),
     (SubmissionRow, "party", "Ghana", "C07"),
     (SubmissionRow, "year", "=2025", "C01"),
+    (ActionRow, "quantity", True, "C07"),
+    (EntityRow, "name", True, "C07"),
+    (EntityRow, "name", "{Name of the entity}", "C07"),
+    (EntityRow, "id", 1234567890123456789, "C07"),
+    (ActionRow, "first", "007", "C07"),
+    (ActionRow, "quantity", 1916.5, "C05"),
+    (AuthorizationRow, "timeframe", "2030 - 2021", "C07"),
+    (AuthorizationRow, "sectors", "Agriculture, " * 200, "C07"),
+    (AuthorizationRow, "first_transfer", "Issuance" * 2000, "C06"),
 ]
 
 
@@ -140,6 +162,8 @@ def test_what_cannot_be_read_is_an_error_at_its_cell(
 
 
 def _type_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return "b"
     if not isinstance(value, str):
         return "n"
     return {"=": "f", "#": "e"}.get(value[:1], "s")

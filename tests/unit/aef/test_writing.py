@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
-from aef.cells import cell_name
+from aef.cells import ROWS_MAX, Cells, cell_name
 from aef.columns import Need, columns_of
 from aef.reading import read_workbook
-from aef.tables import SHEETS, SUMMARY, ActionRow, Aef, EntityRow, SubmissionRow
-from aef.writing import CONFIDENTIAL, NA, Style, in_style, public
+from aef.tables import SHEETS, SUMMARY, ActionRow, Aef, EntityRow, HoldingRow, SubmissionRow
+from aef.writing import CONFIDENTIAL, NA, Style, in_style, public, too_long
 from tests.unit.aef.books import (
     GHANA,
     LISTS,
@@ -201,3 +201,13 @@ def test_every_carp_column_is_known() -> None:
     ]
     assert EntityRow in SHEETS
     assert codes(checked(acting())) == []
+
+
+def test_a_table_that_is_longer_than_what_is_read_is_told() -> None:
+    data = packed(replace(GHANA, holdings=GHANA.holdings * 9))
+    cells = Cells(io.BytesIO(data))
+    above = sum(1 for _ in cells.rows(SHEETS[HoldingRow])) - 9
+    most = replace(GHANA, holdings=GHANA.holdings * (ROWS_MAX - above))
+    assert list(too_long(most)) == []
+    over = replace(most, holdings=(*most.holdings, *GHANA.holdings))
+    assert list(too_long(over)) == [(SHEETS[HoldingRow], ROWS_MAX - above + 1)]
