@@ -10,8 +10,10 @@ Elsewhere: the tables of a year (`registry.aef`), what is found (`aef.report`).
 
 import asyncio
 import json
+import os
 import re
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from io import BytesIO
 from pathlib import Path
@@ -21,13 +23,22 @@ from zipfile import ZipFile, is_zipfile
 import typer
 from pydantic_settings import SettingsConfigDict
 
+from aef.cells import ROWS_MAX
 from aef.columns import columns_of
 from aef.findings import AefFinding, Code, Level
-from aef.nomenclature import NEWEST, Nomenclature, load, parse
+from aef.nomenclature import NEWEST, Nomenclature, NomenclatureError, load, parse
 from aef.report import Report, check
 from aef.tables import SHEETS, Aef, SubmissionRow
 from aef.versions import Version
-from aef.writing import CONFIDENTIAL, Style, in_style, joined, public, write_workbook
+from aef.writing import (
+    CONFIDENTIAL,
+    Style,
+    in_style,
+    joined,
+    public,
+    too_long,
+    write_workbook,
+)
 from ledger.adjustments import NdcPeriod
 from registry.aef import load_aef
 from registry.cli import RegistryDaemonSettings
@@ -128,6 +139,7 @@ def export(
         file = BytesIO()
         write_workbook(aef, file, lists)
         _warn_of_open_year(year, day)
+        _warn_of_rows(aef)
         return file.getvalue()
 
     guarded(lambda: export_file(output, WORKBOOK, work))
@@ -186,6 +198,15 @@ def _warn_of_open_year(year: int, submitted: str) -> None:
         )
 
 
+def _warn_of_rows(aef: Aef) -> None:
+    for sheet, rows in too_long(aef):
+        typer.echo(
+            f"a6hub: warning: {sheet} has {rows:,} rows, and a check reads no more than "
+            f"{ROWS_MAX:,} of a sheet",
+            err=True,
+        )
+
+
 def _columns(named: Sequence[str] | None, *, for_public: bool) -> frozenset[str]:
     if not named:
         return CONFIDENTIAL
@@ -208,18 +229,13 @@ def check_files(
 ) -> None:
     """Check workbooks, each alone and all against one another."""
     lists = guarded(lambda: read_nomenclature(nomenclature))
-    paths = list(_each(files))
-    opened, missing = _opened(paths)
-    try:
-        report = check(opened, lists)
-    finally:
-        for _, file in opened:
-            file.close()
+    missing: list[AefFinding] = []
+    report = check(_opened(_each(files), missing), lists)
     for found in missing:
         report.findings.add(found)
     status = max(report.status, 2 if missing else 0)
-    if as_json:
-        typer.echo(json.dumps(report.members() | {"status": status}, ensure_ascii=False, indent=2))
+    if as_json:  # in ASCII, so that nothing in a file's or a sheet's name steers a terminal
+        typer.echo(json.dumps(report.members() | {"status": status}, indent=2))
     else:
         typer.echo("\n".join(_words(report)))
     raise typer.Exit(status)
@@ -229,29 +245,38 @@ def read_nomenclature(named: str) -> Nomenclature:
     """Nomenclatures of a date, or out of a file."""
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", named):
         return load(named)
-    return parse(Path(named).read_text(encoding="utf-8"))
+    try:
+        return parse(Path(named).read_text(encoding="utf-8"))
+    except (NomenclatureError, UnicodeDecodeError) as error:
+        raise LocalProtocolError(f"--nomenclature {named}: {error}") from None
 
 
 def _each(named: Sequence[Path]) -> Iterator[Path]:
-    """Files, and of folders the workbooks in them, by name; a folder without any is itself."""
+    """Files, and of folders the workbooks in them, by name; a folder without any is itself. What is
+    named twice is one file.
+    """
+    known: set[Path] = set()
     for path in named:
-        yield from sorted(path.glob("*.xlsx")) or [path] if path.is_dir() else [path]
+        for one in sorted(path.glob("[!~.]*.xlsx")) or [path] if path.is_dir() else [path]:
+            if (real := Path(os.path.realpath(one))) not in known:
+                known.add(real)
+                yield one
 
 
-def _opened(paths: Sequence[Path]) -> tuple[list[tuple[str, BinaryIO]], list[AefFinding]]:
-    opened: list[tuple[str, BinaryIO]] = []
-    missing: list[AefFinding] = []
+def _opened(paths: Iterable[Path], missing: list[AefFinding]) -> Iterator[tuple[str, BinaryIO]]:
+    """The files, each open while it is read; what cannot be opened goes to `missing`."""
     for path in paths:
-        if path.is_dir():
-            said = "no workbooks (*.xlsx) in it"
-            missing.append(AefFinding(Code.FILE_UNREADABLE, str(path), detail=said))
-            continue
+        said = "no workbooks (*.xlsx) in it" if path.is_dir() else ""
         try:
-            opened.append((str(path), path.open("rb")))
+            if not said and not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+                said = "not a file"
+            if not said:
+                with path.open("rb") as file:
+                    yield str(path), file
         except OSError as error:
-            said = error.strerror or ""
+            said = error.strerror or str(error)
+        if said:
             missing.append(AefFinding(Code.FILE_UNREADABLE, str(path), detail=said))
-    return opened, missing
 
 
 def _words(report: Report) -> Iterator[str]:

@@ -3,6 +3,8 @@
 
 import asyncio
 import json
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -152,3 +154,58 @@ def test_folders_are_taken_for_the_workbooks_in_them(tmp_path: Path) -> None:
         0,
         "0 error, 0 warning, 0 tolerated, 0 not checked",
     )
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.xlsx")
+    done = RUNNER.invoke(app, ["check", str(tmp_path / "pipe.xlsx"), "/dev/null"])
+    assert done.exit_code == 2
+    assert done.output.count("error F01 file-unreadable: not a file") == 2
+
+
+def test_a_file_that_is_named_twice_is_checked_once(tmp_path: Path) -> None:
+    book = tmp_path / "GHA.xlsx"
+    book.write_bytes(packed(GHANA))
+    (tmp_path / "same.xlsx").symlink_to(book)
+    names = [str(book), str(tmp_path), f"{tmp_path}/./GHA.xlsx"]
+    done = RUNNER.invoke(app, ["check", *names, "--json"])
+    assert [one["file"] for one in json.loads(done.output)["files"]] == [str(book)]
+
+
+def test_more_workbooks_are_checked_than_a_process_may_have_open(tmp_path: Path) -> None:
+    for number in range(60):
+        (tmp_path / f"{number}.xlsx").write_bytes(b"nothing")
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    there = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (there + 20, most[1]))
+    try:
+        done = RUNNER.invoke(app, ["check", str(tmp_path), "--json"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, most)
+    assert {one["code"] for one in json.loads(done.output)["findings"]} == {"F02"}
+    assert len(json.loads(done.output)["files"]) == 60
+
+
+def test_what_a_spreadsheet_program_keeps_beside_an_open_file_is_no_workbook(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "GHA.xlsx").write_bytes(packed(GHANA))
+    (tmp_path / "~$GHA.xlsx").write_bytes(b"lock")
+    assert RUNNER.invoke(app, ["check", str(tmp_path)]).exit_code == 0
+
+
+def test_names_of_any_bytes_are_shown(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xff\x9b.xlsx")).write_bytes(packed(GHANA))
+    for words in ([], ["--json"]):
+        done = RUNNER.invoke(app, ["check", str(tmp_path), *words])
+        assert done.exit_code == 0
+        assert "\\udcff" in done.output
+        assert "\x9b" not in done.output
+
+
+def test_nomenclatures_that_are_no_text_are_refused_by_name(tmp_path: Path) -> None:
+    book = tmp_path / "GHA.xlsx"
+    book.write_bytes(packed(GHANA))
+    done = RUNNER.invoke(app, ["check", str(book), "--nomenclature", str(book)])
+    assert (done.exit_code, done.output.count("\n")) == (2, 1)
+    assert f"--nomenclature {book}" in done.output
