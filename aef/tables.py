@@ -284,7 +284,10 @@ TITLES: dict[type[Any], str] = {
 
 @dataclass(frozen=True, slots=True)
 class Aef:
-    """What one workbook says. `public`: without the columns that are confidential."""
+    """What one workbook says. `public`: without the columns that are confidential. `unreported`:
+    how many units were first-transferred of which no table can have a row, since every row names an
+    authorization; the summary says it, and it is not read back.
+    """
 
     submission: SubmissionRow = field(default_factory=SubmissionRow)
     authorizations: tuple[AuthorizationRow, ...] = ()
@@ -292,6 +295,7 @@ class Aef:
     holdings: tuple[HoldingRow, ...] = ()
     entities: tuple[EntityRow, ...] = ()
     public: bool = False
+    unreported: int = field(default=0, compare=False)
 
     def rows(self, table: type[Any]) -> tuple[Any, ...]:
         """The rows of a table; table 1 has one."""

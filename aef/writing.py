@@ -36,6 +36,8 @@ __all__ = [
 
 NA = "NA"
 
+UNREPORTED = "First-transferred without authorization, in no table"
+
 ROWS_ABOVE = 4
 """Above the rows of a table: title, Party, year and labels."""
 
@@ -85,6 +87,8 @@ def _summary(aef: Aef, nomenclature: Nomenclature) -> Iterator[Row]:
     for table in SHEETS:
         if table is not SubmissionRow:
             yield (TITLES[table], len(aef.rows(table))), False
+    if aef.unreported:
+        yield (UNREPORTED, aef.unreported), False
 
 
 def _upright(row: SubmissionRow) -> Iterator[Row]:
@@ -141,6 +145,7 @@ def joined(parts: Sequence[Aef]) -> Aef:
         actions=tuple(sorted((r for one in parts for r in one.actions), key=lambda r: r.at or "")),
         holdings=tuple(r for one in parts for r in one.holdings),
         entities=tuple(dict.fromkeys(r for one in parts for r in one.entities)),
+        unreported=sum(one.unreported for one in parts),
     )
 
 

@@ -140,6 +140,8 @@ def export(
         write_workbook(aef, file, lists)
         _warn_of_open_year(year, day)
         _warn_of_rows(aef)
+        if aef.unreported:
+            typer.echo(f"a6hub: warning: {_without_rows(aef.unreported)}", err=True)
         return file.getvalue()
 
     guarded(lambda: export_file(output, WORKBOOK, work))
@@ -205,6 +207,14 @@ def _warn_of_rows(aef: Aef) -> None:
             f"{ROWS_MAX:,} of a sheet",
             err=True,
         )
+
+
+def _without_rows(units: int) -> str:
+    return (
+        f"{units:,} units were levied without an authorization: they are first-transferred, and "
+        "annual adjustments count them unless ndc_periods leaves them out; every row of the tables "
+        "names an authorization, so the summary alone says how many they are"
+    )
 
 
 def _columns(named: Sequence[str] | None, *, for_public: bool) -> frozenset[str]:

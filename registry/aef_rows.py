@@ -6,7 +6,9 @@ for, and the position at the end of 31 December is what the entries up to that i
 nothing that comes later changes it, and rows that somebody edited do not either.
 
 * Units are reported if an authorization covers them: others are no ITMOs, and no row could name
-  what it asks for. Authorized A6.4ERs are reported as held before their first transfer, too.
+  what it asks for. Authorized A6.4ERs are reported as held before their first transfer, too. What
+  is levied of mitigation contributions is first-transferred all the same (3/CMA.3 annex paras 58
+  and 59): how much it was is counted, and told beside the tables.
 * A first transfer is reported by the first transferring Party, an acquisition by whoever acquires.
   A use that is a first transfer is both. What moves within a Party's own accounts is no action.
 * A counter-entry has no name in the nomenclatures. Between Parties it is the transfer and the
@@ -87,6 +89,7 @@ class Year:
     year: int
     recorded: dict[Version, Recorded] = field(default_factory=dict)
     actions: list[ActionRow] = field(default_factory=list)
+    unreported: int = 0
     holdings: Holdings = field(default_factory=Holdings)
     taken_back: dict[Version, dict[Key, Ranges]] = field(default_factory=dict)
     """Units that are first-transferred no longer, by the version that revokes."""
@@ -134,6 +137,7 @@ class Year:
             actions=tuple(self.actions),
             holdings=held,
             entities=tuple(dict.fromkeys(row for one in own for row in entity_rows(one))),
+            unreported=self.unreported,
         )
 
     # --- table 3 ----------------------------------------------------------------------------------
@@ -145,8 +149,10 @@ class Year:
             more = f"Counter-entry {transaction}: the first transfer is taken back."
         if proposer.participant == self.participant:
             for event in first_transfers(entry, self.recorded):
-                if event.units.key.party == self.party:
+                if event.units.key.party == self.party and event.authorization is not None:
                     yield from self._first_transfer(entry, event)
+                elif event.units.key.party == self.party:
+                    self.unreported += event.units.last - event.units.first + 1
         for effect in entry.effects:
             if isinstance(effect, Move) and effect.key.layer is Layer.ITMO:
                 for row in self._moved(entry, effect, proposer):
@@ -154,7 +160,7 @@ class Year:
 
     def _first_transfer(self, entry: Entry, event: FirstTransfer) -> Iterator[ActionRow]:
         move = _move_of(entry.effects, event.units)
-        if move is None or event.authorization is None:
+        if move is None:
             return
         to = move.target.actor.section
         row = self._row(entry, move, SUBTYPES[event.subtype])

@@ -37,6 +37,7 @@ from tests.cast import (
     use,
 )
 from tests.federation import Federation
+from tests.unit.aef.books import cells_elsewhere, cells_of
 
 GHANA, SWISS, SECTIONS, MECHANISM = (Participant(p) for p in ("GHA01", "CHE01", "UN02", "UN01"))
 LISTS = load()
@@ -100,6 +101,7 @@ async def test_every_party_reports_what_it_did_and_all_of_it_agrees(federation: 
         assert reading.aef == found[party]
         sheets = CalamineWorkbook.from_filelike(io.BytesIO(file.getvalue())).sheet_names
         assert sheets == [SUMMARY, *SHEETS.values()]
+        assert cells_of(file.getvalue()) == cells_elsewhere(file.getvalue())
     assert {party: [row.type for row in book.actions] for party, book in found.items()} == {
         "GHA": ["First transfer", "First transfer"],
         "CHE": ["Acquisition", "Acquisition", "Transfer", "Use"],

@@ -11,16 +11,17 @@ import pytest
 from aef.nomenclature import load
 from aef.reading import read_workbook
 from aef.report import Report, check
-from aef.tables import Aef, SubmissionRow
-from aef.writing import write_workbook
+from aef.tables import SUMMARY, Aef, SubmissionRow
+from aef.writing import joined, write_workbook
 from ledger.actions import completion
 from ledger.effects import Everybody, apply
 from ledger.first_transfer import Recorded
 from ledger.holdings import Holdings
+from ledger.tally import Tally
 from registry.aef_rows import Year
 from registry.aef_terms import authorization_row, entity_rows
 from schemas.effects import AuthorizationTerms
-from schemas.identifiers import Actor, Instant, PartyCode
+from schemas.identifiers import Actor, Instant, Participant, PartyCode
 from schemas.messages import Entry, Proposal
 from schemas.units import Attributes, UseMark
 from tests.cast import (
@@ -42,6 +43,7 @@ from tests.cast import (
     transfer,
     use,
 )
+from tests.unit.aef.books import cells_elsewhere
 
 LISTS = load()
 FULL: dict[str, Any] = {"sectors": ("Energy generation",), "parties": ("CHE", "KOR")}
@@ -221,6 +223,44 @@ def test_an_authorized_a64er_is_held_before_its_first_transfer_and_a_contributio
     assert kinds(korea) == [("Acquisition", None, 40)]
     assert (myanmar.actions[0].registry, korea.actions[0].registry) == ("UN01", "UN02")
     assert [str(one) for one in checked(myanmar, korea).findings] == []
+
+
+def test_levies_without_an_authorization_have_no_row_and_are_counted_beside_the_tables() -> None:
+    """3/CMA.3 annex paras 58 and 59 levy mitigation contributions too, and adjustments count them;
+    a row of table 3 names an authorization, and there is none.
+    """
+    ledger = Ledger()
+    ledger.take(MMR, {"action": "authorization", "terms": terms("MM-1", MMR, "CA0001", **FULL)})
+    ref = {"id": "MM-1", "version": 1}
+    for first, said in (
+        (1, {"designation": "MCU"}),
+        (1001, {"designation": "N", "authorization": ref}),
+    ):
+        kept = Attributes.model_validate_json(_json(said))
+        levied = kept.but(first_transferred=True)
+        lines = (
+            line(A, first, first + 49, target=account(ADM, "SOP"), attributes=levied),
+            line(A, first + 50, first + 69, target=account(ADM, "OMG"), attributes=levied),
+            line(A, first + 70, first + 999, target=account(MMR), attributes=kept),
+        )
+        ledger.take(ADM, {"action": "issuance", "lines": lines})
+    report = ledger.report(MMR)
+    assert kinds(report) == [
+        ("First transfer", "Mandatory transfer to the Adaptation Fund (A6.4 ERs)", 50),
+        ("First transfer", "Mandatory cancellation to deliver OMGE", 20),
+    ]
+    assert report.unreported == 70
+    assert ledger.report(MMR, 2026).unreported == 0
+    assert joined([report, ledger.report(MMR, 2026)]).unreported == 70
+    tally = Tally(PartyCode("MMR"), Participant("UN01"))
+    for entry, _ in ledger.entries:
+        tally.take(entry.effects)
+    counted = sum(one.first_transferred for one in tally.sums().values())
+    assert counted == sum(row.quantity or 0 for row in report.actions) + report.unreported
+    shown = cells_elsewhere(packed(report).getvalue())[SUMMARY]
+    assert shown["B11"] == 70
+    assert [str(one) for one in checked(report).findings] == []
+    assert read_workbook(packed(report), "A", LISTS).aef == report
 
 
 CANCELLED = [
