@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Column", "Holds", "Need", "column", "columns_of"]
+__all__ = ["Column", "Holds", "Need", "as_in", "column", "columns_of"]
 
 
 class Holds(StrEnum):
@@ -69,6 +69,11 @@ def column(
     """The field of a row that a column is; absent cells are `None`."""
     about = (label, technical, holds, need, listed, confidential)
     return field(default=None, metadata={"column": about})
+
+
+def as_in(row: type[Any], name: str) -> Any:
+    """The same column as a field of another row is."""
+    return field(default=None, metadata=next(f.metadata for f in fields(row) if f.name == name))
 
 
 _KNOWN: dict[type[Any], tuple[Column, ...]] = {}

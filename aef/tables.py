@@ -12,7 +12,7 @@ Elsewhere: cells into values and back (`values`), workbooks (`reading`, `writing
 from dataclasses import dataclass, field
 from typing import Any
 
-from aef.columns import Holds, Need, column
+from aef.columns import Holds, Need, as_in, column
 
 __all__ = [
     "PUBLIC",
@@ -112,85 +112,6 @@ class AuthorizationRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ActionRow:
-    """Table 3: one action on one homogeneous block."""
-
-    at: str | None = column("Action date", "ActionDateTime", Holds.MOMENT, _ALWAYS)
-    type: str | None = column(
-        "Action type", "ActionType", Holds.LISTED, _ALWAYS, listed="action_types"
-    )
-    subtype: str | None = column(
-        "Action subtype", "ActionSubtype", Holds.LISTED, listed="action_subtypes"
-    )
-    approach: str | None = column(
-        "Cooperative approach ID", "CooperativeApproachID", Holds.APPROACH, _ALWAYS
-    )
-    authorization: str | None = column(
-        "Authorization ID", "AuthorizationID", Holds.AUTHORIZATION, _ALWAYS
-    )
-    first_party: str | None = column(
-        "First transferring participating Party ID",
-        "FirstTransferringPartyID",
-        Holds.PARTY,
-        _ALWAYS,
-    )
-    registry: str | None = column(
-        "Party ITMO registry ID", "PartyITMORegistryID", Holds.REGISTRY, _ALWAYS
-    )
-    first: str | None = column("First ID", "FirstID", Holds.ITMO, _ALWAYS)
-    last: str | None = column("Last ID", "LastID", Holds.ITMO, _ALWAYS)
-    unit_registry: str | None = column(
-        "Underlying unit registry ID",
-        "UnderlyingUnitRegistryID",
-        Holds.LISTED,
-        listed="unit_registries",
-    )
-    unit_first: str | None = column("First unit ID", "UnderlyingUnitFirstUnitID", Holds.UNDERLYING)
-    unit_last: str | None = column("Last unit ID", "UnderlyingUnitLastUnitID", Holds.UNDERLYING)
-    metric: str | None = column("Metric", "Metric", Holds.LISTED, _ALWAYS, listed="metrics")
-    gwp: str | None = column("Applicable GWP value(s)", "GWPValues")
-    non_ghg_metric: str | None = column("Applicable non-GHG metric", "Non-GHGMetric", need=_DEPENDS)
-    quantity: int | None = column("Quantity (t CO2 eq)", "QuantityCO2", Holds.INTEGER, _DEPENDS)
-    non_ghg_quantity: int | None = column(
-        "Quantity (in non-GHG metric)", "QuantityNon-GHG", Holds.INTEGER, _DEPENDS
-    )
-    mitigation: str | None = column(
-        "Mitigation type", "MitigationType", Holds.LISTED, _ALWAYS, listed="mitigation_types"
-    )
-    vintage: int | None = column("Vintage", "Vintage", Holds.YEAR, _ALWAYS)
-    transferring: str | None = column(
-        "Transferring participating Party ID", "TransferringPartyID", Holds.PARTY, _DEPENDS
-    )
-    acquiring: str | None = column(
-        "Acquiring participating Party ID", "AcquiringPartyID", Holds.PARTY, _DEPENDS
-    )
-    purpose: str | None = column(
-        "Purpose for which the ITMO has been used towards or cancelled for OIMP",
-        "PurposeITMOUsedForOIMP",
-        need=_DEPENDS,
-    )
-    user_party: str | None = column(
-        "Using/cancelling participating Party ID", "Using/cancellingPartyID", Holds.PARTY, _DEPENDS
-    )
-    user_entity: str | None = column(
-        "Using/cancelling authorized entity ID",
-        "Using/cancellingEntityID",
-        need=_DEPENDS,
-        confidential=True,
-    )
-    ndc_year: int | None = column(
-        "Calendar year for which the ITMOs are used towards the Party's NDC",
-        "YearITMOUsedTowardsNDC",
-        Holds.YEAR,
-        _DEPENDS,
-    )
-    consistency: str | None = column(
-        "Result of the consistency checks", "ResultOfConsistencyChecks", need=_CARP
-    )
-    more: str | None = column(*_MORE, confidential=True)
-
-
-@dataclass(frozen=True, slots=True)
 class HoldingRow:
     """Table 4: one block held at the end of 31 December of the reported year."""
 
@@ -230,6 +151,65 @@ class HoldingRow:
         "Mitigation type", "MitigationType", Holds.LISTED, _ALWAYS, listed="mitigation_types"
     )
     vintage: int | None = column("Vintage", "Vintage", Holds.YEAR, _ALWAYS)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRow:
+    """Table 3: one action on one homogeneous block; what is said of that is as in table 4."""
+
+    at: str | None = column("Action date", "ActionDateTime", Holds.MOMENT, _ALWAYS)
+    type: str | None = column(
+        "Action type", "ActionType", Holds.LISTED, _ALWAYS, listed="action_types"
+    )
+    subtype: str | None = column(
+        "Action subtype", "ActionSubtype", Holds.LISTED, listed="action_subtypes"
+    )
+    approach: str | None = as_in(HoldingRow, "approach")
+    authorization: str | None = as_in(HoldingRow, "authorization")
+    first_party: str | None = as_in(HoldingRow, "first_party")
+    registry: str | None = as_in(HoldingRow, "registry")
+    first: str | None = as_in(HoldingRow, "first")
+    last: str | None = as_in(HoldingRow, "last")
+    unit_registry: str | None = as_in(HoldingRow, "unit_registry")
+    unit_first: str | None = as_in(HoldingRow, "unit_first")
+    unit_last: str | None = as_in(HoldingRow, "unit_last")
+    metric: str | None = as_in(HoldingRow, "metric")
+    gwp: str | None = as_in(HoldingRow, "gwp")
+    non_ghg_metric: str | None = as_in(HoldingRow, "non_ghg_metric")
+    quantity: int | None = as_in(HoldingRow, "quantity")
+    non_ghg_quantity: int | None = as_in(HoldingRow, "non_ghg_quantity")
+    mitigation: str | None = as_in(HoldingRow, "mitigation")
+    vintage: int | None = as_in(HoldingRow, "vintage")
+    transferring: str | None = column(
+        "Transferring participating Party ID", "TransferringPartyID", Holds.PARTY, _DEPENDS
+    )
+    acquiring: str | None = column(
+        "Acquiring participating Party ID", "AcquiringPartyID", Holds.PARTY, _DEPENDS
+    )
+    purpose: str | None = column(
+        "Purpose for which the ITMO has been used towards or cancelled for OIMP",
+        "PurposeITMOUsedForOIMP",
+        need=_DEPENDS,
+    )
+    user_party: str | None = column(
+        "Using/cancelling participating Party ID", "Using/cancellingPartyID", Holds.PARTY, _DEPENDS
+    )
+    user_entity: str | None = column(
+        "Using/cancelling authorized entity ID",
+        "Using/cancellingEntityID",
+        need=_DEPENDS,
+        confidential=True,
+    )
+    ndc_year: int | None = column(
+        "Calendar year for which the ITMOs are used towards the Party's NDC",
+        "YearITMOUsedTowardsNDC",
+        Holds.YEAR,
+        _DEPENDS,
+    )
+    consistency: str | None = column(
+        "Result of the consistency checks", "ResultOfConsistencyChecks", need=_CARP
+    )
+    more: str | None = column(*_MORE, confidential=True)
 
 
 @dataclass(frozen=True, slots=True)
