@@ -121,6 +121,7 @@ class Cells:
 
     def __init__(self, file: BinaryIO) -> None:
         self._archive = _open(file)
+        self._parts = {_part_name(name): name for name in self._archive.namelist()}
         self._left, self._events = UNPACKED_BYTES_MAX, 0
         self._strings: list[str] | None = None
         workbook = WorkbookPart()
@@ -131,6 +132,8 @@ class Cells:
             target = self._relations.get(relation)
             if target is not None:
                 self.sheets.setdefault(name, target)
+        if not self.sheets:
+            raise Spoiled(Code.NOT_A_SPREADSHEET, "there are no sheets in it")
         self._dates = self._date_styles()
         self.merged: dict[str, list[tuple[int, int, int, int]]] = {}
 
@@ -194,6 +197,8 @@ class Cells:
         names = [t for kind, _, t in roots if kind.endswith("/officeDocument")]
         if not names:
             raise Spoiled(Code.NOT_A_SPREADSHEET, "the archive has no workbook")
+        if names[0].endswith(".bin"):
+            raise Spoiled(Code.LOCKED_OR_OLD, "the parts of it are binary")
         folder, name = posixpath.split(names[0])
         found = self._relations_of(posixpath.join(folder, "_rels", f"{name}.rels"), folder)
         self._relations = {id_: target for _, id_, target in found}
@@ -231,7 +236,7 @@ class Cells:
         return part.dates()
 
     def _has(self, name: str) -> bool:
-        return name in self._archive.NameToInfo
+        return _part_name(name) in self._parts
 
     def _parse(self, name: str, part: Part) -> None:
         deque(self._pieces(name, part), maxlen=0)
@@ -252,7 +257,7 @@ class Cells:
 
     def _fed(self, name: str, part: Part) -> Iterator[None]:
         parser = part.parser()
-        with self._archive.open(name) as packed:
+        with self._archive.open(self._parts[_part_name(name)]) as packed:
             silent = 0
             while piece := packed.read(_PIECE):
                 self._left -= len(piece)
@@ -285,7 +290,7 @@ def _open(file: BinaryIO) -> zipfile.ZipFile:
         raise Spoiled(Code.NOT_A_SPREADSHEET, str(error)) from None
     names: set[str] = set()
     for info in archive.infolist():
-        name = info.filename.casefold()
+        name = _part_name(info.filename)
         if name in names:
             raise Spoiled(Code.FILE_MALFORMED, f"the part {info.filename!r:.80} is there twice")
         names.add(name)
@@ -296,6 +301,11 @@ def _open(file: BinaryIO) -> zipfile.ZipFile:
                 Code.FILE_MALFORMED, f"the part {info.filename!r:.80} is packed in another way"
             )
     return archive
+
+
+def _part_name(name: str) -> str:
+    """Programs spell the name of a part in two ways, and split it with either slash."""
+    return name.replace("\\", "/").casefold()
 
 
 def _look_at_size(file: BinaryIO) -> None:

@@ -113,7 +113,7 @@ _C = Code
 RULES: dict[Code, Rule] = {
     _C.FILE_UNREADABLE: Rule(_E, "The file cannot be opened; look at its name and permissions."),
     _C.NOT_A_SPREADSHEET: Rule(_E, "This is no workbook of the form XLSX; save it as one."),
-    _C.LOCKED_OR_OLD: Rule(_E, "The file is protected by a password or of the old form XLS; save it as XLSX without a password."),
+    _C.LOCKED_OR_OLD: Rule(_E, "The file is protected by a password, or of the form XLS or XLSB; save it as XLSX without a password."),
     _C.FILE_TOO_LARGE: Rule(_E, "The file is larger than the limit; remove pictures and other sheets."),
     _C.UNPACKS_TOO_LARGE: Rule(_E, "The file unpacks to more than the limit; write the tables into a new workbook."),
     _C.FILE_MALFORMED: Rule(_E, "The workbook is damaged; open it in a spreadsheet program and save it again."),

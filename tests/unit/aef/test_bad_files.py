@@ -194,6 +194,14 @@ def with_part(name: str, old: bytes, new: bytes) -> bytes:
     return joined(found)
 
 
+def binary() -> bytes:
+    """The form XLSB: the same archive with parts that are no markup."""
+    found = parts(packed(GHANA))
+    old, new = b"xl/workbook.xml", b"xl/workbook.bin"
+    found["xl/workbook.bin"] = b"\x83\x01\x00"
+    return joined({**found, "_rels/.rels": found["_rels/.rels"].replace(old, new)})
+
+
 SHEET = "xl/worksheets/sheet4.xml"
 ENTITIES = b"<!DOCTYPE w [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;'>]><worksheet"
 LONG = b"A" * (2 << 20)
@@ -204,6 +212,9 @@ FILES = {
     "pdf": (b"%PDF-1.7\n", "F02"),
     "old form, or with a password": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "F03"),
     "archive of something else": (joined({"README": b"hello"}), "F02"),
+    "open document": (joined({"mimetype": b"application/x", "content.xml": b"<a/>"}), "F02"),
+    "text document": (with_part("xl/workbook.xml", b"<sheet ", b"<paragraph "), "F02"),
+    "binary workbook": (binary(), "F03"),
     "empty archive": (joined({}), "F02"),
     "cut off": (packed(GHANA)[:-400], "F02"),
     "only the beginning of an archive": (b"PK\x03\x04" + bytes(100), "F02"),
@@ -316,6 +327,18 @@ def test_markup_with_prefixes_and_other_namespaces_is_the_same_workbook() -> Non
         strict = prefixed.replace(b"schemas.openxmlformats.org", b"purl.oclc.org/ooxml")
         found[name] = prefixed if name == "[Content_Types].xml" else strict
     report = checked(joined(found))
+    assert codes(report) == []
+    assert report.readings[0].aef == GHANA
+
+
+@pytest.mark.parametrize(
+    "name",
+    [str.upper, lambda name: name.replace("/", "\\"), lambda name: name.replace("sheet", "Sheet")],
+    ids=["capitals", "backslashes", "one capital"],
+)
+def test_names_of_parts_are_spelled_in_several_ways(name: Callable[[str], str]) -> None:
+    found = parts(packed(GHANA))
+    report = checked(joined({name(one): content for one, content in found.items()}))
     assert codes(report) == []
     assert report.readings[0].aef == GHANA
 
