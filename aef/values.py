@@ -35,8 +35,8 @@ ABSENT: Final = frozenset({"na", "n/a", "n.a.", "not applicable"})
 ABSENT_MAX = max(map(len, ABSENT))
 
 IDENTIFIER_MAX = 200
-LISTING_MAX = 2000
-"""Of a cell that lists values of a list, or codes: all there are of either need less."""
+FORM_MAX = 2000
+"""Characters of a cell that is no text: all codes and values of a list that there are need less."""
 
 _SPACES = re.compile(r"[\s\u00a0\u200b\u2007\u202f\ufeff]+")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:[,\u202f\u00a0 '\u2019][0-9]{3})+")
@@ -73,6 +73,8 @@ def read_cell(cell: Cell, column: Column, nomenclature: Nomenclature) -> tuple[V
         return None, [(Code.WRONG_FORM, "found TRUE or FALSE; no column holds these")]
     if cell.kind == "long" or len(cell.text) > TEXT_MAX:
         return None, [(Code.TEXT_TOO_LONG, f"over {TEXT_MAX:,} characters")]
+    if column.holds is not Holds.TEXT and len(cell.text) > FORM_MAX:
+        return None, [(_WRONG.get(column.holds, Code.WRONG_FORM), f"over {FORM_MAX:,} characters")]
     notes: list[Noted] = []
     text = _trimmed(cell, column, notes)
     if not text or _says_nothing(text):
@@ -227,8 +229,6 @@ def _listed_many(cell: Cell, column: Column, lists: Nomenclature, notes: list[No
 
 
 def _parts(text: str) -> list[str]:
-    if len(text) > LISTING_MAX:
-        raise _WrongError(Code.WRONG_FORM, f"over {LISTING_MAX:,} characters")
     return [part.strip() for part in re.split(r"[,;\n]", text) if part.strip()]
 
 
@@ -323,6 +323,15 @@ def _timeframe(cell: Cell, column: Column, lists: Nomenclature, notes: list[Note
         notes.append((Code.SPELLING, f"{text!r:.20} read as years"))
     return said
 
+
+_WRONG = {
+    Holds.INTEGER: Code.NOT_A_WHOLE_NUMBER,
+    Holds.YEAR: Code.NOT_A_WHOLE_NUMBER,
+    Holds.DATE: Code.NOT_A_DATE,
+    Holds.MOMENT: Code.NOT_A_DATE,
+    Holds.LISTED: Code.NOT_IN_LIST,
+}
+"""What a cell is not that is too long for what it should be; of all others the form is wrong."""
 
 _Reads = Callable[[Cell, Column, Nomenclature, list[Noted]], Value]
 _READ: dict[Holds, _Reads] = {
