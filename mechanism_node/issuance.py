@@ -43,6 +43,11 @@ def issuance_proposal(issuance: Issuance, administrator: Actor, policy: Policy) 
     share = levy(issuance.quantity, policy.share_of_proceeds_permille)
     omge = levy(issuance.quantity, policy.omge_permille)
     rest = issuance.quantity - share - omge - issuance.buffer
+    if rest < 0:
+        raise ValueError(
+            f"of {issuance.quantity} units {share} are share of proceeds and {omge} deliver "
+            f"overall mitigation, and {issuance.buffer} go to the buffer; issue more at once"
+        )
     if rest < issuance.authorized:
         raise ValueError(
             f"of {issuance.quantity} units {rest} remain after the levies; "

@@ -13,7 +13,6 @@ and on whose word they act (`entities`), what becomes of entries (`applying`).
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 
 from pydantic import ValidationError
 
@@ -25,6 +24,7 @@ from ledger.first_transfer import stated
 from ledger.transactions import FINAL, Event, State, step
 from registry import accounts, adjustments, entities, identification
 from registry.accounts import not_open
+from registry.arguments import WrongArgument, lifetime, total
 from registry.initial_reports import look_for_report
 from registry.sections import own
 from registry.state import RegistryFacts, Transaction
@@ -58,12 +58,17 @@ def decide_order(
     """Carry out one command; each looks at all its arguments before it does anything."""
     try:
         return _ORDERS[order.command](facts, order, mine, batch)
-    except (KeyError, TypeError, AttributeError) as error:
-        return [finding(Reason.COMMAND_INVALID, f"argument missing or wrong: {error}")]
+    except KeyError as error:
+        name = str(error.args[0])
+        return [finding(Reason.COMMAND_INVALID, f"the argument {name} is missing", field=name)]
+    except (TypeError, AttributeError) as error:
+        return [finding(Reason.COMMAND_INVALID, f"an argument is of a wrong type: {error}")]
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = "/".join(str(part) for part in first["loc"])
         return [finding(Reason.COMMAND_INVALID, first["msg"], field=where)]
+    except WrongArgument as error:
+        return [finding(Reason.COMMAND_INVALID, str(error), field=error.name)]
     except (ValueError, OverflowError) as error:
         return [finding(Reason.COMMAND_INVALID, str(error))]
 
@@ -75,11 +80,9 @@ def _propose(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: B
     arguments = dict(order.arguments)
     actor = own(arguments.pop("actor"), mine)
     word = entities.word(arguments)
-    lifetime = timedelta(seconds=int(arguments.pop("lifetime_seconds", DEFAULT_LIFETIME_SECONDS)))
-    arguments.setdefault(
-        "quantity", sum(x["last"] - x["first"] + 1 for x in arguments.get("lines", ()))
-    )
-    arguments["expires_at"] = str(Instant.of(batch.now.moment() + lifetime))
+    lives = lifetime(arguments.pop("lifetime_seconds", DEFAULT_LIFETIME_SECONDS))
+    arguments.setdefault("quantity", total(arguments.get("lines", ())))
+    arguments["expires_at"] = str(Instant.of(batch.now.moment() + lives))
     proposal = Proposal.model_validate_json(json.dumps(arguments))
     proposal = stated(proposal, facts.authorizations)
     number = facts.numbers.get(actor, 0) + 1
