@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """`a6hub mechanism`: the Article 6.4 mechanism registry."""
 
+import asyncio
 from typing import ClassVar, Self
 
+import typer
 from pydantic import model_validator
 
+from mechanism_node.buffer import Buffer, read_buffer
 from mechanism_node.program import MechanismRegistry
 from registry.cli import RegistryDaemonSettings, registry_app
+from runtime.schema import open_database
+from runtime.settings import load_settings
+from runtime.verbs import Settings, guarded
 from schemas.identifiers import Actor
 
 __all__ = ["MechanismDaemonSettings", "app"]
@@ -27,3 +33,18 @@ class MechanismDaemonSettings(RegistryDaemonSettings):
 
 
 app = registry_app("The mechanism registry: issuance, levies, forwarding.", MechanismDaemonSettings)
+
+
+@app.command("buffer")
+def buffer(settings: Settings) -> None:
+    """Show what the buffer against reversals holds, and what each reversal took of it."""
+
+    async def work() -> Buffer:
+        loaded = load_settings(MechanismDaemonSettings, settings)
+        async with open_database(loaded) as store, store.snapshot() as session:
+            return await read_buffer(session, loaded.participant)
+
+    found: Buffer = guarded(lambda: asyncio.run(work()))
+    typer.echo(f"the buffer holds {found.held}")
+    for one in found.reversals:
+        typer.echo(str(one))

@@ -1640,6 +1640,10 @@ def test_a_good_proposal_passes(name: str) -> None:
 @pytest.mark.requirement(85, case="an entity uses in the section of a Party that is not authorized")
 @pytest.mark.requirement(84, case="units that nobody authorized are cancelled for a flight")
 @pytest.mark.requirement(84, case="contributions are cancelled for a flight")
+@pytest.mark.requirement(84, case="A6.4ERs are used for what they are not designated for")
+@pytest.mark.requirement(84, case="a contribution is used")
+@pytest.mark.requirement(84, case="a cancellation for an NDC")
+@pytest.mark.requirement(85, case="the use is for another Party")
 @pytest.mark.requirement(84, case="another international mitigation purpose than is authorized")
 @pytest.mark.requirement(7, case="an administrator uses units towards an NDC")
 @pytest.mark.requirement(86, case="MWh under an authorization of a quantity in no metric")
@@ -2324,8 +2328,8 @@ def test_terms_that_say_nothing_that_can_be_kept_to_are_none(changes: dict[str, 
 def test_a_mark_says_for_what_units_end_unless_its_kind_says_that_it_is_for_nothing(
     purpose: Purpose | None, kind: Cancellation | None
 ) -> None:
-    members: dict[str, object] = {"user": "Buyer", "purpose": purpose, "cancellation": kind}
-    members["year"] = 2026 if purpose is Purpose.NDC else None
+    year = 2026 if purpose is Purpose.NDC else None
+    members = {"user": "Buyer", "purpose": purpose, "cancellation": kind, "year": year}
     of_nothing = kind is Cancellation.OTHER or (kind is not None and kind.delivers_omge)
     right = of_nothing if purpose is None else not (kind is not None and kind.delivers_omge)
     if right:
