@@ -222,6 +222,7 @@ def test_a_closed_year_keeps_its_figures_and_what_came_late_is_told_as_a_differe
     ]
 
 
+@pytest.mark.requirement(93)
 def test_open_years_go_on_from_what_was_closed() -> None:
     closed = closing(2021, 2022, sums=ghg(y2021=(100, 0), y2022=(10, 4)), chosen=period())
     now = ghg(y2021=(130, 0), y2022=(10, 9), y2023=(6, 0))
@@ -236,6 +237,7 @@ def test_what_is_taken_away_from_a_closed_year_is_told_too() -> None:
     assert late_entries(ghg(y2021=(100, 0), y2022=(1, 0)), closed) == []
 
 
+@pytest.mark.requirement(93)
 @pytest.mark.parametrize(
     ("year", "closed", "why"),
     [

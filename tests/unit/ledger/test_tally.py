@@ -80,6 +80,7 @@ def ghg(year: int, first_transferred: int = 0, used: int = 0) -> dict[Account, S
 # --- first transfers ----------------------------------------------------------------------------
 
 
+@pytest.mark.requirement(90)
 def test_a_first_transfer_counts_in_the_vintage_and_for_the_party_of_the_key() -> None:
     effect = restate(U, 1, 100, NEW, DONE)
     assert sums(GHANA, effect) == ghg(2023, 100)
@@ -92,6 +93,7 @@ def test_units_that_come_into_being_first_transferred_count() -> None:
     assert sums(MYANMAR, born(A, 1, 93, NEW, ADM, "PEN"), *levies) == ghg(2024, 7)
 
 
+@pytest.mark.requirement(4, 90)
 def test_part_of_a_block_and_later_the_rest_are_two_first_transfers_of_all_its_units() -> None:
     """A10: in another registry the children of a split were born already transferred, and the
     first transfer of the rest was lost.
@@ -122,6 +124,7 @@ def test_an_itmo_that_represents_a_unit_of_elsewhere_counts_as_itself(registry: 
     assert sums(GHANA, *effects) == ghg(2023, 200)
 
 
+@pytest.mark.requirement(90)
 def test_what_moves_on_counts_no_more() -> None:
     effects = (
         restate(U, 1001, 1100, NEW, DONE),
@@ -211,6 +214,7 @@ def test_an_itmo_of_ours_that_is_first_transferred_by_its_end_abroad_counts_at_h
 # --- uses ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement(90)
 def test_a_use_towards_an_ndc_counts_for_the_section_it_is_in_and_in_its_year() -> None:
     effects = (
         restate(I, 1, 10, ITMO, ITMO.but(use=ndc(2025)), CHE),
@@ -257,6 +261,7 @@ def test_the_use_of_a_cer_is_told_apart() -> None:
     assert (tally.apart("cer", 2024), tally.apart("cer", 2019)) == (10, 0)
 
 
+@pytest.mark.requirement(92)
 def test_each_other_metric_is_an_account_of_its_own() -> None:
     """A11, the counting."""
     power = Attributes(metric="non-GHG", unit="MWh")

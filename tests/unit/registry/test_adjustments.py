@@ -84,6 +84,7 @@ def test_an_entry_before_the_command_is_in_the_figures(facts: RegistryFacts, bat
     assert (one.figures.accounts[0].first_transferred, one.operator, one.command) == (10, "olga", 1)
 
 
+@pytest.mark.requirement(93)
 def test_an_entry_after_the_command_is_late(facts: RegistryFacts, batch: Batch) -> None:
     assert close_year(facts, closing(0), GHA01, batch) == []
     count_entry(facts, entry(1, 10), GHA01, batch)
