@@ -180,10 +180,15 @@ def _carry_out(facts: HubFacts, effects: Sequence[Effect]) -> list[Dispute]:
 
 
 def _mark_case(facts: HubFacts, effect: CaseEffect, *, frozen: bool) -> None:
-    """A case is open or closed; while an overdue one is open its actor is suspended."""
+    """A case is open or closed, and stays as it is when it is explained; while an overdue one is
+    open its actor is suspended.
+    """
+    if effect.state == "explained":
+        return
     facts.cases[effect.case] = Case(
         id=effect.case,
         actor=effect.actor,
+        concerned=effect.concerned,
         cause=effect.cause,
         key=effect.key.text,
         first=effect.first,

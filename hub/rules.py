@@ -67,13 +67,13 @@ def _seen_ahead(facts: HubFacts, manifest: Manifest) -> Finding | None:
 
 
 def _case(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
-    """The reconciliation service opens or closes a case; the freeze is part of the entry, and what
-    was frozen is what is lifted.
+    """The reconciliation service opens, explains or closes a case, and all whom it concerns are
+    told; the freeze is part of the entry that opens it, and what was frozen is what is lifted.
     """
     body: CaseNotice = heard.message.body
-    if body.actor not in facts.directory.actors():
-        detail = f"{body.actor} is not admitted"
-        return [finding(Reason.PARTICIPANT_UNKNOWN, detail, field="body/actor")]
+    unknown = _unknown(facts, body)
+    if unknown:
+        return unknown
     known = facts.cases.get(body.case)
     problem = _misfit(body, known)
     if problem is not None:
@@ -86,22 +86,38 @@ def _case(facts: HubFacts, heard: Heard, batch: Batch) -> Findings:
             last=body.last,
             case=body.case,
             actor=body.actor,
+            concerned=body.concerned,
             cause=body.cause,
-            open=body.open,
+            state=body.state,
+            explanation=body.detail if body.state == "explained" else None,
         )
     ]
-    if freezes:
+    if freezes and body.state != "explained":
         freeze = Freeze if body.open else Unfreeze
         effects.append(
             freeze(key=body.key, first=body.first, last=body.last, actor=body.actor, case=body.case)
         )
-    Logging(facts, batch).entry(str(body.case), heard, addressed=[body.actor], effects=effects)
+    told = [body.actor, *body.concerned]
+    Logging(facts, batch).entry(str(body.case), heard, addressed=told, effects=effects)
     return []
 
 
+def _unknown(facts: HubFacts, body: CaseNotice) -> Findings:
+    """Those named who are not admitted: nobody could be told of the case in their name."""
+    admitted = set(facts.directory.actors())
+    named = [("body/actor", body.actor), *(("body/concerned", one) for one in body.concerned)]
+    return [
+        finding(Reason.PARTICIPANT_UNKNOWN, f"{actor} is not admitted", field=field)
+        for field, actor in named
+        if actor not in admitted
+    ]
+
+
 def _misfit(body: CaseNotice, known: Case | None) -> str | None:
-    """Why a notice does not fit its case: an id is opened once, and closed as it was opened."""
-    if body.open:
+    """Why a notice does not fit its case: an id is opened once, and explained and closed as it was
+    opened: about the same units of the same actor, of the same cause, to the same others.
+    """
+    if body.state == "open":
         if known is None:
             return None
         return f"{body.case} is open already" if known.open else f"{body.case} was closed before"
@@ -109,6 +125,10 @@ def _misfit(body: CaseNotice, known: Case | None) -> str | None:
         return f"{body.case} is not open"
     if known.subject != (body.actor, body.key.text, body.first, body.last):
         return f"{body.case} is about {known.key} {known.first}-{known.last} of {known.actor}"
+    if known.cause != body.cause:
+        return f"{body.case} was opened with the cause {known.cause}"
+    if known.concerned != body.concerned:
+        return f"{body.case} concerns {known.told}"
     return None
 
 

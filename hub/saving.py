@@ -123,6 +123,7 @@ async def _save_cases(session: Session, facts: HubFacts) -> None:
         {
             "id": c.id,
             "actor": c.actor,
+            "concerned": json.dumps(c.concerned),
             "cause": c.cause,
             "key": c.key,
             "first": c.first,

@@ -113,6 +113,7 @@ class Case:
 
     id: CaseId
     actor: Actor
+    concerned: tuple[Actor, ...]
     cause: Cause
     key: str
     first: int
@@ -124,6 +125,11 @@ class Case:
     def subject(self) -> tuple[Actor, str, int, int]:
         """Whose units it is about, and which."""
         return self.actor, self.key, self.first, self.last
+
+    @property
+    def told(self) -> str:
+        """Whom else it concerns, in words."""
+        return ", ".join(self.concerned) or "nobody else"
 
 
 @dataclass

@@ -311,6 +311,7 @@ async def load_cases(session: Session, ids: Iterable[CaseId]) -> dict[CaseId, Ca
         CaseId(r.id): Case(
             id=CaseId(r.id),
             actor=Actor(r.actor),
+            concerned=tuple(Actor(one) for one in json.loads(r.concerned)),
             cause=r.cause,
             key=r.key,
             first=r.first,

@@ -159,9 +159,11 @@ cases = Table(
     Column("last", BigInteger, nullable=False),
     Column("frozen", Integer, nullable=False),
     Column("open", Integer, nullable=False),
+    Column("concerned", Text, nullable=False, server_default="[]"),
     Index("cases_open", "cause", postgresql_where=text("open = 1"), sqlite_where=text("open = 1")),
 )
-"""Each case as the log opened it, whether it froze its range, and whether it is still open."""
+"""Each case as the log opened it, whether it froze its range, and whether it is still open;
+`concerned` lists the actors besides its own that it is told to."""
 
 statements = Table(
     "statements",

@@ -2,7 +2,8 @@
 """What the hub shows to one participant: each word held to those before it.
 
 An entry is of our log, counts the acts that came before it, carries at most one act that counts,
-and is the next delivery of every actor that it is addressed to. A head is signed by the hub's
+and is the next delivery of every actor that it is addressed to; one about a case is addressed to
+those whom the case concerns. A head is signed by the hub's
 checkpoint key, contains the head shown before, and names the deliveries that came; the head before
 it in the log is contained in it as well, and was really cosigned by whom it says.
 
@@ -24,7 +25,7 @@ from ledger.growth import Growth
 from ledger.transactions import EVENT_OF, IllegalStep, State, step
 from schemas import jws
 from schemas.directory import Genesis, SignedAct, Status, parse_act
-from schemas.effects import DirectoryEffect
+from schemas.effects import CaseEffect, DirectoryEffect
 from schemas.identifiers import Actor, Digest, Participant, TransactionId
 from schemas.messages import Checkpoint, Entry, Message
 
@@ -37,6 +38,7 @@ __all__ = [
     "false_step",
     "learned",
     "majority_size",
+    "misaddressed",
     "open_head",
     "open_previous",
     "origin_of",
@@ -94,7 +96,22 @@ def false_entry(shown: Shown, entry: Entry, mine: Sequence[Actor]) -> str | None
     problem = _of_another_log(shown, entry, mine) or _miscounted(shown, entry)
     if problem is None:
         _, problem = learned(shown, entry)
-    return problem or _out_of_place(shown, entry, mine)
+    return problem or _out_of_place(shown, entry, mine) or misaddressed(entry)
+
+
+def misaddressed(entry: Entry) -> str | None:
+    """Whether an entry about a case goes past one who must be told, or to one who must not be: it
+    is for the case's actor, for those that it concerns, and for nobody else (rule 7.13).
+    """
+    told = {a for e in entry.effects if isinstance(e, CaseEffect) for a in (e.actor, *e.concerned)}
+    if not told:
+        return None
+    addressed = {one.actor for one in entry.addressed}
+    for actor in sorted(told - addressed):
+        return f"entry {entry.position} does not tell {actor} of the case that concerns it"
+    for actor in sorted(addressed - told):
+        return f"entry {entry.position} tells {actor} of a case that does not concern it"
+    return None
 
 
 def false_step(message: Message, before: State | None) -> str | None:

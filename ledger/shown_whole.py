@@ -22,7 +22,7 @@ from ledger.consent import moved_by
 from ledger.directory import Directory
 from ledger.enclosed import unproven
 from ledger.growth import Growth
-from ledger.shown import Head
+from ledger.shown import Head, misaddressed
 from schemas.envelope import EnvelopeError, digest, open_manifest
 from schemas.identifiers import Actor, Digest
 from schemas.messages import Enclosure, Entry, Malformed, Statement, parse_message
@@ -82,6 +82,9 @@ class WholeLog:
             counts[one.actor] = expected + 1
         for actor in unaddressed(entry):
             return f"entry {entry.position} moves units of {actor} and is not addressed to it"
+        problem = misaddressed(entry)
+        if problem is not None:
+            return problem
         self.counts |= counts
         self.log = self.log.append(log.leaf_hash(line)).written()
         self.said[entry.position], self.roots[self.log.size] = digest(line), self.log.root()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`a6hub reconcile assign`, `comment`, `resolve` and `notes`: people's work on cases.
+"""`a6hub reconcile assign`, `comment`, `explain`, `resolve` and `notes`: people's work on cases.
 
-The first three sign a command with the operator's key and put it on the desk, like `order`, which
+The first four sign a command with the operator's key and put it on the desk, like `order`, which
 would do as well. `notes` reads.
 
 Elsewhere: what the commands do (`work`), the other reports (`cli`, `report`).
@@ -52,6 +52,17 @@ def add_case_verbs(app: typer.Typer, model: type[DaemonSettings]) -> None:
     ) -> None:
         """Write a comment to a case."""
         _order(model, settings, "comment", {"case": case, "text": text}, operator, key)
+
+    @app.command("explain")
+    def explain(
+        settings: Settings,
+        operator: OperatorName,
+        key: OperatorKey,
+        case: CaseArgument,
+        text: Annotated[str, typer.Argument(help="Why the ledgers differ; all of them read it.")],
+    ) -> None:
+        """Say to all whom an open case concerns why the ledgers differ."""
+        _order(model, settings, "explain", {"case": case, "text": text}, operator, key)
 
     @app.command("resolve")
     def resolve(

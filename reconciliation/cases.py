@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cases: a discrepancy that people can work on, opened and closed by notices that the hub logs.
+"""Cases: a discrepancy that people can work on, opened, explained and closed by notices that the
+hub logs and all concerned are told by.
 
 A case is about one exact range of one actor's units. While it is open the range is frozen on that
 actor's own side (`freeze`, a setting), and on nobody else's. The same units have one open case at
-most, whatever becomes of the cause: what a new finding adds to them is opened beside it.
+most, whatever becomes of the cause: what a new finding adds to them is opened beside it. Whom a
+case concerns is settled when it is opened, and they are told of every turn that it takes.
 
-Elsewhere: what the cause is (`classify`), when cases open and close (`examine`).
+Elsewhere: what the cause is (`classify`), whom it concerns (`concerned`), when cases open and close
+(`examine`), who explains them (`work`), who has acknowledged what it was told (`telling`).
 """
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ledger.blocks import Range, normalize, subtract
 from reconciliation.classify import Classified
@@ -17,13 +21,21 @@ from reconciliation.drill import Held
 from reconciliation.state import Case, Facts
 from runtime import events
 from runtime.program import Batch
-from schemas.effects import Cause, Units
+from schemas.effects import CaseState, Cause, Units
 from schemas.identifiers import HUB, REC_ACTOR, Actor, Digest, Instant
 from schemas.messages import CaseNotice
 from schemas.units import Key
 
-__all__ = ["OVERDUE", "SWEEPING", "close_cases", "gone", "of_deliveries", "open_cases", "recalled"]
-
+__all__ = [
+    "OVERDUE",
+    "SWEEPING",
+    "close_cases",
+    "explain_case",
+    "gone",
+    "of_deliveries",
+    "open_cases",
+    "recalled",
+]
 
 OVERDUE: Cause = "statement-overdue"
 """An actor does not answer, or says nothing at all."""
@@ -76,6 +88,7 @@ def _open(
     case = Case(
         number=facts.kept.last_case,
         actor=actor,
+        concerned=one.concerned.actors,
         key=one.key,
         first=first,
         last=last,
@@ -88,7 +101,7 @@ def _open(
         evidence=tuple(evidence),
     )
     facts.kept.cases[case.number] = case
-    _notify(batch, case, is_open=True)
+    _notify(batch, case, "open", case.detail)
     batch.log(
         events.DISCREPANCY_FOUND,
         case=case.id,
@@ -97,7 +110,14 @@ def _open(
         first=first,
         last=last,
         cause=case.cause,
+        concerned=list(case.concerned),
     )
+
+
+def explain_case(facts: Facts, batch: Batch, case: Case, text: str) -> None:
+    """Say in words why the ledgers differ; a later explanation stands in place of an earlier."""
+    facts.kept.cases[case.number] = replace(case, explanation=text, explained_at=batch.now)
+    _notify(batch, case, "explained", text)
 
 
 def gone(cases: Iterable[Case], differing: Iterable[Units]) -> list[Case]:
@@ -134,15 +154,17 @@ def close_cases(facts: Facts, batch: Batch, cases: Iterable[Case]) -> None:
     for case in cases:
         del facts.kept.cases[case.number]
         facts.closed.append(case)
-        _notify(batch, case, is_open=False)
+        _notify(batch, case, "closed", "the ledgers agree again")
         batch.log(events.DISCREPANCY_CLOSED, case=case.id, actor=case.actor)
 
 
 def recalled(notice: CaseNotice, now: Instant) -> Case:
     """A case as far as our own notice tells it: what a restore from an older backup gets back."""
+    explained = notice.state == "explained"
     return Case(
         number=int(notice.case.partition("-")[2]),
         actor=notice.actor,
+        concerned=notice.concerned,
         key=notice.key.text,
         first=notice.first,
         last=notice.last,
@@ -150,20 +172,23 @@ def recalled(notice: CaseNotice, now: Instant) -> Case:
         frozen=notice.freeze,
         detail=notice.detail,
         opened_at=now,
+        explanation=notice.detail if explained else None,
+        explained_at=now if explained else None,
     )
 
 
-def _notify(batch: Batch, case: Case, *, is_open: bool) -> None:
+def _notify(batch: Batch, case: Case, state: CaseState, detail: str) -> None:
     body = CaseNotice(
         key=Key.parse(case.key),
         first=case.first,
         last=case.last,
         case=case.id,
         actor=case.actor,
+        concerned=case.concerned,
         cause=case.cause,
-        open=is_open,
+        state=state,
         freeze=case.frozen,
-        detail=case.detail if is_open else "the ledgers agree again",
+        detail=detail,
     )
     batch.say(REC_ACTOR, HUB, "case", str(case.id), body)
 
@@ -190,6 +215,8 @@ def _detail(actor: Actor, one: Classified, quantity: int) -> str:
         text += f"; its books lack entries {', '.join(map(str, one.lost[:10]))}"
     if one.cause == "log-fork":
         text += "; its books name other entries than the log has"
+    if one.concerned.left_out:
+        text += f"; {one.concerned.left_out} others had a part in them and are not told"
     return text[:400]
 
 

@@ -2,7 +2,8 @@
 """What a difference is called: the cause class of each range, by one rule. Pure.
 
 A range that differs is cut where the log's own history of it, or the actor's trail, changes; each
-piece gets the first cause that fits, and neighbours alike in everything are joined again.
+piece gets the first cause that fits and those whom it concerns, and neighbours alike in everything
+are joined again. So no actor is told of units beside those that it had a part in.
 
 1. `log-fork`: the actor's books name another entry at a position of the log than we hold.
 2. `late-or-lost-message`: the log has moved these units in an entry delivered to the actor, which
@@ -18,9 +19,11 @@ piece gets the first cause that fits, and neighbours alike in everything are joi
 Three causes are of an actor rather than of a range, and cover all it is expected to hold where the
 trees differ: `tampered-rows` (what it answers contradicts the root that it signed, again and again,
 or is what no rows can give), `statement-overdue` (it does not answer) and `deliveries-differ` (what
-it says it was delivered is not what the log addresses to it). None claims to know a serial.
+it says it was delivered is not what the log addresses to it). None claims to know a serial, and so
+none concerns others, unless only the trail is missing and the ranges are known (`unanswered`).
 
-Elsewhere: finding the ranges (`descent`), opening and closing cases (`cases`).
+Elsewhere: whom a piece concerns (`concerned`), finding the ranges (`descent`), opening and closing
+cases (`cases`).
 """
 
 from collections import defaultdict
@@ -29,6 +32,7 @@ from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 from ledger.blocks import Range, overlaps
+from reconciliation.concerned import NOBODY, Addressed, Concerned, Movement, concerned_by
 from reconciliation.descent import Named
 from reconciliation.drill import Held, Row
 from schemas.effects import Cause
@@ -36,7 +40,7 @@ from schemas.identifiers import Actor, Digest
 from schemas.messages import AuditLine
 from schemas.units import Key
 
-__all__ = ["Classified", "Moved", "classify"]
+__all__ = ["Classified", "Moved", "classify", "unanswered"]
 
 
 class Moved(NamedTuple):
@@ -68,25 +72,61 @@ class Classified(NamedTuple):
     lost: tuple[int, ...] = ()
     holder: Actor | None = None
     why: str = ""
+    concerned: Concerned = NOBODY
 
 
 T = TypeVar("T", Moved, AuditLine)
 
 
 def classify(
-    actor: Actor, named: Named, log: Sequence[Moved], entries: Mapping[int, Digest]
+    actor: Actor,
+    named: Named,
+    log: Sequence[Moved],
+    entries: Mapping[int, Digest],
+    addressed: Addressed,
 ) -> list[Classified]:
     """Every row of a drill-down by its cause. `log` are the movements of all these units, `entries`
-    the digests of the log's entries at the positions that the trail names.
+    the digests of the log's entries at the positions that the trail names, `addressed` whom the
+    entries that moved them are for.
     """
     moved = _by_row(named.rows, [(m.series, m) for m in log])
     said = _by_row(named.rows, [(t.key.series, t) for t in named.trail])
     found = [
-        _piece(actor, row, span, named, moved[row], said[row], entries)
+        _piece(actor, row, span, named, moved[row], said[row], entries, addressed)
         for row in named.rows
         for span in _pieces(row, _ranges(moved[row]) + _ranges(said[row]))
     ]
     return _joined(found)
+
+
+def unanswered(
+    actor: Actor, rows: Sequence[Row], cause: Cause, log: Sequence[Moved], addressed: Addressed
+) -> list[Classified]:
+    """Rows that differ and whose trail did not come: by a cause of their actor, and by those whom
+    the log alone says that they concern.
+    """
+    moved = _by_row(rows, [(m.series, m) for m in log])
+    return _joined(
+        Classified(
+            row.key,
+            *span,
+            cause,
+            None,
+            None,
+            concerned=concerned_by(actor, _movements(actor, moved[row], span), (), addressed),
+        )
+        for row in rows
+        for span in _pieces(row, _ranges(moved[row]))
+    )
+
+
+def _movements(actor: Actor, log: Iterable[Moved], span: Range) -> list[Movement]:
+    """What moved a piece, and whether from or to the actor."""
+    return [
+        Movement(m.position, actor in {m.source, m.target})
+        for m in log
+        if overlaps((m.first, m.last), span)
+    ]
 
 
 def _by_row(rows: Iterable[Row], others: Iterable[tuple[str, T]]) -> dict[Row, list[T]]:
@@ -128,6 +168,7 @@ def _piece(
     log: Sequence[Moved],
     trail: Sequence[AuditLine],
     entries: Mapping[int, Digest],
+    addressed: Addressed,
 ) -> Classified:
     here = sorted(m for m in log if overlaps((m.first, m.last), span))
     said = [t for t in trail if overlaps((t.first, t.last), span)]
@@ -152,7 +193,8 @@ def _piece(
         cause = "position-differs"
     else:
         cause = "attributes-differ"
-    return Classified(row.key, *span, cause, row.expected, row.stated, lost, holder)
+    told = concerned_by(actor, _movements(actor, here, span), lost, addressed)
+    return Classified(row.key, *span, cause, row.expected, row.stated, lost, holder, concerned=told)
 
 
 def _surplus(actor: Actor, holder: Actor | None) -> Cause:

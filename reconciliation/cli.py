@@ -102,6 +102,12 @@ def discrepancies(settings: Settings, form: Form = Format.TEXT) -> None:
     _show(settings, report.discrepancies, report.Discrepancy, form)
 
 
+@app.command("told")
+def told(settings: Settings, form: Form = Format.TEXT) -> None:
+    """List who was told of which case, and the signed statement that acknowledges it."""
+    _show(settings, report.told, report.Told, form)
+
+
 @app.command("positions")
 def positions(settings: Settings, form: Form = Format.TEXT) -> None:
     """List how far each actor has applied the log, and whether its rows agree."""

@@ -31,13 +31,14 @@ from ledger.effects import apply
 from reconciliation import drill as drills
 from reconciliation import past, silence
 from reconciliation.cases import OVERDUE, close_cases, gone, of_deliveries, open_cases
-from reconciliation.classify import Classified, classify
+from reconciliation.classify import Classified, Moved, classify, unanswered
 from reconciliation.descent import Broken, Named
 from reconciliation.drill import Drill
 from reconciliation.follow import misdelivered, raise_alarm
 from reconciliation.known import Known, expected_of, sum_of
 from reconciliation.ours import compare
 from reconciliation.state import Facts, Standing, Stated
+from reconciliation.telling import acknowledge
 from runtime import books, events
 from runtime.program import Batch
 from runtime.store import Session
@@ -115,6 +116,7 @@ class Examination(NamedTuple):
         if problem is not None:
             await self._misdelivered(actor, size, problem, stated.digest)
             return
+        acknowledge(self.facts, stated, self.batch)
         close_cases(self.facts, self.batch, of_deliveries(kept.cases_of(actor)))
         if size < known.applied:  # older news than an answer has brought
             return
@@ -295,9 +297,9 @@ class Examination(NamedTuple):
         """Every range that differs is known: open cases for the new ones, close the others."""
         actor, kept = drill.actor, self.facts.kept
         ranges = [Units(key=Key.parse(r.key), first=r.first, last=r.last) for r in named.rows]
-        moves = await past.load_movements(self.session, actor, ranges)
+        moves, addressed = await self._moved(actor, ranges)
         entries = await past.load_digests(self.session, (t.position for t in named.trail))
-        found = classify(actor, named, moves, entries)
+        found = classify(actor, named, moves, entries, addressed)
         close_cases(self.facts, self.batch, gone(kept.cases_of(actor), ranges))
         whole = open_cases(
             self.facts, self.batch, actor, found, evidence, freeze=self.settings.freeze
@@ -305,6 +307,14 @@ class Examination(NamedTuple):
         if whole:
             self._explained(drill, sum_of(actor, named))
         del kept.drills[actor]
+
+    async def _moved(
+        self, actor: Actor, ranges: Sequence[Units]
+    ) -> tuple[list[Moved], dict[int, tuple[Actor, ...]]]:
+        """What the log has moved of these units, and whom the entries are addressed to."""
+        moves = await past.load_movements(self.session, actor, ranges)
+        positions = {moved.position for moved in moves}
+        return moves, await past.load_addressed(self.session, positions)
 
     def _explained(self, drill: Drill, known: Known | None) -> None:
         """The difference is accounted for, as long as it stays the same."""
@@ -332,13 +342,17 @@ class Examination(NamedTuple):
         """Open cases about all that the actor should hold in the slots that differ, or about what
         differs, if that is known and only the trail is not.
         """
-        spans = [(row.key, row.first, row.last) for row in drill.rows]
-        if not spans:
+        if drill.rows:
+            ranges = [Units(key=Key.parse(r.key), first=r.first, last=r.last) for r in drill.rows]
+            moves, addressed = await self._moved(drill.actor, ranges)
+            found = unanswered(drill.actor, drill.rows, cause, moves, addressed)
+        else:
             places, below = [*drill.now, *drill.todo, *drill.found], drill.level - 3
             slots = {place.node >> 4 * below for place in places} if below >= 0 else set()
             units = await past.load_spans(self.session, drill.actor, slots)
-            spans = [(one.key.text, one.first, one.last) for one in units]
-        found = [Classified(*span, cause, None, None) for span in spans]
+            found = [
+                Classified(one.key.text, one.first, one.last, cause, None, None) for one in units
+            ]
         evidence, freeze = drill.evidence, self.settings.freeze
         open_cases(self.facts, self.batch, drill.actor, found, evidence, freeze=freeze)
 

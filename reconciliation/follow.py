@@ -9,7 +9,8 @@ and compares:
 * the log's root and each actor's delivery tree come from the entries and their `addressed` alone; a
   checkpoint, and the size and root that a statement names, must agree with them;
 * each entry says how many acts the log had before it, which is as many as came;
-* an actor whose units an entry moves must be among those that it is addressed to;
+* an actor whose units an entry moves must be among those that it is addressed to, and one about a
+  case is for those whom it says that the case concerns;
 * acts on the directory must count by their own signatures.
 
 What does not agree is an alarm, kept once per kind and subject with the place of the message that
@@ -31,10 +32,11 @@ from dataclasses import replace
 from ledger import log, note
 from ledger.directory import DirectoryError
 from ledger.enclosed import unproven
-from ledger.shown import open_head, open_previous, origin_of
+from ledger.shown import misaddressed, open_head, open_previous, origin_of
 from ledger.shown_whole import unaddressed
 from reconciliation import silence
 from reconciliation.state import Alarm, Enclosed, Facts, Head, NewEntry, Stated
+from reconciliation.telling import take_told
 from runtime import events
 from runtime.places import Place
 from runtime.program import Batch, Heard
@@ -115,6 +117,7 @@ def take_entry(facts: Facts, heard: Heard, batch: Batch) -> Findings:
     kept.log = kept.log.append(leaf)
     delivered = _deliver(facts, heard, leaf, batch)
     _check_addressed(facts, heard, batch)
+    take_told(facts, entry, {actor: number for actor, number, _ in delivered})
     root = kept.log.root()
     facts.roots[kept.log.size], facts.digests[size] = root, heard.digest
     acts = _learn(facts, heard, batch)
@@ -165,6 +168,9 @@ def _check_addressed(facts: Facts, heard: Heard, batch: Batch) -> None:
     for actor in unaddressed(entry):
         detail = f"entry {entry.position} moves units of {actor} and is not addressed to it"
         raise_alarm(facts, batch, _place(heard), "delivery-withheld", actor, detail)
+    problem = misaddressed(entry)
+    if problem is not None:
+        raise_alarm(facts, batch, _place(heard), "case-misaddressed", entry.position, problem)
 
 
 def _learn(facts: Facts, heard: Heard, batch: Batch) -> tuple[SignedAct, ...]:

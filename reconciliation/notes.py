@@ -19,7 +19,7 @@ __all__ = ["SIGNERS", "Note", "Progress", "Resolution", "progress_of"]
 SIGNERS = 2
 """People who must sign one and the same resolution."""
 
-NoteKind = Literal["assignment", "comment", "resolution"]
+NoteKind = Literal["assignment", "comment", "explanation", "resolution"]
 
 
 class Note(NamedTuple):

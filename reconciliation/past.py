@@ -26,6 +26,7 @@ from schemas.messages import Entry, parse_message
 from schemas.units import Key
 
 __all__ = [
+    "load_addressed",
     "load_delivered_roots",
     "load_deliveries",
     "load_digests",
@@ -157,6 +158,26 @@ async def load_movements(session: Session, actor: Actor, ranges: Iterable[Units]
         )
         for row in rows
     ]
+
+
+_ADDRESSED = (
+    select(tables.deliveries.c.position, tables.deliveries.c.actor)
+    .select_from(_asked)
+    .join(tables.deliveries, tables.deliveries.c.position == _number("p"))
+    .order_by(tables.deliveries.c.position, tables.deliveries.c.actor)
+)
+
+
+async def load_addressed(
+    session: Session, positions: Iterable[int]
+) -> dict[int, tuple[Actor, ...]]:
+    """To whom the entries at these positions are addressed, sorted."""
+    asked = [{"p": position} for position in sorted(set(positions))]
+    found: dict[int, tuple[Actor, ...]] = {}
+    if asked:
+        for row in await session.execute(_ADDRESSED, {"asked": json.dumps(asked)}):
+            found[row.position] = (*found.get(row.position, ()), Actor(row.actor))
+    return found
 
 
 async def load_notes(session: Session, cases: Iterable[str]) -> dict[CaseId, tuple[Note, ...]]:

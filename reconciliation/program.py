@@ -10,6 +10,7 @@ reports (`report`).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ledger import note
 from ledger.directory import Directory
@@ -175,6 +176,9 @@ class Reconciler:
             case = recalled(notice, batch.now)
             self.kept.last_case = max(self.kept.last_case, case.number)
             if notice.open:
+                known = self.kept.cases.get(case.number)
+                if known is not None and case.explanation is not None:
+                    case = replace(known, explanation=case.explanation, explained_at=batch.now)
                 self.kept.cases[case.number] = case
                 await storage.save_cases(session, [case], None)
             else:

@@ -4,7 +4,9 @@
 They run in a snapshot of the store beside the daemon, and never write.
 """
 
+import json
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
@@ -13,6 +15,7 @@ from reconciliation import tables
 from reconciliation.drill import Held
 from reconciliation.notes import Note, Progress, progress_of
 from reconciliation.past import read_note
+from reconciliation.storage import read_telling
 from runtime.store import Session
 from schemas.identifiers import Actor, CaseId, Digest, Instant, Participant
 
@@ -22,16 +25,19 @@ __all__ = [
     "DifferingTotal",
     "Discrepancy",
     "LogHead",
+    "Told",
     "alarms",
     "discrepancies",
     "head",
     "positions",
+    "told",
     "totals",
 ]
 
 
 class Discrepancy(NamedTuple):
-    """One case: an exact range of an actor's units, how the log has it and how the actor does; and
+    """One case: an exact range of an actor's units, how the log has it and how the actor does; whom
+    else it concerns, and who of all these has `acknowledged` how it stands, or is `awaited`; and
     what people have done about it. It is `resolved` when two have signed the `resolution`.
     """
 
@@ -57,6 +63,28 @@ class Discrepancy(NamedTuple):
     resolution: str | None
     signed_by: str | None
     resolved: bool
+    concerned: str | None
+    explanation: str | None
+    explained_at: Instant | None
+    acknowledged: str | None
+    awaited: str | None
+
+
+class Told(NamedTuple):
+    """An actor was told by an entry how a case stands. It has acknowledged that by its `statement`,
+    which it said at `acknowledged_at` of `size` deliveries; this was one of them.
+    """
+
+    case: CaseId
+    state: str
+    participant: Participant
+    actor: Actor
+    position: int
+    delivery: int
+    told_at: Instant
+    acknowledged_at: Instant | None
+    size: int | None
+    statement: Digest | None
 
 
 class ActorPosition(NamedTuple):
@@ -116,6 +144,7 @@ async def discrepancies(session: Session, *, open_only: bool = False) -> list[Di
     order = (tables.case_notes.c.case, tables.case_notes.c.number)
     for row in await session.execute(select(tables.case_notes).order_by(*order)):
         notes[row.case].append(read_note(row))
+    newest = _newest(await told(session))
     return [
         Discrepancy(
             case=CaseId(row.id),
@@ -128,12 +157,17 @@ async def discrepancies(session: Session, *, open_only: bool = False) -> list[Di
             cause=row.cause,
             expected=Held.parse(row.expected),
             stated=Held.parse(row.stated),
-            state=row.state,
+            state="explained" if row.state == "open" and row.explanation else row.state,
             opened_at=Instant(row.opened_at),
             closed_at=Instant(row.closed_at) if row.closed_at else None,
             detail=row.detail,
             evidence=row.evidence,
             **_work(progress_of(notes[row.id])),
+            concerned=", ".join(json.loads(row.concerned)) or None,
+            explanation=row.explanation,
+            explained_at=Instant(row.explained_at) if row.explained_at else None,
+            acknowledged=_names(newest.get(row.id, ()), acknowledged=True),
+            awaited=_names(newest.get(row.id, ()), acknowledged=False),
         )
         for row in await session.execute(statement)
     ]
@@ -151,6 +185,44 @@ def _work(progress: Progress) -> dict[str, Any]:
         "signed_by": ", ".join(resolution.signers) if resolution else None,
         "resolved": resolution is not None and resolution.holds,
     }
+
+
+def _newest(all_told: Sequence[Told]) -> dict[str, list[Told]]:
+    """Per case, whom the newest entry about it has told."""
+    found: dict[str, list[Told]] = {}
+    for one in all_told:  # in the order of the log
+        before = found.setdefault(one.case, [])
+        if before and before[0].position < one.position:
+            before.clear()
+        before.append(one)
+    return found
+
+
+def _names(newest: Sequence[Told], *, acknowledged: bool) -> str | None:
+    """Those who have, or have not, stated that they were told."""
+    named = [one.actor for one in newest if (one.acknowledged_at is not None) is acknowledged]
+    return ", ".join(named) or None
+
+
+async def told(session: Session) -> list[Told]:
+    """Who was told of which case and how it stood, in the order of the log."""
+    order = (tables.tellings.c.position, tables.tellings.c.actor)
+    rows = await session.execute(select(tables.tellings).order_by(*order))
+    return [
+        Told(
+            case=one.case,
+            state=one.state,
+            participant=one.actor.participant,
+            actor=one.actor,
+            position=one.position,
+            delivery=one.number,
+            told_at=one.at,
+            acknowledged_at=one.said_at,
+            size=one.size,
+            statement=one.statement,
+        )
+        for one in map(read_telling, rows)
+    ]
 
 
 async def positions(session: Session) -> list[ActorPosition]:

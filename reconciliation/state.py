@@ -19,7 +19,7 @@ from reconciliation.notes import Note
 from runtime.places import Place
 from runtime.program import Heard
 from schemas.directory import SignedAct
-from schemas.effects import Cause
+from schemas.effects import CaseState, Cause
 from schemas.envelope import Manifest
 from schemas.findings import Finding
 from schemas.identifiers import Actor, CaseId, Digest, Instant
@@ -36,6 +36,7 @@ __all__ = [
     "NewEntry",
     "Standing",
     "Stated",
+    "Telling",
 ]
 
 NOTHING = Digest(tree.EMPTY_ROOT.hex())
@@ -65,7 +66,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An open discrepancy: an exact range of an actor's units and why it differs."""
+    """An open discrepancy: an exact range of an actor's units, why it differs, and whom else that
+    concerns; `explanation` is what an operator has said of it.
+    """
 
     number: int
     actor: Actor
@@ -79,10 +82,30 @@ class Case:
     expected: Held | None = None
     stated: Held | None = None
     evidence: tuple[Digest, ...] = ()
+    concerned: tuple[Actor, ...] = ()
+    explanation: str | None = None
+    explained_at: Instant | None = None
 
     @property
     def id(self) -> CaseId:
         return CaseId(f"REC-{self.number}")
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """An entry about a case as a delivery of one whom it concerns, and the statement of that actor
+    which covers it first, if there is one: by that it has acknowledged what it was told.
+    """
+
+    case: CaseId
+    state: CaseState
+    position: int
+    actor: Actor
+    number: int
+    at: Instant
+    statement: Digest | None = None
+    size: int | None = None
+    said_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +181,8 @@ class Kept:
     drills: dict[Actor, Drill] = field(default_factory=dict)
     known: dict[Actor, Known] = field(default_factory=dict)
     cases: dict[int, Case] = field(default_factory=dict)
+    told: dict[Actor, tuple[Telling, ...]] = field(default_factory=dict)
+    """What actors were told of cases and have not acknowledged."""
     last_case: int = 0
     alarms: frozenset[tuple[str, str]] = frozenset()
     hub_heard: Instant | None = field(default=None, compare=False)
@@ -173,6 +198,7 @@ class Kept:
             drills=dict(self.drills),
             known=dict(self.known),
             cases=dict(self.cases),
+            told=dict(self.told),
         )
 
     def standing(self, actor: Actor) -> Standing:
@@ -205,6 +231,8 @@ class Facts:
     statements: dict[Actor, Stated] = field(default_factory=dict)
     answers: list[tuple[Heard, Answer]] = field(default_factory=list)
     closed: list[Case] = field(default_factory=list)
+    tellings: list[Telling] = field(default_factory=list)
+    """Those that are new, or newly acknowledged."""
     notes: dict[CaseId, tuple[Note, ...]] = field(default_factory=dict)
     noted: list[Note] = field(default_factory=list)
     totals: dict[Actor, tuple[DifferingTotal, ...]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ Elsewhere: tables (`tables`), what the facts mean (`state`), questions about the
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -17,16 +18,16 @@ from ledger.growth import Growth
 from reconciliation import tables
 from reconciliation.drill import Drill, Held
 from reconciliation.known import Known
-from reconciliation.state import Alarm, Case, Facts, Kept, NewEntry, Standing
+from reconciliation.state import Alarm, Case, Facts, Kept, NewEntry, Standing, Telling
 from runtime.many import add, write_over
 from runtime.store import Session
 from schemas.directory import SignedAct
 from schemas.effects import Move, Restate
-from schemas.identifiers import Actor, Digest, Instant
+from schemas.identifiers import Actor, CaseId, Digest, Instant
 from schemas.messages import Entry, parse_message
 from schemas.units import Frozen
 
-__all__ = ["load_kept", "save_cases", "save_kept", "save_log"]
+__all__ = ["load_kept", "read_telling", "save_cases", "save_kept", "save_log"]
 
 LOG = "log"
 
@@ -62,6 +63,11 @@ async def load_kept(session: Session, genesis: SignedAct) -> Kept:
     opened = select(tables.cases).where(tables.cases.c.state == "open")
     for row in await session.execute(opened.order_by(tables.cases.c.number)):
         kept.cases[row.number] = _case(row)
+    order = (tables.tellings.c.position, tables.tellings.c.actor)
+    waiting = select(tables.tellings).where(tables.tellings.c.statement.is_(None)).order_by(*order)
+    for row in await session.execute(waiting):
+        told = read_telling(row)
+        kept.told[told.actor] = (*kept.told.get(told.actor, ()), told)
     last = await session.execute(select(func.max(tables.cases.c.number)))
     kept.last_case = last.scalar_one_or_none() or 0
     placed = tables.alarms.c.sequence.is_not(None)  # others may be raised again, with a place
@@ -100,6 +106,24 @@ def _case(row: Any) -> Case:
         expected=Held.parse(row.expected),
         stated=Held.parse(row.stated),
         evidence=tuple(Digest(d) for d in json.loads(row.evidence)),
+        concerned=tuple(Actor(one) for one in json.loads(row.concerned)),
+        explanation=row.explanation,
+        explained_at=Instant(row.explained_at) if row.explained_at else None,
+    )
+
+
+def read_telling(row: Any) -> Telling:
+    """A row of `tellings`."""
+    return Telling(
+        case=CaseId(row.case),
+        state=row.state,
+        position=row.position,
+        actor=Actor(row.actor),
+        number=row.number,
+        at=Instant(row.at),
+        statement=Digest(row.statement) if row.statement else None,
+        size=row.size,
+        said_at=Instant(row.said_at) if row.said_at else None,
     )
 
 
@@ -183,6 +207,8 @@ async def save_kept(session: Session, facts: Facts, before: Kept, now: Instant) 
     opened = [_case_row(c, None) for n, c in kept.cases.items() if c is not before.cases.get(n)]
     closed = [_case_row(case, now) for case in facts.closed]
     await write_over(session, tables.cases, opened + closed)
+    tellings = {(told.position, told.actor): asdict(told) for told in facts.tellings}
+    await write_over(session, tables.tellings, list(tellings.values()))
     for actor, totals in facts.totals.items():
         await session.execute(delete(tables.totals).where(tables.totals.c.actor == actor))
         await add(session, tables.totals, [{"actor": str(actor), **t.model_dump()} for t in totals])
@@ -223,6 +249,9 @@ def _case_row(case: Case, closed_at: Instant | None) -> dict[str, Any]:
         "opened_at": str(case.opened_at),
         "closed_at": closed_at,
         "evidence": json.dumps(case.evidence),
+        "concerned": json.dumps(case.concerned),
+        "explanation": case.explanation,
+        "explained_at": case.explained_at,
     }
 
 

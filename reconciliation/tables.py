@@ -30,6 +30,7 @@ __all__ = [
     "metadata",
     "movements",
     "standings",
+    "tellings",
     "totals",
     "trees",
 ]
@@ -54,6 +55,7 @@ deliveries = Table(
     Column("position", BigInteger, nullable=False),
     Column("root", LargeBinary, nullable=False),
     UniqueConstraint("actor", "position"),
+    Index("deliveries_position", "position"),
 )
 """Which entry is an actor's nth delivery, and the root of its delivery tree after it."""
 
@@ -153,12 +155,32 @@ cases = Table(
     Column("opened_at", Text, nullable=False),
     Column("closed_at", Text),
     Column("evidence", Text, nullable=False),
+    Column("concerned", Text, nullable=False, server_default="[]"),
+    Column("explanation", Text),
+    Column("explained_at", Text),
     CheckConstraint("first >= 1 and first <= last"),
     Index("cases_state", "state", "actor"),
 )
 """Discrepancies. `expected` and `stated` are an account and attributes (`drill.Held`), or nothing;
 `evidence` lists the digests of the statement and the answers that the case rests on: the lines are
 in the journal, the statement's in the enclosure that answers its digest."""
+
+tellings = Table(
+    "tellings",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("actor", Text, primary_key=True),
+    Column("case", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("statement", Text),
+    Column("size", BigInteger),
+    Column("said_at", Text),
+    Index("tellings_case", "case"),
+)
+"""Whom an entry has told how a case stands, as which of its deliveries; and the first statement of
+that actor whose deliveries, `size` of them, contain it: its acknowledgement."""
 
 case_notes = Table(
     "case_notes",
@@ -170,7 +192,7 @@ case_notes = Table(
     Column(
         "kind",
         Text,
-        CheckConstraint("kind in ('assignment', 'comment', 'resolution')"),
+        CheckConstraint("kind in ('assignment', 'comment', 'explanation', 'resolution')"),
         nullable=False,
     ),
     Column("text", Text, nullable=False),

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Working on cases: the commands by which people assign, comment and resolve them.
+"""Working on cases: the commands by which people assign, comment, explain and resolve them.
 
 A case says what differs; what is to be done about it people must find out, and somebody must answer
 for that. So a case has an owner, a due date, comments, and a resolution that two operators have
-signed, each in a command of their own with the very same text. None of this ends a case, lifts a
-freeze or moves a unit: a case ends when the ledgers agree, and a repair is a transaction like any
-other. A case that has ended can still be commented and resolved, so that what was learned stands
-with it.
+signed, each in a command of their own with the very same text. All that stays here but one thing:
+an explanation goes to the hub, which logs it, and so to everybody whom the case concerns. None of
+this ends a case, lifts a freeze or moves a unit: a case ends when the ledgers agree, and a repair
+is a transaction like any other. A case that has ended can still be commented and resolved, so that
+what was learned stands with it.
 
 Elsewhere: notes and what they come to (`notes`), opening and closing (`cases`).
 """
@@ -17,6 +18,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from reconciliation.cases import explain_case
 from reconciliation.notes import Note, NoteKind, progress_of
 from reconciliation.state import Facts
 from runtime import events
@@ -27,7 +29,7 @@ from schemas.units import Frozen
 
 __all__ = ["COMMANDS", "case_named", "check_arguments", "decide_order"]
 
-COMMANDS = {"assign": "operator", "comment": "operator", "resolve": "operator"}
+COMMANDS = dict.fromkeys(("assign", "comment", "explain", "resolve"), "operator")
 """Commands about cases and the role that each needs."""
 
 NOTES_MAX = 1000
@@ -54,6 +56,7 @@ def _readable(text: str) -> str:
 
 
 Words = Annotated[str, Field(max_length=2000), AfterValidator(_readable)]
+Told = Annotated[str, Field(max_length=400), AfterValidator(_readable)]
 Name = Annotated[str, Field(max_length=80), AfterValidator(_readable)]
 
 
@@ -66,6 +69,11 @@ class _Assignment(Frozen):
 class _Words(Frozen):
     case: CaseId
     text: Words
+
+
+class _Explanation(Frozen):
+    case: CaseId
+    text: Told
 
 
 def case_named(order: Order) -> str:
@@ -103,6 +111,23 @@ def _comment(facts: Facts, order: Order, batch: Batch) -> Findings:
     found = _add(facts, order, batch, said.case, "comment", said.text)
     if not found:
         batch.results[order.id] = f"noted to {said.case}"
+    return found
+
+
+def _explain(facts: Facts, order: Order, batch: Batch) -> Findings:
+    """Say why the ledgers differ, to all whom the case concerns."""
+    said = _Explanation.model_validate(order.arguments)
+    case = next((one for one in facts.kept.cases.values() if one.id == said.case), None)
+    if case is None:
+        return [finding(Reason.COMMAND_INVALID, f"{said.case} is not open", field="case")]
+    if case.explanation == said.text:
+        detail = f"{said.case} is explained in these words already"
+        return [finding(Reason.COMMAND_INVALID, detail, field="text")]
+    found = _add(facts, order, batch, said.case, "explanation", said.text)
+    if not found:
+        explain_case(facts, batch, case, said.text)
+        told = ", ".join((case.actor, *case.concerned))
+        batch.results[order.id] = f"{said.case} is explained to {told}"
     return found
 
 
@@ -151,14 +176,16 @@ def _add(
     return []
 
 
-_ARGUMENTS: dict[str, type[_Assignment | _Words]] = {
+_ARGUMENTS: dict[str, type[_Assignment | _Words | _Explanation]] = {
     "assign": _Assignment,
     "comment": _Words,
+    "explain": _Explanation,
     "resolve": _Words,
 }
 
 _ORDERS: dict[str, Callable[[Facts, Order, Batch], Findings]] = {
     "assign": _assign,
     "comment": _comment,
+    "explain": _explain,
     "resolve": _resolve,
 }

@@ -33,6 +33,7 @@ from schemas.effects import (
     ApprovalRecordEffect,
     AuthorizationEffect,
     AuthorizationTerms,
+    CaseEffect,
     Move,
     Restate,
 )
@@ -66,6 +67,7 @@ def apply_entry(
         _deliver(facts, heard, deliveries)
         _carry_out(facts, heard, deliveries, batch)
         count_entry(facts, entry, mine[0].participant, batch)
+        _tell_cases(entry, sorted(deliveries), batch)
         if entry.state is not None:
             _step(facts, heard, batch)
     return []
@@ -135,6 +137,23 @@ def _carry_out(
         for actor in sorted(moved_by(effect) & set(deliveries)):
             assert isinstance(effect, Move | Restate)
             facts.new_movements.append(_movement(actor, deliveries[actor], number, heard, effect))
+
+
+def _tell_cases(entry: Entry, told: Sequence[Actor], batch: Batch) -> None:
+    """Tell the registry's operators of a case that concerns actors of ours."""
+    for effect in entry.effects:
+        if isinstance(effect, CaseEffect):
+            batch.log(
+                events.CASE_TOLD,
+                case=effect.case,
+                state=effect.state,
+                actor=effect.actor,
+                told=told,
+                key=effect.key.text,
+                first=effect.first,
+                last=effect.last,
+                cause=effect.cause,
+            )
 
 
 def _record_terms(facts: RegistryFacts, terms: AuthorizationTerms, position: int) -> None:

@@ -14,6 +14,7 @@ from ledger.adjustments import NdcPeriod, check_periods
 from ledger.asking import Policy
 from registry import tables
 from registry.adjustment_verbs import add_adjustment_verbs
+from registry.cases import add_cases_verb
 from registry.entity_verbs import add_entity_verbs
 from registry.halt_verbs import add_halt_verbs
 from registry.initial_reports import InitialReports, WithoutReport
@@ -144,6 +145,8 @@ def registry_app(help_text: str, model: type[RegistryDaemonSettings]) -> typer.T
     add_entity_verbs(app, model)
 
     add_stopped_verb(app, model, tables.authorizations)
+
+    add_cases_verb(app, model)
 
     @app.command("accounts")
     def accounts(settings: Settings) -> None:

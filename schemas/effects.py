@@ -25,7 +25,7 @@ from schemas.identifiers import (
     PartyCode,
     TransactionId,
 )
-from schemas.limits import SERIAL_MAX
+from schemas.limits import CONCERNED_MAX, SERIAL_MAX
 from schemas.units import (
     Attributes,
     FirstTransferDefinition,
@@ -48,6 +48,8 @@ __all__ = [
     "AuthorizationTerms",
     "AuthorizedEntity",
     "CaseEffect",
+    "CaseState",
+    "CaseWord",
     "Cause",
     "DirectoryEffect",
     "Effect",
@@ -291,14 +293,46 @@ Cause = Literal[
 """Why a ledger and the log differ, as far as the reconciliation service can tell."""
 
 
-class CaseEffect(Units):
-    """A discrepancy case is opened or closed."""
+CaseState = Literal["open", "explained", "closed"]
+"""How a case stands: found; said in words why the ledgers differ; over, since they agree again."""
 
-    effect: Literal["case"] = "case"
+
+class CaseWord(Units):
+    """What is said of a case at every turn: whose units differ from the log, whom else that
+    concerns, and how it stands.
+    """
+
     case: CaseId
     actor: Actor
+    concerned: Annotated[tuple[Actor, ...], Field(max_length=CONCERNED_MAX)] = ()
     cause: Cause
-    open: bool
+    state: CaseState
+
+    @model_validator(mode="after")
+    def _concerns_others(self) -> Self:
+        if list(self.concerned) != sorted(set(self.concerned) - {self.actor}):
+            raise ValueError("concerned: others than the case's actor, each once, and in order")
+        return self
+
+    @property
+    def open(self) -> bool:
+        """Whether the ledgers still differ, explained or not."""
+        return self.state != "closed"
+
+
+class CaseEffect(CaseWord):
+    """A discrepancy case is opened, explained or closed; it has an explanation if it is explained
+    by this entry, and only then.
+    """
+
+    effect: Literal["case"] = "case"
+    explanation: Text | None = None
+
+    @model_validator(mode="after")
+    def _explains(self) -> Self:
+        if (self.explanation is not None) != (self.state == "explained"):
+            raise ValueError("an explanation goes with the state explained, and only with it")
+        return self
 
 
 Effect = Annotated[

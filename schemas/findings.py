@@ -198,7 +198,7 @@ RULES: dict[Reason, Rule] = {
     _R.LIFETIME_TOO_LONG: Rule(5007, _S, False, False, f"{_ANNEX} para 10", "The proposal's lifetime is longer than allowed."),
     _R.LOG_DIFFERS: Rule(5008, _S, True, False, f"{_ANNEX} para 10", "What is said of the log, its checkpoints or deliveries is not what came before; compare both sides' envelopes."),
     _R.CONSENT_MISSING: Rule(5009, _S, True, False, f"{_ANNEX} para 10", "The entry does what the actor concerned has not agreed to; it is kept as proof and not applied."),
-    _R.CASE_DIFFERS: Rule(5010, _S, False, False, f"{_ANNEX} para 9", "The notice does not fit the case: an id is opened once, and closed while it is open, about the same units of the same actor."),
+    _R.CASE_DIFFERS: Rule(5010, _S, False, False, f"{_ANNEX} para 9", "The notice does not fit the case: an id is opened once, and explained and closed while it is open, about the same units of the same actor, of the same cause, to the same others."),
     _R.TRANSACTION_UNDER_WAY: Rule(5011, _S, False, True, f"{_ANNEX} para 10", "The transaction has not ended; ask for its evidence once it has."),
     _R.EVIDENCE_BUSY: Rule(5012, _S, False, True, f"{_ANNEX} para 10", "As many requests for evidence of this participant wait as may; ask again once some of them are answered."),
     _R.SERIALS_TAKEN: Rule(6001, _G, True, False, f"{_ANNEX} para 5", "Units with these serials exist already; use the next free ones."),

@@ -13,6 +13,7 @@ __all__ = [
     "BUNDLE_BYTES_MAX",
     "CLOCK_AHEAD_SECONDS_MAX",
     "CLOCK_AHEAD_SECONDS_TOLERATED",
+    "CONCERNED_MAX",
     "EARLY_ENVELOPES_MAX",
     "EFFECTS_MAX",
     "ENVELOPE_BYTES_MAX",
@@ -88,6 +89,10 @@ an end and a beginning, and those that are wrong have room for twice as many."""
 ANSWER_LINES_MAX: Final = 2000
 """Totals, or movements of a trail, in one answer: a movement has some three hundred bytes, and all
 must fit one message."""
+
+CONCERNED_MAX: Final = 8
+"""Actors that a case is told to besides its own: units change hands between two or three at a time;
+where more had a part in what differs, the case says how many are not told."""
 
 EARLY_ENVELOPES_MAX: Final = 1000
 """Envelopes kept per sender while an earlier one is missing; past it they wait at the broker."""

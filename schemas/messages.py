@@ -14,20 +14,19 @@ Some 750 lines, nearly all of them members of messages: what travels is read bes
 
 from functools import lru_cache
 from operator import not_
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from schemas import limits
 from schemas.approvals import ApprovalRecord, Instruction, Reference
 from schemas.directory import SignedAct
-from schemas.effects import AuthorizationTerms, Cause, DirectoryEffect, Effect, Units
+from schemas.effects import AuthorizationTerms, CaseWord, DirectoryEffect, Effect, Units
 from schemas.evidence import EvidencePart, EvidenceRequest
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import (
     AccountNumber,
     Actor,
-    CaseId,
     Day,
     Digest,
     Instant,
@@ -365,15 +364,19 @@ class RotationRequest(Frozen):
     act: SignedAct
 
 
-class CaseNotice(Units):
-    """The reconciliation service opens or closes a case about units of an actor."""
+class CaseNotice(CaseWord):
+    """The reconciliation service opens, explains or closes a case about units of an actor; `detail`
+    is for the hub's operators, and of an explained case the explanation.
+    """
 
-    case: CaseId
-    actor: Actor
-    cause: Cause
-    open: bool
     freeze: bool
     detail: Comment
+
+    @model_validator(mode="after")
+    def _explains(self) -> Self:
+        if self.state == "explained" and not self.detail:
+            raise ValueError("an explained case says why in detail")
+        return self
 
 
 class Inquiry(Frozen):

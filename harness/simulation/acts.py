@@ -88,7 +88,7 @@ def _binding(model: Model, said: dict[str, Any]) -> Iterator[str]:
 
 
 def case(model: Model, effects: list[dict[str, Any]]) -> Iterator[str]:
-    """Open or close a case; a freeze comes and goes with it."""
+    """Open, explain or close a case; a freeze comes and goes with it."""
     told = [effect for effect in effects if effect["effect"] == "case"]
     laid = [effect for effect in effects if effect["effect"] in {"freeze", "unfreeze"}]
     if len(told) != 1 or len(laid) + 1 != len(effects) or len(laid) > 1:
@@ -98,7 +98,8 @@ def case(model: Model, effects: list[dict[str, Any]]) -> Iterator[str]:
     what = _range(one)
     if laid and (_range(laid[0]) != what or laid[0]["effect"] != _laid(one)):
         yield f"{laid[0]['effect']} of {_range(laid[0])} beside the case {what}"
-    if one["open"]:
+    yield from _told(model, one)
+    if one["state"] == "open":
         if one["case"] in model.case_names:
             yield f"{one['case']} is opened again"
         model.case_names.add(one["case"])
@@ -106,6 +107,7 @@ def case(model: Model, effects: list[dict[str, Any]]) -> Iterator[str]:
             yield f"a case about {one['actor']}, who is not admitted"
         model.cases[one["case"]] = Case(
             one["actor"],
+            one["concerned"],
             one["cause"],
             key_text(one["key"]),
             one["first"],
@@ -113,13 +115,33 @@ def case(model: Model, effects: list[dict[str, Any]]) -> Iterator[str]:
             bool(laid),
         )
         return
-    known = model.cases.pop(one["case"], None)
+    known = model.cases.get(one["case"])
+    turn = "closes" if one["state"] == "closed" else "is explained"
+    if one["state"] == "closed":
+        model.cases.pop(one["case"], None)
     if known is None:
-        yield f"{one['case']} closes and is not open"
+        yield f"{one['case']} {turn} and is not open"
     elif (known.actor, known.key, known.first, known.last) != what[1:]:
-        yield f"{one['case']} closes with another range or actor than it was opened with"
-    elif known.frozen != bool(laid):
+        yield f"{one['case']} {turn} with another range or actor than it was opened with"
+    elif (known.concerned, known.cause) != (one["concerned"], one["cause"]):
+        yield f"{one['case']} {turn} to others or of another cause than it was opened with"
+    elif turn == "is explained" and (laid or not one["explanation"]):
+        yield f"{one['case']} is explained with a freeze, or without a word"
+    elif turn == "closes" and known.frozen != bool(laid):
         yield f"{one['case']} closes, and its freeze does not agree: it was frozen: {known.frozen}"
+
+
+def _told(model: Model, one: dict[str, Any]) -> Iterator[str]:
+    """Those whom a case concerns have had entries about all units that it names."""
+    key = key_text(one["key"])
+    for actor in one["concerned"]:
+        if actor == one["actor"] or actor not in registry_actors(model):
+            yield f"{one['case']} concerns {actor}, who differs itself or is not admitted"
+            continue
+        known = model.heard_of.get((actor, key), set())
+        news = [n for n in range(one["first"], one["last"] + 1) if n not in known]
+        if news:
+            yield f"{one['case']} tells {actor} of {key} {news[0]}, which it never heard of"
 
 
 def _range(effect: dict[str, Any]) -> tuple[str, str, str, int, int]:
@@ -128,4 +150,4 @@ def _range(effect: dict[str, Any]) -> tuple[str, str, str, int, int]:
 
 
 def _laid(effect: dict[str, Any]) -> str:
-    return "freeze" if effect["open"] else "unfreeze"
+    return "freeze" if effect["state"] == "open" else "unfreeze"

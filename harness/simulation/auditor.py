@@ -25,7 +25,7 @@ from harness.simulation import acts
 from harness.simulation.comparison import Claim, Overlays, differences
 from harness.simulation.consequences import Changes, bound, carry_out, changes, consents
 from harness.simulation.firsts import Firsts
-from harness.simulation.model import Model, Place, Transaction
+from harness.simulation.model import Model, Place, Transaction, key_text
 from harness.simulation.refusals import Question, may_refuse, why_refused
 
 __all__ = ["Auditor", "Observed"]
@@ -89,6 +89,7 @@ class Auditor:
         if body["position"] != due:
             found.append(f"position {body['position']} where {due} should be")
         expected = self._predict(observed, found)
+        self._spread(body)
         if body["log"] != self._model.log:
             found.append(f"the entry belongs to the log {body['log']}")
         if expected is None:  # to whom it would be addressed, nobody can say
@@ -98,6 +99,14 @@ class Auditor:
         listed = [(one["actor"], one["message"]) for one in body["consents"]]
         if len(listed) != len(set(listed)) or set(listed) != expected.consents:
             found.append(f"consents are {sorted(listed)}, by the model {_sorted(expected)}")
+
+    def _spread(self, body: dict[str, Any]) -> None:
+        """Whom an entry is addressed to knows the units that it moves."""
+        for effect in body["effects"]:
+            if effect["effect"] in {"move", "restate"}:
+                serials, key = range(effect["first"], effect["last"] + 1), key_text(effect["key"])
+                for one in body["addressed"]:
+                    self._model.heard_of.setdefault((one["actor"], key), set()).update(serials)
 
     def _deliveries(self, body: dict[str, Any], wanted: set[str], found: list[str]) -> None:
         given = [one["actor"] for one in body["addressed"]]
@@ -123,8 +132,8 @@ class Auditor:
             return Expected(set(), acts.registry_actors(self._model), {}, set(), [])
         if "case" in names:
             found.extend(acts.case(self._model, effects))
-            actor = next(e["actor"] for e in effects if e["effect"] == "case")
-            return Expected(set(), {actor}, {}, set(), [])
+            told = next(e for e in effects if e["effect"] == "case")
+            return Expected(set(), {told["actor"], *told["concerned"]}, {}, set(), [])
         found.append("the entry is of no transaction, act or case")
         return None
 

@@ -28,7 +28,7 @@ ENDED_BY = {
 }
 """The answer that a cleared transaction came to its end by; `expired` has none (5.9 to 5.11)."""
 
-OF_CASES = ("case", "actor", "cause", "key", "first", "last", "open")
+OF_CASES = ("case", "actor", "concerned", "cause", "key", "first", "last", "state")
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,8 @@ def _of_other(effects: list[dict[str, Any]], said: Said | None) -> Iterator[str]
 
 def _says_case(said: Said, effect: dict[str, Any]) -> bool:
     told = {member: said.body.get(member) for member in OF_CASES}
+    words = said.body.get("detail") if effect["state"] == "explained" else None
+    told |= {"concerned": told["concerned"] or [], "explanation": words}
     return (said.type, said.author) == ("case", "REC") and told.items() <= effect.items()
 
 

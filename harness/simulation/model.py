@@ -184,6 +184,7 @@ class Case:
     """A case about a range of an actor's units."""
 
     actor: str
+    concerned: list[str]
     cause: str
     key: str
     first: int
@@ -228,6 +229,8 @@ class Model:
     cases: dict[str, Case] = field(default_factory=dict)
     case_names: set[str] = field(default_factory=set)
     """Of all cases that ever were opened."""
+    heard_of: dict[tuple[str, str], set[int]] = field(default_factory=dict)
+    """By actor and key, the serials that entries addressed to it have moved."""
     status: dict[str, str] = field(default_factory=dict)
     actors: set[str] = field(default_factory=set)
     keyless: set[str] = field(default_factory=set)

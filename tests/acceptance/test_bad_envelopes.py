@@ -125,7 +125,7 @@ def _case() -> CaseNotice:
         case=CaseId("REC-1"),
         actor=THA,
         cause="missing",
-        open=True,
+        state="open",
         freeze=True,
         detail="forged",
     )

@@ -19,6 +19,7 @@ from harness.simulation.auditor import Auditor, Observed
 from harness.simulation.virtual_time import START, LoopClock, VirtualLoop
 from runtime import books
 from schemas.directory import Status, StatusChange
+from schemas.effects import CaseState
 from schemas.identifiers import Actor, CaseId, Participant
 from schemas.messages import CaseNotice
 from schemas.units import Key
@@ -117,7 +118,8 @@ async def refused(federation: Federation) -> None:
     }
     await federation.stop(REC)
     reconciler, rogue = await federation.voice(Actor("REC")), await federation.voice(ROG)
-    for number, is_open in ((3, True), (4, False), (5, False)):
+    turns: list[tuple[int, CaseState]] = [(3, "open"), (4, "closed"), (5, "closed")]
+    for number, state in turns:
         about = CaseNotice(
             key=R,
             first=301,
@@ -125,7 +127,7 @@ async def refused(federation: Federation) -> None:
             case=CaseId("REC-7"),
             actor=ROG,
             cause="missing",
-            open=is_open,
+            state=state,
             freeze=True,
             detail="",
         )

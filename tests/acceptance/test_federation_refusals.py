@@ -21,7 +21,7 @@ from runtime import events
 from runtime.node_settings import NodeSettings
 from runtime.schema import migrate
 from schemas.directory import Status, StatusChange
-from schemas.effects import Units
+from schemas.effects import CaseState, Units
 from schemas.envelope import digest
 from schemas.findings import Reason
 from schemas.identifiers import Actor, CaseId, Participant, TransactionId
@@ -125,7 +125,7 @@ async def frozen(federation: Federation, first: int = 301, last: int = 310) -> N
         case=CaseId("REC-7"),
         actor=GHA,
         cause="missing",
-        open=True,
+        state="open",
         freeze=True,
         detail="",
     )
@@ -915,7 +915,7 @@ async def test_a_case_about_nobody_is_refused(federation: Federation) -> None:
             case=CaseId("REC-9"),
             actor=Actor(actor),
             cause="missing",
-            open=True,
+            state="open",
             freeze=True,
             detail="",
         )
@@ -1027,7 +1027,7 @@ async def test_who_owes_an_answer_moves_nothing_out_until_its_case_is_closed(
     await federation.stop(REC)
     voice = await federation.voice(Actor("REC"))
 
-    async def told(*, is_open: bool) -> None:
+    async def told(state: CaseState) -> None:
         notice = CaseNotice(
             key=U,
             first=901,
@@ -1035,7 +1035,7 @@ async def test_who_owes_an_answer_moves_nothing_out_until_its_case_is_closed(
             case=CaseId("REC-7"),
             actor=GHA,
             cause="statement-overdue",
-            open=is_open,
+            state=state,
             freeze=False,
             detail="",
         )
@@ -1043,7 +1043,7 @@ async def test_who_owes_an_answer_moves_nothing_out_until_its_case_is_closed(
 
     waiting = await federation.propose(GHA, first_transfer(201, 210, 201, ROG))
     await federation.reached(waiting, "cleared", "GHA01")
-    await told(is_open=True)
+    await told("open")
     await federation.stop(HUB)
     await federation.start(HUB)
     await federation.greeted()
@@ -1059,7 +1059,7 @@ async def test_who_owes_an_answer_moves_nothing_out_until_its_case_is_closed(
         assert (found.reason, found.case) == (X.ACTOR_SUSPENDED, "REC-7")
     assert await federation.transact(GHA, issuance(GHA, U, 2001, 2010)) == "completed"
     assert await federation.transact(CHE, transfer(I, 1, 10, CHE, GHA)) == "completed"
-    await told(is_open=False)
+    await told("closed")
     assert await federation.transact(GHA, first_transfer(301, 310, 301)) == "completed"
     await voice.close()
     await rogue.close()

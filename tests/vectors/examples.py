@@ -283,8 +283,10 @@ EFFECTS: list[Json] = [
         **UNITS,
         "case": "REC-3",
         "actor": GHANA,
+        "concerned": [SWITZERLAND],
         "cause": "held-twice",
-        "open": True,
+        "state": "explained",
+        "explanation": "a backup was restored, and a transfer has not been applied since",
     },
     {"effect": "approval-record", "actor": "UN01/ADM", "record": APPROVAL},
 ]
@@ -315,7 +317,8 @@ CASE: Json = {
     "case": "REC-3",
     "actor": GHANA,
     "cause": "surplus",
-    "open": True,
+    "concerned": [SWITZERLAND],
+    "state": "open",
     "freeze": True,
     "detail": "100 units are held that the log places elsewhere",
 }

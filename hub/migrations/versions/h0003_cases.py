@@ -40,7 +40,7 @@ def _opened(connection: Connection) -> list[dict[str, Any]]:
         effects = json.loads(bytes(row.line))["body"]["effects"]
         laid = {e["case"] for e in effects if e["effect"] in {"freeze", "unfreeze"}}
         for effect in effects:
-            if effect["effect"] == "case":
+            if effect["effect"] == "case" and effect["state"] != "explained":
                 found[effect["case"]] = {
                     "id": effect["case"],
                     "actor": effect["actor"],
@@ -49,6 +49,7 @@ def _opened(connection: Connection) -> list[dict[str, Any]]:
                     "first": effect["first"],
                     "last": effect["last"],
                     "frozen": int(effect["case"] in laid),
-                    "open": int(effect["open"]),
+                    "open": int(effect["state"] == "open"),
+                    "concerned": json.dumps(effect.get("concerned", [])),
                 }
     return list(found.values())

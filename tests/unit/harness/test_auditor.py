@@ -230,13 +230,14 @@ def world() -> Log:
 
 def case(log: Log, number: int, first: int, last: int, **members: Any) -> list[str]:
     """A case about Ghana's units, with what is laid or lifted beside it."""
-    told = {"actor": GHA, "cause": "missing", "open": True, "frozen": True, **members}
+    told = {"actor": GHA, "concerned": [], "cause": "missing", "frozen": True, **members}
+    told = {"state": "open", "explanation": None, **told}
     frozen = told.pop("frozen")
     about = units(U, first, last, actor=told["actor"], case=f"REC-{number}")
-    mark = "freeze" if told["open"] else "unfreeze"
+    mark = "freeze" if told["state"] == "open" else "unfreeze"
     effects = [{**about, **told, "effect": "case"}]
     effects += [{**about, "effect": mark}] if frozen else []
-    return log.show(log.entry(f"REC-{number}", [told["actor"]], effects))
+    return log.show(log.entry(f"REC-{number}", [told["actor"], *told["concerned"]], effects))
 
 
 # --- what passes ----------------------------------------------------------------------------------
@@ -280,7 +281,7 @@ def test_a_freeze_begins_and_ends_with_its_case() -> None:
     log = world()
     assert case(log, 7, 31, 40) == []
     assert log.transaction(4, cancel(40, 41), "refused", findings=["units-frozen"]) == []
-    assert case(log, 7, 31, 40, open=False) == []
+    assert case(log, 7, 31, 40, state="closed") == []
     said = log.transaction(5, cancel(40, 41), "refused", findings=["units-frozen"])
     assert "by the model completed" in said[0]
 
@@ -427,14 +428,36 @@ def test_a_status_stops_proposals_and_a_revoked_key_acquisitions() -> None:
 
 def test_cases_that_cannot_follow_are_named() -> None:
     log = world()
-    assert "closes and is not open" in case(log, 7, 1, 2, open=False)[0]
+    assert "closes and is not open" in case(log, 7, 1, 2, state="closed")[0]
     assert case(log, 8, 1, 2) == []
     assert "opened again" in case(log, 8, 1, 2)[0]
-    assert "another range" in case(log, 8, 1, 3, open=False)[0]
+    assert "another range" in case(log, 8, 1, 3, state="closed")[0]
     assert "opened again" in case(log, 8, 1, 2)[0], "though it is closed"
     assert case(log, 9, 1, 2, frozen=False) == []
-    assert "does not agree" in case(log, 9, 1, 2, open=False)[0]
+    assert "does not agree" in case(log, 9, 1, 2, state="closed")[0]
     assert "not admitted" in case(log, 10, 1, 2, actor="FRA01/FRA")[0]
+
+
+def test_a_case_is_explained_while_it_is_open_to_the_same() -> None:
+    log = world()
+    why = {"state": "explained", "explanation": "why", "frozen": False}
+    assert "is explained and is not open" in case(log, 7, 1, 2, **why)[0]
+    assert case(log, 8, 11, 12, concerned=[CHE]) == []
+    assert case(log, 8, 11, 12, **why, concerned=[CHE]) == []
+    assert "without a word" in case(log, 8, 11, 12, **why | {"frozen": True}, concerned=[CHE])[0]
+    assert "to others" in case(log, 8, 11, 12, **why)[0]
+    assert case(log, 8, 11, 12, state="closed", concerned=[CHE]) == []
+
+
+@pytest.mark.requirement(111, case="the auditor knows who may be told of which units")
+def test_a_case_does_not_concern_who_never_heard_of_its_units() -> None:
+    log = world()
+    assert case(log, 7, 11, 20, concerned=[CHE]) == [], "their ITMOs came to it"
+    (told,) = case(log, 8, 15, 25, concerned=[CHE])
+    assert "REC-8 tells CHE01/CHE of" in told
+    assert "21, which it never heard of" in told
+    assert "not admitted" in case(log, 9, 1, 2, concerned=["FRA01/FRA"])[0]
+    assert "differs itself" in case(log, 10, 1, 2, concerned=[GHA])[0]
 
 
 # --- whatever is shown ----------------------------------------------------------------------------

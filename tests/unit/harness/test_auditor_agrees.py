@@ -273,11 +273,11 @@ class SmallHub:
         """A case is opened or closed."""
         if self.cases and self.chance.random() < 0.6:
             number = self.chance.choice(sorted(self.cases))
-            effect = self.cases.pop(number).model_copy(update={"open": False})
+            effect = self.cases.pop(number).model_copy(update={"state": "closed"})
         else:
             number = self.size
             first = self.chance.randint(1, 80)
-            values = {"first": first, "last": first + 3, "case": f"REC-{number}", "open": True}
+            values = {"first": first, "last": first + 3, "case": f"REC-{number}", "state": "open"}
             who, key = self.chance.choice(ACTORS), self.chance.choice(KEYS)
             cause = self.chance.choice(["missing"] * 5 + ["statement-overdue"])
             effect = CaseEffect.model_validate_json(

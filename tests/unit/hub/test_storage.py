@@ -23,7 +23,7 @@ from runtime.errors import LocalProtocolError
 from runtime.program import Heard
 from runtime.schema import migrate
 from runtime.store import open_store
-from schemas.effects import ApprovalEffect, CaseEffect, Cause
+from schemas.effects import ApprovalEffect, CaseEffect, CaseState, Cause
 from schemas.findings import Reason
 from schemas.identifiers import Actor, AuthorizationId, CaseId, Digest, Participant, PartyCode
 from schemas.messages import (
@@ -276,7 +276,7 @@ def under(approval: str, first: int, last: int, approved: int) -> dict[str, Any]
     return issuance(GHA, U, first, last) | {"references": references}
 
 
-def about(case: str, cause: Cause, *, is_open: bool) -> CaseNotice:
+def about(case: str, cause: Cause, state: CaseState = "open") -> CaseNotice:
     return CaseNotice(
         key=U,
         first=1,
@@ -284,7 +284,7 @@ def about(case: str, cause: Cause, *, is_open: bool) -> CaseNotice:
         case=CaseId(case),
         actor=GHA,
         cause=cause,
-        open=is_open,
+        state=state,
         freeze=False,
         detail="",
     )
@@ -299,14 +299,14 @@ async def approved_and_overdue(alone: Alone) -> None:
         alone.proposal(GHA, "GHA01-GHA-3", under("B", 101, 110, 10)),
     )
     rec = Actor("REC")
-    told: list[tuple[str, Cause, bool]] = [
-        ("REC-1", "statement-overdue", True),
-        ("REC-2", "statement-overdue", True),
-        ("REC-3", "missing", True),
-        ("REC-1", "statement-overdue", False),
+    told: list[tuple[str, Cause, CaseState]] = [
+        ("REC-1", "statement-overdue", "open"),
+        ("REC-2", "statement-overdue", "open"),
+        ("REC-3", "missing", "open"),
+        ("REC-1", "statement-overdue", "closed"),
     ]
-    for case, cause, is_open in told:
-        await alone.run(alone.heard(rec, "case", case, about(case, cause, is_open=is_open)))
+    for case, cause, state in told:
+        await alone.run(alone.heard(rec, "case", case, about(case, cause, state)))
 
 
 async def both_tables(alone: Alone) -> list[list[tuple[Any, ...]]]:
@@ -344,39 +344,76 @@ async def test_what_is_issued_and_overdue_survives_a_restart(each_url: str) -> N
 FITS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str | None]] = {
     "a new one": ([], {}, None),
     "one that is open": ([{}], {}, "REC-7 is open already"),
-    "one that was closed": ([{}, {"open": False}], {}, "REC-7 was closed before"),
-    "the end of one": ([{}], {"open": False}, None),
-    "the end of none": ([], {"open": False}, "REC-7 is not open"),
+    "one that was closed": ([{}, {"state": "closed"}], {}, "REC-7 was closed before"),
+    "the end of one": ([{}], {"state": "closed"}, None),
+    "the end of none": ([], {"state": "closed"}, "REC-7 is not open"),
     "the end of one that was closed": (
-        [{}, {"open": False}],
-        {"open": False},
+        [{}, {"state": "closed"}],
+        {"state": "closed"},
         "REC-7 is not open",
     ),
     "the end of more": (
         [{}],
-        {"open": False, "last": 11},
+        {"state": "closed", "last": 11},
         f"REC-7 is about {U.text} 1-10 of {GHA}",
     ),
     "the end of less": (
         [{}],
-        {"open": False, "first": 2},
+        {"state": "closed", "first": 2},
         f"REC-7 is about {U.text} 1-10 of {GHA}",
     ),
     "the end of another series": (
         [{}],
-        {"open": False, "key": I},
+        {"state": "closed", "key": I},
         f"REC-7 is about {U.text} 1-10 of {GHA}",
+    ),
+    "an explanation": ([{}], {"state": "explained", "detail": "why"}, None),
+    "a second explanation": (
+        [{}, {"state": "explained", "detail": "why"}],
+        {"state": "explained", "detail": "rather"},
+        None,
+    ),
+    "the end of one that was explained": (
+        [{}, {"state": "explained", "detail": "why"}],
+        {"state": "closed"},
+        None,
+    ),
+    "one that was explained": (
+        [{}, {"state": "explained", "detail": "why"}],
+        {},
+        "REC-7 is open already",
+    ),
+    "an explanation of none": ([], {"state": "explained", "detail": "why"}, "REC-7 is not open"),
+    "an explanation of more": (
+        [{}],
+        {"state": "explained", "detail": "why", "last": 11},
+        f"REC-7 is about {U.text} 1-10 of {GHA}",
+    ),
+    "an explanation to others": (
+        [{}],
+        {"state": "explained", "detail": "why", "concerned": (CHE,)},
+        "REC-7 concerns nobody else",
+    ),
+    "the end to fewer": (
+        [{"concerned": (CHE,)}],
+        {"state": "closed"},
+        "REC-7 concerns CHE01/CHE",
+    ),
+    "the end of another cause": (
+        [{}],
+        {"state": "closed", "cause": "surplus"},
+        "REC-7 was opened with the cause missing",
     ),
     "the end of another's": (
         [{}],
-        {"open": False, "actor": CHE},
+        {"state": "closed", "actor": CHE},
         f"REC-7 is about {U.text} 1-10 of {GHA}",
     ),
 }
 
 
 def seventh(**changes: Any) -> CaseNotice:
-    return about("REC-7", "missing", is_open=True).model_copy(update={"freeze": True, **changes})
+    return about("REC-7", "missing").model_copy(update={"freeze": True, **changes})
 
 
 @pytest.mark.parametrize("together", [False, True])
@@ -402,17 +439,68 @@ async def test_a_notice_fits_its_case_or_changes_nothing(
     assert len(alone.facts.entries) == (len(before) if together else 0) + (not problem)
 
 
+@pytest.mark.requirement(111, case="the entry is for both Parties, at each turn")
+async def test_all_whom_a_case_concerns_are_told_of_each_turn(alone: Alone) -> None:
+    await alone.admit(*PARTIES)
+    for changes, laid in (
+        ({}, ["case", "freeze"]),
+        ({"state": "explained", "detail": "a lost backup"}, ["case"]),
+        ({"state": "closed", "detail": "over"}, ["case", "unfreeze"]),
+    ):
+        await alone.restart()
+        notice = seventh(concerned=(CHE,), **changes)
+        batch = await alone.run(alone.heard(Actor("REC"), "case", "REC-7", notice))
+        assert alone.facts is not None
+        (new,) = alone.facts.entries
+        entry = new.message.body
+        assert [one.actor for one in entry.addressed] == [GHA, CHE]
+        told = {one.to for one in batch.said if one.message.type == "entry"}
+        assert told >= {GHA.participant, CHE.participant}
+        assert [effect.effect for effect in entry.effects] == laid
+        assert {e.actor for e in entry.effects} == {GHA}, "nothing of the others is frozen"
+        (case, *_) = entry.effects
+        assert (case.state, case.concerned) == (notice.state, (CHE,))
+        assert case.explanation == (notice.detail if notice.state == "explained" else None)
+
+
+@pytest.mark.requirement(111, case="nobody is named who could not be told")
+async def test_a_case_does_not_concern_whoever_is_not_admitted(alone: Alone) -> None:
+    await alone.admit(*PARTIES)
+    strange, far = Actor("FRA01/FRA"), Actor("FRA02/FRA")
+    said = alone.heard(Actor("REC"), "case", "REC-7", seventh(concerned=(CHE, strange, far)))
+    await alone.run(said)
+    assert [(f.reason, f.field) for f in alone.found[said.name]] == [
+        (Reason.PARTICIPANT_UNKNOWN, "body/concerned")
+    ] * 2
+    assert alone.facts is not None
+    assert alone.facts.entries == []
+
+
+async def test_an_explanation_leaves_a_case_as_it_was(alone: Alone) -> None:
+    """What a restarted hub knows of it, and that its actor owes an answer."""
+    await alone.admit(*PARTIES)
+    rec = Actor("REC")
+    opened = seventh(cause="statement-overdue", concerned=(CHE,))
+    await alone.run(alone.heard(rec, "case", "REC-7", opened))
+    before = await both_tables(alone)
+    explained = opened.model_copy(update={"state": "explained", "detail": "no power"})
+    await alone.run(alone.heard(rec, "case", "REC-7", explained))
+    assert await both_tables(alone) == before
+    await alone.restart()
+    assert alone.hub.kept.overdue == {GHA: ("REC-7",)}
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 async def test_the_end_of_a_case_lifts_what_was_frozen_with_it(
     alone: Alone, *, frozen: bool
 ) -> None:
     """Whatever the notice says about it; and nothing of another case."""
     await alone.admit(*PARTIES)
-    rec, other = Actor("REC"), about("REC-8", "missing", is_open=True)
+    rec, other = Actor("REC"), about("REC-8", "missing")
     other = other.model_copy(update={"first": 5, "last": 15, "freeze": True})
     await alone.run(alone.heard(rec, "case", "REC-8", other))
     await alone.run(alone.heard(rec, "case", "REC-7", seventh(freeze=frozen)))
-    await alone.run(alone.heard(rec, "case", "REC-7", seventh(open=False, freeze=not frozen)))
+    await alone.run(alone.heard(rec, "case", "REC-7", seventh(state="closed", freeze=not frozen)))
     assert alone.facts is not None
     (entry,) = alone.facts.entries
     effects = [effect.effect for effect in entry.message.body.effects]
@@ -472,7 +560,9 @@ async def test_cases_of_an_older_version_get_their_units(each_url: str) -> None:
     alone.store = open_store(each_url)
     assert await both_tables(alone) == before
     await alone.restart()
-    end = alone.heard(rec, "case", "REC-7", seventh(first=21, last=30, open=False, freeze=False))
+    end = alone.heard(
+        rec, "case", "REC-7", seventh(first=21, last=30, state="closed", freeze=False)
+    )
     await alone.run(end)
     assert alone.facts is not None
     (entry,) = alone.facts.entries
@@ -495,4 +585,4 @@ async def test_the_log_s_effects_alone_give_what_is_issued_and_what_is_open(alon
                     opened[effect.case] = effect.open
     approvals, cases = await both_tables(alone)
     assert {(a, r): n for a, r, _, n, _ in approvals} == dict(issued)
-    assert {case: bool(is_open) for case, *_, is_open in cases} == opened
+    assert {case: bool(is_open) for case, *_, is_open, _ in cases} == opened

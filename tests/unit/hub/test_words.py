@@ -113,7 +113,7 @@ async def test_a_case_that_the_reconciliation_service_does_not_know_any_more_is_
         case=CaseId("REC-7"),
         actor=GHA,
         cause="missing",
-        open=True,
+        state="open",
         freeze=True,
         detail="not stated",
     )

@@ -261,7 +261,7 @@ other_effects: st.SearchStrategy[Effect] = st.one_of(
     st.just(DirectoryEffect(act="{}", signatures=())),
     pieces.map(
         lambda r: CaseEffect(
-            key=U, first=r[0], last=r[1], case=CASE, actor=GHA, cause="missing", open=True
+            key=U, first=r[0], last=r[1], case=CASE, actor=GHA, cause="missing", state="open"
         )
     ),
 )

@@ -5,11 +5,11 @@ import pytest
 
 from ledger import log
 from ledger.growth import Growth
-from ledger.shown import Head, Previous
+from ledger.shown import Head, Previous, misaddressed
 from ledger.shown_whole import WholeLog, unaddressed
-from schemas.effects import Move
+from schemas.effects import CaseEffect, Effect, Move
 from schemas.envelope import digest
-from schemas.identifiers import Actor, Digest, Instant, account_number
+from schemas.identifiers import Actor, CaseId, Digest, Instant, account_number
 from schemas.messages import Addressed, Entry
 from schemas.units import Attributes, Key, Position
 
@@ -25,7 +25,7 @@ def grown(size: int) -> Growth:
     return tree
 
 
-def entry(position: int, *addressed: tuple[Actor, int], effects: tuple[Move, ...] = ()) -> Entry:
+def entry(position: int, *addressed: tuple[Actor, int], effects: tuple[Effect, ...] = ()) -> Entry:
     return Entry(
         log="a.log",
         position=position,
@@ -66,6 +66,42 @@ def test_of_an_entry_that_is_wrong_nothing_is_counted() -> None:
 def test_an_actor_that_is_addressed_twice_has_two_deliveries() -> None:
     found = whole().take(entry(10, (GHANA, 7), (GHANA, 7)), b"10")
     assert found == "entry 10 is delivery 7 of GHA01/GHA, 8 is the next"
+
+
+def told(*concerned: Actor) -> CaseEffect:
+    return CaseEffect(
+        key=KEY,
+        first=1,
+        last=9,
+        case=CaseId("REC-3"),
+        actor=GHANA,
+        concerned=concerned,
+        cause="missing",
+        state="open",
+    )
+
+
+@pytest.mark.requirement(111, case="evidence holds the hub to whom it had to tell")
+@pytest.mark.parametrize(
+    ("concerned", "addressed", "problem"),
+    [
+        ((), [(GHANA, 7)], None),
+        ((SWISS,), [(GHANA, 7), (SWISS, 0)], None),
+        ((SWISS,), [(GHANA, 7)], "entry 10 does not tell CHE01/CHE of the case that concerns it"),
+        ((SWISS,), [(SWISS, 0)], "entry 10 does not tell GHA01/GHA of the case that concerns it"),
+        (
+            (),
+            [(GHANA, 7), (SWISS, 0)],
+            "entry 10 tells CHE01/CHE of a case that does not concern it",
+        ),
+    ],
+)
+def test_a_case_is_for_its_actor_and_for_whom_it_concerns_and_for_nobody_else(
+    concerned: tuple[Actor, ...], addressed: list[tuple[Actor, int]], problem: str | None
+) -> None:
+    read, said = whole(), entry(10, *addressed, effects=(told(*concerned),))
+    assert read.take(said, b"10") == problem == misaddressed(said)
+    assert read.log.size == (11 if problem is None else 10)
 
 
 def test_whoever_is_admitted_meanwhile_has_had_no_delivery() -> None:

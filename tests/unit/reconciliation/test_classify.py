@@ -42,7 +42,7 @@ def causes(
     one: Row, log: list[Moved], trail: list[AuditLine], *, delivered: int = 9, cut: bool = False
 ) -> list[tuple[str, int, int]]:
     named = Named((one,), tuple(trail), delivered, cut)
-    return [(c.cause, c.first, c.last) for c in classify(GHANA, named, log, ENTRY)]
+    return [(c.cause, c.first, c.last) for c in classify(GHANA, named, log, ENTRY, {})]
 
 
 ISSUED, SAID = moved(1, 1, 100, GHANA), line(1, 1, 100)
@@ -96,7 +96,7 @@ def test_movements_of_other_series_and_ranges_do_not_count() -> None:
 def test_rows_of_one_series_are_told_apart() -> None:
     rows = tuple(row(HERE, None, first, first + 9) for first in range(991, 0, -30))
     log = [moved(1, 1, 500, GHANA), moved(2, 501, 1_000, GHANA)]
-    found = classify(GHANA, Named(rows, (line(1, 1, 500),), 9, cut=False), log, ENTRY)
+    found = classify(GHANA, Named(rows, (line(1, 1, 500),), 9, cut=False), log, ENTRY, {})
     assert {(c.first, c.cause) for c in found} == {
         (r.first, "missing" if r.last <= 500 else "late-or-lost-message") for r in rows
     }

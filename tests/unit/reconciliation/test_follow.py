@@ -366,7 +366,7 @@ async def test_cases_said_before_a_restore_keep_their_numbers(world: World) -> N
     await world.nodes[GHANA].sql("update blocks set last = 100")
     ended = await world.examine(GHANA)
     opened = {n.case: n for n in (case.message.body, notice)}
-    same = {"open": False, "detail": "the ledgers agree again"}
+    same = {"state": "closed", "detail": "the ledgers agree again"}
     assert {n.case: n for n in ended} == {
         name: n.model_copy(update=same) for name, n in opened.items()
     }, "as the hub wants them: about what they were opened about"

@@ -16,13 +16,14 @@ from reconciliation.cli import app
 from reconciliation.notes import Note, Resolution, progress_of
 from reconciliation.program import Reconciler
 from reconciliation.report import Discrepancy
+from reconciliation.storage import load_kept
 from runtime import events
 from runtime.program import Batch, Order
 from runtime.schema import migrate
 from runtime.store import open_store
 from schemas.identifiers import CaseId
 from tests.unit.reconciliation.test_comparison import issue
-from tests.unit.reconciliation.world import GHANA, START, World
+from tests.unit.reconciliation.world import GHANA, START, World, genesis
 
 NUMBERS = count(1)
 CASE = "REC-1"
@@ -241,7 +242,7 @@ async def test_a_database_of_an_older_version_gets_the_notes_and_forgets_descent
             await session.execute(text("drop function refuse_note_change"))
         await session.execute(text("insert into drills values ('GHA01/GHA', 'of an older form')"))
         await session.execute(
-            text("update alembic_version set version_num = 'c0001' where version_num = 'c0005'")
+            text("update alembic_version set version_num = 'c0001' where version_num = 'c0006'")
         )
     await store.close()
     await migrate(url, Reconciler.packages)
@@ -255,4 +256,46 @@ async def test_a_database_of_an_older_version_gets_the_notes_and_forgets_descent
         with pytest.raises(DBAPIError, match="append_only"):
             async with store.transaction() as session:
                 await session.execute(text(sql))
+    await store.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_notes_of_an_older_version_stay_and_cases_can_be_explained(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    """Before revision c0006 nobody else was told of a case, and none was explained."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    if kind == "postgresql":
+        url = request.getfixturevalue("database_url")
+    await migrate(url, Reconciler.packages)
+    store = open_store(url)
+    note = "insert into case_notes values ('REC-1', :n, 'now', 'ada', :kind, 'x', null, null, 1)"
+    case = (
+        "insert into cases (id, number, actor, key, first, last, cause, detail, frozen, state, "
+        "opened_at, evidence) values ('REC-1', 1, 'GHA01/GHA', 'k', 1, 2, 'missing', '', 1, "
+        "'open', '2026-03-01T12:00:00.000000Z', '[]')"
+    )
+    async with store.transaction() as session:
+        await session.execute(text(note), {"n": 1, "kind": "comment"})
+        for sql in (
+            case,
+            "drop index deliveries_position",
+            "drop table tellings",
+            *(f"alter table cases drop column {c}" for c in ("concerned", "explanation")),
+            "alter table cases drop column explained_at",
+            "update alembic_version set version_num = 'c0005' where version_num = 'c0006'",
+        ):
+            await session.execute(text(sql))
+    await store.close()
+    await migrate(url, Reconciler.packages)
+    store = open_store(url)
+    async with store.transaction() as session:
+        kept = await load_kept(session, genesis())
+        assert [(c.concerned, c.explanation) for c in kept.cases.values()] == [((), None)]
+        await session.execute(text(note), {"n": 2, "kind": "explanation"})
+        rows = await session.execute(text("select kind from case_notes order by number"))
+        assert [row.kind for row in rows] == ["comment", "explanation"]
+    with pytest.raises(DBAPIError, match="append_only"):
+        async with store.transaction() as session:
+            await session.execute(text("delete from case_notes"))
     await store.close()

@@ -58,8 +58,8 @@ PUBLIC: dict[str, str] = {
     "ledger.proven_transaction": "ProvenTransaction",
     "ledger.proven_words": "ProvenWord prove_word",
     "ledger.shown": """
-        Head Learned Previous Shown false_entry false_step learned majority_size open_head
-        open_previous origin_of read_head
+        Head Learned Previous Shown false_entry false_step learned majority_size misaddressed
+        open_head open_previous origin_of read_head
     """,
     "ledger.shown_whole": "WholeLog unaddressed",
     "ledger.verifying": "STEPS Step Verdict verify",
@@ -100,8 +100,8 @@ PUBLIC: dict[str, str] = {
     "schemas.approvals": "ApprovalRecord Instruction Reference",
     "schemas.effects": """
         ApprovalEffect ApprovalRecordEffect AuthorizationEffect AuthorizationTerms AuthorizedEntity
-        CaseEffect Cause DirectoryEffect Effect Freeze Move Pledge Release Reserve Restate Unfreeze
-        Units
+        CaseEffect CaseState CaseWord Cause DirectoryEffect Effect Freeze Move Pledge Release
+        Reserve Restate Unfreeze Units
     """,
     "schemas.envelope": """
         EnvelopeError Manifest Opened VERSION digest open_envelope open_manifest seal verify
@@ -120,6 +120,7 @@ PUBLIC: dict[str, str] = {
     "schemas.limits": """
         ANSWER_LINES_MAX BUCKET_POINTS_MAX
         BUNDLE_BYTES_MAX CLOCK_AHEAD_SECONDS_MAX CLOCK_AHEAD_SECONDS_TOLERATED
+        CONCERNED_MAX
         EARLY_ENVELOPES_MAX EFFECTS_MAX ENVELOPE_BYTES_MAX EVIDENCE_ACTS_MAX EVIDENCE_BYTES_MAX
         EVIDENCE_REQUESTS_MAX FINDINGS_MAX
         GAP_SECONDS_MAX INTEGER_MAX LACKING_MAX LINES_MAX MESSAGES_MAX MESSAGE_BYTES_MAX NESTING_MAX

@@ -113,10 +113,11 @@ def test_acts_are_commands_and_rotations_are_said_by_their_actor() -> None:
 
 def test_a_case_is_as_the_reconciliation_service_says() -> None:
     body = {"case": "C1", "actor": GHA, "cause": "missing", "key": {}, "first": 1, "last": 2}
-    body |= {"open": True, "freeze": True}
+    body |= {"concerned": [CHE], "state": "open", "freeze": True, "detail": "10 units"}
 
     def case(author: str, **members: Any) -> list[str]:
-        effect = {name: value for name, value in body.items() if name != "freeze"}
+        effect = {name: body[name] for name in body.keys() - {"freeze", "detail"}}
+        effect["explanation"] = None
         effects = [{**effect, "effect": "case", **members}, {"effect": "freeze"}]
         cause = said("case", author, body=body)
         return list(Causes().wrong(entry(cause, None, effects=effects), cause))
@@ -124,3 +125,8 @@ def test_a_case_is_as_the_reconciliation_service_says() -> None:
     assert case("REC") == []
     assert case(GHA) != []
     assert case("REC", last=3) != []
+    assert case("REC", concerned=[]) != []
+    assert case("REC", state="closed") != []
+    body["state"] = "explained"
+    assert case("REC", explanation="10 units") == []
+    assert case("REC", explanation="another word") != []
