@@ -18,6 +18,7 @@ import typer
 from sqlalchemy import select
 
 from registry import tables
+from registry.sections import check_section
 from registry.state import Delivery
 from runtime.journal import kept_lines, said_lines
 from runtime.schema import open_database
@@ -115,6 +116,8 @@ def add_cases_verb(app: typer.Typer, model: "type[RegistryDaemonSettings]") -> N
 
         async def work() -> list[KnownCase]:
             loaded = load_settings(model, settings)
+            if section not in {None, "ADM"}:
+                check_section(loaded.participant, loaded.actors, section)
             actors = tuple(a for a in loaded.actors if section in {None, a.section})
             async with open_database(loaded) as store, store.snapshot() as session:
                 return await load_cases(session, actors)

@@ -4,8 +4,13 @@
 Ghana has transferred 1 to 100 to Switzerland, whose rows lose some of them.
 """
 
-import pytest
+from pathlib import Path
+from threading import Thread
 
+import pytest
+from typer.testing import CliRunner, Result
+
+from party_node.cli import app
 from reconciliation import report
 from registry.cases import KnownCase, load_cases
 from runtime import events
@@ -21,6 +26,12 @@ QUICK = pytest.mark.parametrize("settings", [Settings(heartbeat_seconds=5.0)])
 ROWS = "where actor = 'CHE01/CHE' and series = :series and first = 1"
 TURNS = ["open", "explained", "closed"]
 STATEMENTS = "select digest from messages where type = 'statement'"
+SETTINGS = """participant = "GHA01"
+actors = ["GHA01/GHA"]
+database_file = "{database}"
+broker_file = "broker"
+keys = "keys"
+"""
 WHY = "A backup was restored; 91 to 100 came after it."
 
 
@@ -52,6 +63,16 @@ async def acknowledged(federation: Federation, *wanted: tuple[str, Actor]) -> li
     return await federation.wait(there, "acknowledgements")
 
 
+def shown(settings: Path, *words: str) -> list[str]:
+    """What the verb `cases` prints, or why it does not; it runs a loop of its own, in a thread."""
+    arguments, found = ["cases", "--settings", str(settings), *words], list[Result]()
+    other = Thread(target=lambda: found.append(CliRunner().invoke(app, arguments)))
+    other.start()
+    other.join()
+    (done,) = found
+    return (done.stdout if done.exit_code == 0 else done.stderr).splitlines()
+
+
 async def lose(federation: Federation) -> None:
     """Switzerland's rows lack 91 to 100."""
     federation.diverged.add(CHE)
@@ -76,6 +97,18 @@ async def test_both_parties_are_told_of_a_missing_acquisition_until_it_is_mended
     for one in await at_both(federation, "closed"):
         assert one.opened_at < (one.explained_at or "") < (one.closed_at or "")
         assert one.explanation == WHY, "it stays to be read"
+    place, place_file = federation.folder, federation.folder / "database"
+    place_file.write_text(federation.urls[GHANA])
+    settings = place / "settings.toml"
+    settings.write_text(SETTINGS.format(database=place_file))
+    first, *rest = shown(settings)
+    assert first == f"REC-1  closed  CHE01/CHE  {I.text} 91-100  10  missing"
+    assert rest[0] == "  told: GHA01/GHA, and CHE01/CHE"
+    assert [line.split()[0] for line in rest[1:]] == ["opened", "explained", "closed"]
+    assert rest[2].endswith(f": {WHY}")
+    assert shown(settings, "--open") == []
+    (refused,) = shown(settings, "--section", "CHE")
+    assert "CHE has no section in GHA01" in refused
     every = [(state, actor) for state in TURNS for actor in (CHE, GHA)]
     told = await acknowledged(federation, *every)
     assert [(one.state, one.actor) for one in told] == every, "and nobody else"
@@ -150,7 +183,7 @@ async def test_a_case_that_concerns_nobody_s_actor_is_refused(federation: Federa
         last=10,
         case=CaseId("REC-7"),
         actor=CHE,
-        concerned=(GHA, Actor("FRA01/FRA")),
+        concerned=(Actor("FRA01/FRA"), GHA),
         cause="missing",
         state="open",
         freeze=True,
