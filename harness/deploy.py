@@ -7,7 +7,8 @@ by the same commands (`docs/operating.md`).
 
     programs/<participant>/    settings.toml, keys/, genesis.json, and the URLs of its database and
                                its broker: all that the program's container sees
-    operators/, administrators/    private keys of people; no daemon sees them
+    operators/, administrators/    private keys of people; no daemon sees them. The mechanism
+                               registry has two operators, since one alone commands nothing there
     setup/                     genesis, acts as arguments of orders, and the scripts that use them
     state/                     which steps of the setup are done
     anchor/                    how far the log has come, as the hub writes it beside its database
@@ -52,7 +53,7 @@ STATE = "/var/lib/a6hub"
 ANCHOR = "/var/lib/a6hub-anchor"
 BROKER, DATABASE = "rabbitmq:5672", "postgresql:5432"
 HTTP_PORT = 8080
-OPERATOR = "operator"
+OPERATOR, SECOND = "operator", "second"
 IMAGE_USER = 10001
 FEDERATION = Path(__file__).resolve().parent / "federation.toml"
 ADMISSION_SECONDS = 120
@@ -179,14 +180,20 @@ def _acts(site: _Site) -> SignedAct:
     return genesis
 
 
-def _operators(site: _Site) -> dict[Participant, str]:
-    """One operator's key for each program; gives the public keys."""
+def _operators(site: _Site) -> dict[Participant, dict[str, str]]:
+    """The operators of each program: one, and at the mechanism registry, whose administrators
+    confirm one another's commands, two. Gives their public keys by name.
+    """
     folder = _folder(site.folder / "operators")
-    public = {}
-    for participant in site.members:
-        key = Ed25519PrivateKey.generate()
-        keys.save(key, folder / f"{participant}.pem")
-        public[participant] = jws.PublicKey.of(key).to_text()
+    public: dict[Participant, dict[str, str]] = {}
+    for participant, member in site.members.items():
+        files = {OPERATOR: f"{participant}.pem"}
+        if member.program == "mechanism":
+            files[SECOND] = f"{participant}-{SECOND}.pem"
+        for name, file in files.items():
+            key = Ed25519PrivateKey.generate()
+            keys.save(key, folder / file)
+            public.setdefault(participant, {})[name] = jws.PublicKey.of(key).to_text()
     return public
 
 
@@ -215,7 +222,7 @@ def _servers(site: _Site) -> dict[Participant, tuple[str, str]]:
 def _programs(
     site: _Site,
     genesis: SignedAct,
-    operators: dict[Participant, str],
+    operators: dict[Participant, dict[str, str]],
     passwords: dict[Participant, tuple[str, str]],
 ) -> None:
     """Each program's settings, and the secrets that they name."""
@@ -231,7 +238,7 @@ def _programs(
         (folder / "settings.toml").write_text(text)
 
 
-def _settings(federation: Federation, member: Member, operator: str) -> str:
+def _settings(federation: Federation, member: Member, operators: dict[str, str]) -> str:
     """A program's settings file."""
     place = f"{PROGRAMS}/{member.participant}"
     values: dict[str, Any] = {
@@ -253,8 +260,15 @@ def _settings(federation: Federation, member: Member, operator: str) -> str:
         values["accept"] = member.accept
     lines = ["# Written by `a6hub deploy`; docs/operating.md lists every member."]
     lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]
-    lines += ["", "[[operators]]", f'name = "{OPERATOR}"', 'role = "administrator"']
-    return "\n".join([*lines, f'key = "{operator}"']) + "\n"
+    for name, key in operators.items():
+        lines += [
+            "",
+            "[[operators]]",
+            f'name = "{name}"',
+            'role = "administrator"',
+            f'key = "{key}"',
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def _scripts(site: _Site) -> None:

@@ -144,7 +144,6 @@ class EmbeddedFleet:
 
     async def start(self) -> None:
         clock = SystemClock()
-        operator, _ = self._estate.order
         for participant, member in self._estate.members.items():
             program = build_program(self._estate, member, self._pace)
             url = self.databases[participant]
@@ -158,7 +157,7 @@ class EmbeddedFleet:
                 MemoryBroker(self._exchange, str(participant)),
                 clock,
                 member.keyring,
-                operators=[operator],
+                operators=self._estate.operators,
                 settings=NodeSettings(
                     tick_seconds=self._pace.tick_seconds,
                     batch_max=self._pace.batch_max,
@@ -259,7 +258,6 @@ class ProcessFleet:
         crowded = member.participant in self._crowd
         _secret(folder / f"{name}.broker", url.render_as_string(hide_password=False))
         _secret(folder / f"{name}.database", self.databases[member.participant])
-        operator, _ = self._estate.order
         members: dict[str, Any] = {
             "participant": name,
             "actors": [str(actor) for actor in member.actors],
@@ -281,9 +279,10 @@ class ProcessFleet:
         if member.program in {"party", "international", "mechanism"}:
             members["accept"] = member.accept
         lines = [f"{key} = {json.dumps(value)}" for key, value in members.items()]
-        lines += ["[[operators]]"]
-        told = operator.model_dump(mode="json", exclude_none=True)  # TOML has no null
-        lines += [f"{name} = {json.dumps(value)}" for name, value in told.items()]
+        for operator in self._estate.operators:
+            told = operator.model_dump(mode="json", exclude_none=True)  # TOML has no null
+            lines += ["[[operators]]"]
+            lines += [f"{name} = {json.dumps(value)}" for name, value in told.items()]
         self.settings(member.participant).write_text("\n".join(lines) + "\n")
 
     def launch(self, participant: Participant) -> None:

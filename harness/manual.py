@@ -99,7 +99,7 @@ def _leaves(command: Any, prefix: str) -> Iterator[tuple[str, str]]:
 
 def _orders() -> str:
     """The commands that a program takes at its desk."""
-    rows = [(f"`{name}`", "all", "administrator") for name in OWN_COMMANDS]
+    rows = [(f"`{name}`", "all", role) for name, role in OWN_COMMANDS.items()]
     rows += [(f"`{name}`", "hub", role) for name, role in Hub.roles.items()]
     rows += [(f"`{name}`", "reconcile", role) for name, role in Reconciler.roles.items()]
     rows += [

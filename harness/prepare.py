@@ -39,7 +39,7 @@ __all__ = [
     "profile_act",
 ]
 
-OPERATOR = "demonstration"
+OPERATOR, SECOND = "demonstration", "second"
 
 
 @dataclass
@@ -61,8 +61,8 @@ class Estate:
     genesis: SignedAct
     members: dict[Participant, Member]
     acts: list[SignedAct] = field(default_factory=list)
-    operator: Operator | None = None
-    signer: jws.SoftwareSigner | None = None
+    people: dict[str, tuple[Operator, jws.SoftwareSigner]] = field(default_factory=dict)
+    """Who may command every program of the fleet, with their keys."""
 
     @property
     def anchor(self) -> Path:
@@ -72,9 +72,17 @@ class Estate:
     @property
     def order(self) -> tuple[Operator, jws.SoftwareSigner]:
         """The operator who commands every program of the fleet, and its key."""
-        assert self.operator is not None
-        assert self.signer is not None
-        return self.operator, self.signer
+        return self.people[OPERATOR]
+
+    @property
+    def second(self) -> tuple[Operator, jws.SoftwareSigner]:
+        """The operator who confirms what needs a second person, and its key."""
+        return self.people[SECOND]
+
+    @property
+    def operators(self) -> list[Operator]:
+        """Who may command every program."""
+        return [operator for operator, _ in self.people.values()]
 
 
 def prepare(scenario: Scenario, folder: Path, clock: Clock) -> Estate:
@@ -94,9 +102,7 @@ def prepare(scenario: Scenario, folder: Path, clock: Clock) -> Estate:
         )
     administrators = [jws.SoftwareSigner(Ed25519PrivateKey.generate()) for _ in range(3)]
     genesis = genesis_act(scenario.log, members[HUB], administrators, clock)
-    signer = jws.SoftwareSigner(Ed25519PrivateKey.generate())
-    operator = Operator(name=OPERATOR, role="administrator", key=signer.public.to_text())
-    estate = Estate(folder, genesis, members, operator=operator, signer=signer)
+    estate = Estate(folder, genesis, members, people=_people())
     statuses = {registry.id: registry.status for registry in scenario.registries}
     for member in members.values():
         if member.participant != HUB:
@@ -105,6 +111,16 @@ def prepare(scenario: Scenario, folder: Path, clock: Clock) -> Estate:
     estate.acts += [profile_act(profile, members, clock) for profile in scenario.profiles]
     (folder / "genesis.json").write_text(genesis.model_dump_json() + "\n")
     return estate
+
+
+def _people() -> dict[str, tuple[Operator, jws.SoftwareSigner]]:
+    """Two administrators: one alone issues nothing at the mechanism registry."""
+    people = {}
+    for name in (OPERATOR, SECOND):
+        signer = jws.SoftwareSigner(Ed25519PrivateKey.generate())
+        operator = Operator(name=name, role="administrator", key=signer.public.to_text())
+        people[name] = (operator, signer)
+    return people
 
 
 def _place(folder: Path, participant: Participant) -> Path:

@@ -16,9 +16,11 @@ from harness.prepare import Estate
 from harness.scenario import Plant
 from ledger.transactions import FINAL
 from runtime.clock import Ids, SystemClock
-from runtime.orders import submit, write_order
+from runtime.orders import Operator, submit, write_order
 from runtime.store import Store, open_store
 from runtime.tables import desk
+from schemas import jws
+from schemas.envelope import digest
 from schemas.identifiers import HUB, Actor, Instant, Participant
 
 __all__ = ["Overdue", "Remote"]
@@ -48,23 +50,45 @@ class Remote:
     async def command(
         self, participant: Participant, command: str, arguments: dict[str, Any], seconds: float
     ) -> tuple[bool, str]:
-        """Give a command and wait until it is handled: whether it was done, and the result."""
-        operator, signer = self._estate.order
-        now = self._clock.now()
+        """Give a command and wait until it is handled: whether it was done, and the result. The
+        second operator confirms it where it needs a second person.
+        """
+        number, line = await self._submit(participant, command, arguments, self._estate.order)
+        state, result = await self._handled(participant, number, seconds)
+        if state == "awaiting":
+            named = {"command": number, "digest": digest(line.encode())}
+            by, _ = await self._submit(participant, "confirm", named, self._estate.second)
+            state, result = await self._handled(participant, by, seconds)
+        return state == "done", result
+
+    async def _submit(
+        self,
+        participant: Participant,
+        command: str,
+        arguments: dict[str, Any],
+        person: tuple[Operator, jws.SoftwareSigner],
+    ) -> tuple[int, str]:
+        """Put a person's command on a desk; gives its number there, and its line."""
+        (operator, signer), now = person, self._clock.now()
         line, signature = write_order(
             participant, command, arguments, operator.name, signer, now, self._ids
         )
+        async with self.stores[participant].transaction() as session:
+            return await submit(session, line, signature, now), line
+
+    async def _handled(
+        self, participant: Participant, number: int, seconds: float
+    ) -> tuple[str, str]:
+        """Wait until a command was looked at: its state and result."""
         store = self.stores[participant]
-        async with store.transaction() as session:
-            number = await submit(session, line, signature, now)
         statement = select(desk.c.state, desk.c.result).where(desk.c.id == number)
 
-        async def handled() -> tuple[bool, str] | None:
+        async def handled() -> tuple[str, str] | None:
             async with store.snapshot() as session:
                 row = (await session.execute(statement)).one()
-            return None if row.state == "open" else (row.state == "done", row.result or "")
+            return None if row.state == "open" else (row.state, row.result or "")
 
-        return await wait_for(handled, seconds, f"command {command} at {participant}")
+        return await wait_for(handled, seconds, f"command {number} at {participant}")
 
     async def rows(self, participant: Participant, sql: str, **parameters: Any) -> list[Any]:
         """Read rows."""

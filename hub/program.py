@@ -64,6 +64,7 @@ class Hub:
     actors: tuple[Actor, ...] = (HUB_ACTOR,)
     packages: tuple[str, ...] = ("runtime", "hub")
     roles = acts.COMMANDS
+    second_person: tuple[str, ...] = ()  # acts have the signatures of the administrators' threshold
 
     def __init__(
         self, keyring: Keyring, anchor: Anchor, settings: HubSettings | None = None
@@ -139,6 +140,11 @@ class Hub:
             self._settings.heartbeat_seconds,
             self._keyring.checkpoint,
         )
+
+    def malformed(self, order: Order, now: Instant) -> list[Finding]:
+        """What is wrong with a command whatever the facts are."""
+        signed = acts.handed_in(order)
+        return [signed] if isinstance(signed, Finding) else []
 
     # --- the handler's three steps --------------------------------------------------------------
 

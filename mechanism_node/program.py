@@ -3,6 +3,9 @@
 
 The command `issue` is worked out into an ordinary proposal (`issuance`), so that everything after
 it, checks, entry and rows, is what every registry has.
+
+No administrator acts alone (3/CMA.3 annex para 64): whatever this role alone may command, and all
+that its section proposes, waits for a second person unless the settings say otherwise.
 """
 
 import json
@@ -14,18 +17,34 @@ from pydantic import ValidationError
 from mechanism_node.issuance import Issuance, issuance_proposal
 from registry.program import Registry
 from registry.state import RegistryFacts
+from runtime.desk import OWN_COMMANDS
 from runtime.program import Batch, Item, Order
 from runtime.store import Session
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor
+from schemas.identifiers import Actor, Instant
 
 __all__ = ["MechanismRegistry"]
+
+ROLES = {**Registry.roles, "issue": "administrator"}
+
+ADMINISTRATORS_COMMANDS = tuple(
+    name for name, role in {**ROLES, **OWN_COMMANDS}.items() if role == "administrator"
+)
+"""What no lower role may command."""
 
 
 class MechanismRegistry(Registry):
     """A registry with the command `issue`, for its administrator's section alone."""
 
-    roles = {**Registry.roles, "issue": "administrator"}  # noqa: RUF012 - never changed
+    roles = ROLES
+    second_person = (*ADMINISTRATORS_COMMANDS, "propose ADM")
+
+    def malformed(self, order: Order, now: Instant) -> list[Finding]:
+        """What is wrong with a command whatever the facts are."""
+        proposed = self._proposal(order)
+        if isinstance(proposed, Finding):
+            return [proposed]
+        return super().malformed(proposed, now)
 
     async def load(self, session: Session, items: Sequence[Item], batch: Batch) -> RegistryFacts:
         """Every fact that the items need."""

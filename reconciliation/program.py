@@ -48,6 +48,7 @@ class Reconciler:
     actors: tuple[Actor, ...] = (REC_ACTOR,)
     packages: tuple[str, ...] = ("runtime", "reconciliation")
     roles = work.COMMANDS
+    second_person: tuple[str, ...] = ()  # two sign a resolution as it is
     recovery: Recovery | None = None
 
     def __init__(
@@ -95,6 +96,10 @@ class Reconciler:
         """Whether a question has waited long enough, or somebody may have been silent for long."""
         late = any(next_due(d, self._settings) <= now for d in self.kept.drills.values())
         return late or silence.due(self.kept, now, self._settings.silent_seconds)
+
+    def malformed(self, order: Order, now: Instant) -> list[Finding]:
+        """What is wrong with a command whatever the facts are."""
+        return work.malformed(order)
 
     # --- the handler's three steps --------------------------------------------------------------
 

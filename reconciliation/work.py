@@ -27,7 +27,7 @@ from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import CaseId
 from schemas.units import Frozen
 
-__all__ = ["COMMANDS", "case_named", "check_arguments", "decide_order"]
+__all__ = ["COMMANDS", "case_named", "check_arguments", "decide_order", "malformed"]
 
 COMMANDS = dict.fromkeys(("assign", "comment", "explain", "resolve"), "operator")
 """Commands about cases and the role that each needs."""
@@ -86,14 +86,27 @@ def check_arguments(command: str, arguments: Mapping[str, Any]) -> None:
     _ARGUMENTS[command].model_validate(arguments)
 
 
+def malformed(order: Order) -> Findings:
+    """What is wrong with a command whatever the facts are."""
+    try:
+        check_arguments(order.command, order.arguments)
+    except ValidationError as error:
+        return [_invalid(error)]
+    return []
+
+
 def decide_order(facts: Facts, order: Order, batch: Batch) -> Findings:
     """Carry out one command about a case."""
     try:
         return _ORDERS[order.command](facts, order, batch)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-        return [finding(Reason.COMMAND_INVALID, first["msg"], field=where)]
+        return [_invalid(error)]
+
+
+def _invalid(error: ValidationError) -> Finding:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = "/".join(str(part) for part in first["loc"])
+    return finding(Reason.COMMAND_INVALID, first["msg"], field=where)
 
 
 def _assign(facts: Facts, order: Order, batch: Batch) -> Findings:

@@ -35,7 +35,7 @@ from schemas.identifiers import HUB, Actor, Instant, TransactionId
 from schemas.limits import FINDINGS_MAX
 from schemas.messages import Acceptance, Proposal, Rejection, StatusRequest, Withdrawal
 
-__all__ = ["COMMANDS", "answer_clearance", "decide_order"]
+__all__ = ["COMMANDS", "answer_clearance", "decide_order", "malformed"]
 
 DEFAULT_LIFETIME_SECONDS = 24 * 3600
 
@@ -56,8 +56,26 @@ def decide_order(
     facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Batch
 ) -> Findings:
     """Carry out one command; each looks at all its arguments before it does anything."""
+    return _said(lambda: _ORDERS[order.command](facts, order, mine, batch))
+
+
+def malformed(order: Order, mine: Sequence[Actor], now: Instant) -> Findings:
+    """What is wrong with the form of a command, whatever the facts are."""
+
+    def look() -> Findings:
+        if order.command == "propose":
+            _asked_for(order, mine, now)
+        elif order.command in identification.COMMANDS:
+            identification.record_in(order, mine)
+        return []
+
+    return _said(look)
+
+
+def _said(work: Callable[[], Findings]) -> Findings:
+    """What a command's arguments are not fit for, as a finding."""
     try:
-        return _ORDERS[order.command](facts, order, mine, batch)
+        return work()
     except KeyError as error:
         name = str(error.args[0])
         return [finding(Reason.COMMAND_INVALID, f"the argument {name} is missing", field=name)]
@@ -76,14 +94,21 @@ def decide_order(
 # --- the proposer -------------------------------------------------------------------------------
 
 
-def _propose(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Batch) -> Findings:
+def _asked_for(
+    order: Order, mine: Sequence[Actor], now: Instant
+) -> tuple[Actor, entities.Word | None, Proposal]:
+    """The actor, whose word is told, and the proposal that the arguments of `propose` make."""
     arguments = dict(order.arguments)
     actor = own(arguments.pop("actor"), mine)
     word = entities.word(arguments)
     lives = lifetime(arguments.pop("lifetime_seconds", DEFAULT_LIFETIME_SECONDS))
     arguments.setdefault("quantity", total(arguments.get("lines", ())))
-    arguments["expires_at"] = str(Instant.of(batch.now.moment() + lives))
-    proposal = Proposal.model_validate_json(json.dumps(arguments))
+    arguments["expires_at"] = str(Instant.of(now.moment() + lives))
+    return actor, word, Proposal.model_validate_json(json.dumps(arguments))
+
+
+def _propose(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Batch) -> Findings:
+    actor, word, proposal = _asked_for(order, mine, batch.now)
     proposal = stated(proposal, facts.authorizations)
     number = facts.numbers.get(actor, 0) + 1
     transaction = TransactionId(f"{actor.replace('/', '-')}-{number}")

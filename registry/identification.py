@@ -23,7 +23,7 @@ from runtime.program import Batch, Order
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import ADMINISTRATOR, Actor, AuthorizationId, PartyCode
 
-__all__ = ["COMMANDS", "end_identification", "identify", "not_standing"]
+__all__ = ["COMMANDS", "end_identification", "identify", "not_standing", "record_in"]
 
 COMMANDS = {"identify": "administrator", "end-identification": "administrator"}
 """Commands about who entities are, and the role that each needs."""
@@ -31,10 +31,18 @@ COMMANDS = {"identify": "administrator", "end-identification": "administrator"}
 Findings = list[Finding]
 
 
+def record_in(order: Order, mine: Sequence[Actor]) -> Identity | Ending:
+    """The record that a command's arguments make; `ValueError` where they make none."""
+    form: type[Identity | Ending] = Identity if order.command == "identify" else Ending
+    record = form.model_validate_json(json.dumps(order.arguments))
+    own(record.actor, mine)
+    return record
+
+
 def identify(facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Batch) -> Findings:
     """Record who an entity is and what authorizes it; a record that is there is superseded."""
-    identity = Identity.model_validate_json(json.dumps(order.arguments))
-    own(identity.actor, mine)
+    identity = record_in(order, mine)
+    assert isinstance(identity, Identity)
     if identity.document.date > batch.now[:10]:
         raise ValueError(f"document: {identity.document.date} is a day to come")
     found = _not_authorized(facts, identity, identity.entity, "authorized_by")
@@ -50,8 +58,8 @@ def end_identification(
     facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Batch
 ) -> Findings:
     """End what was recorded, for good or until the entity is identified anew."""
-    ending = Ending.model_validate_json(json.dumps(order.arguments))
-    own(ending.actor, mine)
+    ending = record_in(order, mine)
+    assert isinstance(ending, Ending)
     found = _not_identified(facts, ending.actor, ending.entity, ending.entity, "entity")
     if found:
         return found

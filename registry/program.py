@@ -98,6 +98,7 @@ class Registry:
         **desk.COMMANDS,
         **adjustments.COMMANDS,
     }
+    second_person: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -153,6 +154,10 @@ class Registry:
         """Whether the next share of the holdings trees is to be hashed again."""
         seconds = self._settings.scrub_seconds
         return is_due(self.kept.scrubbed, now, len(self.actors), seconds)
+
+    def malformed(self, order: Order, now: Instant) -> list[Finding]:
+        """What is wrong with a command whatever the facts are."""
+        return desk.malformed(order, self.actors, now)
 
     # --- the handler's three steps --------------------------------------------------------------
 

@@ -123,6 +123,7 @@ def build_node(settings: DaemonSettings, program: Program, keyring: Keyring) -> 
         SystemClock(),
         keyring,
         operators=settings.operators,
+        second=settings.dual_control(),
         settings=NodeSettings(
             batch_max=settings.batch_max,
             bundle_max=settings.bundle_max,

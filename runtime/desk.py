@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The desk: operators' commands that wait in the database, taken as items of a batch.
 
-Each is checked for its signature and its operator's role. What every node can do is carried out
-here: replaying and discarding dead letters, changing a key. The rest is the program's.
+Each is checked for its signature and its operator's role. What needs a second person then waits for
+one, and is carried out in the batch that takes the confirmation, exactly as it was given; what
+becomes of it is written to both commands. What every node can do is carried out here: replaying and
+discarding dead letters, changing a key. The rest is the program's.
 
-Elsewhere: the form of a command and its signature (`orders`), the tool that writes one (`verbs`).
+Elsewhere: the form of a command and its signature (`orders`), the tool that writes one (`verbs`),
+who may be a second person (`second_person`), what waits for one (`awaiting`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,53 +15,79 @@ from typing import Any
 
 from sqlalchemy import Integer, bindparam, literal_column, select, update
 
-from runtime import events
+from runtime import awaiting, events
 from runtime.intake import Unit
 from runtime.many import change
 from runtime.orders import Operator, check_order
 from runtime.program import Batch, Order, Program
 from runtime.sealing import Sealer
+from runtime.second_person import ANSWERS, SecondPerson, answer_of
 from runtime.store import Session
 from runtime.tables import dead_letters, desk
 from runtime.work import Done
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import HUB, Actor
+from schemas.identifiers import HUB, Actor, Instant
 
-__all__ = ["COMMANDS_MAX", "OWN_COMMANDS", "Desk", "close_commands", "open_commands", "roles_of"]
+__all__ = [
+    "COMMANDS_MAX",
+    "OWN_COMMANDS",
+    "Desk",
+    "close_commands",
+    "end_waiting",
+    "has_work",
+    "open_commands",
+    "roles_of",
+]
 
-OWN_COMMANDS = ("replay", "discard", "rotate-key")
-"""Commands that every node has."""
+OWN_COMMANDS: dict[str, str] = {
+    **dict.fromkeys(("replay", "discard", "rotate-key"), "administrator"),
+    **ANSWERS,
+}
+"""Commands that every node has, and the role that each needs."""
 
 COMMANDS_MAX = 50
 """Commands in one batch, since each may have many effects; others have their turn after it."""
 
+WAITING_MAX = 1000
+"""Commands that are ended at once after a restore."""
+
 
 def roles_of(program: Program | type[Program]) -> dict[str, str]:
     """Every command that a program takes, and the role that each needs."""
-    return {**program.roles, **dict.fromkeys(OWN_COMMANDS, "administrator")}
+    return {**program.roles, **OWN_COMMANDS}
 
 
 class Desk:
     """The commands of one program's operators."""
 
-    def __init__(self, program: Program, sealer: Sealer, operators: Mapping[str, Operator]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        sealer: Sealer,
+        operators: Mapping[str, Operator],
+        second: SecondPerson,
+    ) -> None:
         self._program = program
         self._sealer = sealer
         self._operators = dict(operators)
+        self._second = second
+        self._roles = roles_of(program)
 
     async def take(self, session: Session, culprits: frozenset[str], done: Done) -> list[Order]:
-        """The open commands that the program is to decide about; the others have their end."""
+        """The open commands that the program is to decide about; the others have their end, or wait
+        for a second person.
+        """
         orders: list[Order] = []
-        roles = roles_of(self._program)
+        late = await awaiting.lapsed(session, done, COMMANDS_MAX)
+        await close_commands(session, late)
         waiting = await open_commands(session, COMMANDS_MAX)
-        done.more_commands = len(waiting) == COMMANDS_MAX
+        done.more_commands = COMMANDS_MAX in (len(late), len(waiting))
         for row in waiting:
-            order = check_order(row, self._program.participant, self._operators, roles)
-            if isinstance(order, Order) and order.name in culprits:
-                order = finding(Reason.INTERNAL)
+            order = await self._open(session, row, culprits, done)
             if isinstance(order, Finding):
-                done.batch.log(events.COMMAND_REFUSED, command=row.id, finding=str(order))
-                await close_commands(session, [(row.id, "refused", str(order))])
+                await self._refuse(session, row.id, order, done)
+            elif order is None:
+                continue
             elif order.command == "rotate-key":
                 await self._rotate(session, order, done)
             elif order.command in OWN_COMMANDS:
@@ -74,7 +103,75 @@ class Desk:
             text = "; ".join(str(one) for one in found)
             ends.append((number, "refused", text))
             done.batch.log(events.COMMAND_REFUSED, command=number, finding=text)
-        await close_commands(session, ends)
+        await _close(session, ends, done)
+
+    # --- one command ----------------------------------------------------------------------------
+
+    async def _open(
+        self, session: Session, row: Any, culprits: frozenset[str], done: Done
+    ) -> Order | Finding | None:
+        """A command at the desk as what is to be carried out now, if anything is."""
+        order = self._check(row)
+        if isinstance(order, Finding):
+            return order
+        if order.command in ANSWERS:
+            return await self._answered(session, order, culprits, done)
+        if order.name in culprits:
+            return finding(Reason.INTERNAL)
+        if not self._second.wanted(order, self._program.actors):
+            return order
+        malformed = self._program.malformed(order, done.batch.now)
+        if malformed:
+            return malformed[0]
+        author, seconds = self._operators[order.operator], self._second.seconds
+        await close_commands(session, [await awaiting.keep(session, row, author, seconds, done)])
+        return None
+
+    async def _answered(
+        self, session: Session, by: Order, culprits: frozenset[str], done: Done
+    ) -> Order | Finding | None:
+        """The command that somebody confirms, to be carried out; what is declined has its end."""
+        answer = answer_of(by)
+        if isinstance(answer, Finding):
+            return answer
+        found = await awaiting.find(session, answer)
+        if isinstance(found, Finding):
+            return found
+        person, now = self._operators[by.operator], done.batch.now
+        first = self._check(found.row)
+        if isinstance(first, Finding):  # whoever gave it may not any more
+            await awaiting.conclude(session, answer.command, "void", now, (by, person))
+            done.confirmed[answer.command] = by.id
+            await self._refuse(session, answer.command, first, done)
+            return None
+        refused = awaiting.object_to(first, by, self._operators, self._roles[first.command])
+        if refused is not None:
+            return refused
+        if by.command == "decline":
+            await awaiting.conclude(session, first.id, "declined", now, (by, person))
+            await self._refuse(session, first.id, awaiting.declined(by), done)
+            done.batch.results[by.id] = f"command {first.id} of {first.operator} declined"
+            return None
+        await awaiting.conclude(session, first.id, "confirmed", now, (by, person))
+        done.confirmed[first.id] = by.id
+        if {first.name, by.name} & culprits:
+            await self._refuse(session, first.id, finding(Reason.INTERNAL), done)
+            return None
+        done.batch.log(
+            events.COMMAND_CONFIRMED,
+            command=first.id,
+            operator=first.operator,
+            by=by.operator,
+            confirmed=by.id,
+        )
+        return first
+
+    def _check(self, row: Any) -> Order | Finding:
+        return check_order(row, self._program.participant, self._operators, self._roles)
+
+    async def _refuse(self, session: Session, number: int, why: Finding, done: Done) -> None:
+        done.batch.log(events.COMMAND_REFUSED, command=number, finding=str(why))
+        await _close(session, [(number, "refused", str(why))], done)
 
     async def _rotate(self, session: Session, order: Order, done: Done) -> None:
         batch = done.batch
@@ -85,7 +182,7 @@ class Desk:
             batch.rotations.append(actor)
             batch.results[order.id] = f"the key of {actor} changes with the next envelope"
         else:
-            await close_commands(session, [(order.id, "refused", problem)])
+            await _close(session, [(order.id, "refused", problem)], done)
 
     def _objection(self, named: object, batch: Batch) -> str | None:
         """Why an actor's key must not be changed now. A change that the hub refuses would leave the
@@ -130,7 +227,7 @@ async def _settle_letter(session: Session, order: Order, done: Done) -> None:
     body = await _settled(session, number, state)
     if body is None:
         result = f"no open dead letter {number}"
-        await close_commands(session, [(order.id, "refused", result)])
+        await _close(session, [(order.id, "refused", result)], done)
         return
     if order.command == "replay":
         done.again.append(Unit(body, None))
@@ -151,6 +248,11 @@ async def _settled(session: Session, number: object, state: str) -> bytes | None
     return None if body is None else bytes(body)
 
 
+async def has_work(session: Session, now: Instant) -> bool:
+    """Whether a command waits at the desk, or one has waited for a second person for too long."""
+    return bool(await open_commands(session, 1)) or await awaiting.has_lapsed(session, now)
+
+
 async def open_commands(session: Session, most: int) -> list[Any]:
     """Commands that wait at the desk, oldest first."""
     return list(await session.execute(_OPEN, {"most": most}))
@@ -169,3 +271,20 @@ async def close_commands(session: Session, ends: Iterable[tuple[int, str, str]])
     """Record what became of commands: number, state and result."""
     rows = [{"id": number, "state": state, "result": result} for number, state, result in ends]
     await change(session, desk, ["id"], rows)
+
+
+async def end_waiting(session: Session, why: str, now: Instant) -> None:
+    """Refuse all that waits, be it for its turn or for a second person."""
+    waiting = await open_commands(session, WAITING_MAX)
+    numbers = [row.id for row in waiting] + await awaiting.end_all(session, now)
+    await close_commands(session, [(number, "refused", why) for number in numbers])
+
+
+async def _close(session: Session, ends: Iterable[tuple[int, str, str]], done: Done) -> None:
+    """Record what became of commands, with what was confirmed of those that confirmed it, too."""
+    whole = []
+    for number, state, result in ends:
+        whole.append((number, state, result))
+        if number in done.confirmed:
+            whole.append((done.confirmed[number], state, result))
+    await close_commands(session, whole)

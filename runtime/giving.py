@@ -5,7 +5,8 @@ What the settings and the program's roles tell is looked at before anything is q
 slip of the hand is known at once. The desk decides all the same: it may have other settings.
 
 A command that is not answered in time is neither done nor refused. It stays in the desk's inbox and
-will be carried out; given again, it would be carried out twice.
+will be carried out; given again, it would be carried out twice. One that needs a second person is
+answered as soon as it waits for one.
 
 Elsewhere: the form of a command (`orders`), what becomes of one (`desk`), the verbs (`verbs`).
 """
@@ -21,8 +22,10 @@ from runtime.clock import Ids, SystemClock
 from runtime.desk import roles_of
 from runtime.errors import LocalProtocolError, Unavailable
 from runtime.keys import load_private
-from runtime.orders import RANKS, submit, write_order
+from runtime.orders import ENTITY_COMMANDS, RANKS, submit, write_order
+from runtime.program import Order
 from runtime.schema import open_database
+from runtime.second_person import may_confirm
 from runtime.settings import DaemonSettings, load_settings
 from runtime.store import Store
 from runtime.tables import desk
@@ -39,6 +42,7 @@ class Ending(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     WAITING = "open"
+    AWAITING = "awaiting"
 
 
 class Given(NamedTuple):
@@ -60,7 +64,8 @@ async def give_order(
     """Sign a command, put it into the desk inbox and wait for what becomes of it."""
     settings = load_settings(model, path)
     signer = jws.SoftwareSigner(load_private(key))
-    _check(settings, path, command, operator, key, signer.public)
+    order = Order(0, command, operator, arguments)
+    _check(settings, path, order, key, signer.public)
     now = SystemClock().now()
     line, signature = write_order(
         settings.participant, command, arguments, operator, signer, now, Ids()
@@ -79,12 +84,14 @@ async def give_order(
 def _check(
     settings: DaemonSettings,
     path: Path,
-    command: str,
-    operator: str,
+    order: Order,
     key: Path,
     public: jws.PublicKey,
 ) -> None:
-    """`LocalProtocolError` for what the desk would refuse by the same settings."""
+    """`LocalProtocolError` for what the desk would refuse by the same settings, and for what nobody
+    else could confirm.
+    """
+    command, operator = order.command, order.operator
     known = {each.name: each for each in settings.operators}
     if operator not in known:
         there = f"there: {', '.join(sorted(known))}" if known else "nobody is"
@@ -99,9 +106,19 @@ def _check(
         raise LocalProtocolError(
             f"no command {command} at {settings.participant}; one of {', '.join(sorted(roles))}"
         )
-    if RANKS[giver.role] < RANKS[roles[command]]:
+    if giver.entity is not None:
+        if command not in ENTITY_COMMANDS:
+            raise LocalProtocolError(f"{command} is not for entities; {operator} acts for one")
+    elif RANKS[giver.role] < RANKS[roles[command]]:
         raise LocalProtocolError(
             f"{command} needs the role {roles[command]}; {operator} is {giver.role} in {path}"
+        )
+    if settings.dual_control().wanted(order, settings.actors) and not any(
+        may_confirm(giver, other, roles[command]) for other in settings.operators
+    ):
+        raise LocalProtocolError(
+            f"{command} needs a second person, and nobody else in {path} may confirm what "
+            f"{operator} gives; add an operator with a key of their own and restart the program"
         )
 
 

@@ -32,6 +32,7 @@ from runtime.orders import Operator
 from runtime.program import Batch, Heard, Item, Order, Program, Recovery, Tick
 from runtime.recalling import recall
 from runtime.sealing import Sealer
+from runtime.second_person import SecondPerson
 from runtime.store import Session, Store
 from runtime.work import Culprit, Done, Halting, Work
 from schemas.envelope import EnvelopeError, Opened
@@ -52,6 +53,7 @@ class Handler:
         keyring: Keyring,
         ids: Ids,
         operators: dict[str, Operator],
+        second: SecondPerson | None = None,
         bundle_max: int = MESSAGES_MAX,
     ) -> None:
         self.program = program
@@ -59,7 +61,7 @@ class Handler:
         self.control = Control(program.participant, program.actors, program.greets, self.journal)
         self.sealer = Sealer(program, keyring, self.journal, bundle_max)
         self._hearing = Hearing(program)
-        self._desk = Desk(program, self.sealer, operators)
+        self._desk = Desk(program, self.sealer, operators, second or SecondPerson())
         self._store = store
         self._ids = ids
         self.halted = False

@@ -40,6 +40,7 @@ from runtime.reception import Reception
 from runtime.relay import Relay
 from runtime.salvage import Salvage, Unskippable
 from runtime.schema import check_schema
+from runtime.second_person import SecondPerson
 from runtime.store import Store
 from runtime.work import Done, Halting, Work
 from schemas.identifiers import HUB, Actor, Instant
@@ -68,6 +69,7 @@ class Node:
         *,
         ids: Ids | None = None,
         operators: Sequence[Operator] = (),
+        second: SecondPerson | None = None,
         settings: NodeSettings | None = None,
     ) -> None:
         self.program = program
@@ -85,6 +87,7 @@ class Node:
             keyring,
             self._ids,
             {operator.name: operator for operator in operators},
+            second or SecondPerson(program.second_person),
             chosen.bundle_max,
         )
         self._control = self._handler.control
@@ -255,7 +258,7 @@ class Node:
         if not work.commands:
             return True
         async with self.store.snapshot() as session:
-            return not await desk.open_commands(session, 1)
+            return not await desk.has_work(session, self._clock.now())
 
     async def _save(self, work: Work) -> None:
         """Find the culprit of a batch that failed, and have everything else go on."""

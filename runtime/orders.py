@@ -28,12 +28,12 @@ from schemas.identifiers import AccountNumber, Instant, Participant
 from schemas.messages import strict_json
 from schemas.units import Frozen, User
 
-__all__ = ["Operator", "check_order", "submit", "write_order"]
+__all__ = ["ENTITY_COMMANDS", "RANKS", "Operator", "check_order", "submit", "write_order"]
 
 RANKS = {"viewer": 0, "operator": 1, "administrator": 2}
 
-ENTITY_COMMANDS = frozenset({"propose", "withdraw"})
-"""What the role entity may command, about its own accounts."""
+ENTITY_COMMANDS = frozenset({"propose", "withdraw", "decline"})
+"""What the role entity may command, about its own accounts; it declines what it gave itself."""
 
 
 class Operator(Frozen):

@@ -213,6 +213,8 @@ class Program(Protocol):
     actors: tuple[Actor, ...]
     packages: tuple[str, ...]
     roles: dict[str, str]
+    second_person: tuple[str, ...]
+    """Commands that need one unless the settings say otherwise (`runtime.second_person`)."""
 
     @property
     def greets(self) -> tuple[Participant, ...]:
@@ -240,6 +242,12 @@ class Program(Protocol):
 
     def due(self, now: Instant) -> bool:
         """Whether a tick has something to do."""
+        ...
+
+    def malformed(self, order: Order, now: Instant) -> list[Finding]:
+        """What is wrong with the form of a command of the program's own, whatever the facts are:
+        such a one waits for no second person.
+        """
         ...
 
     async def load(self, session: Session, items: Sequence[Item], batch: Batch) -> Any:

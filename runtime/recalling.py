@@ -3,8 +3,8 @@
 
 They are stored as sent, under their sequences, and the program takes back what they said. Between
 them there may be sequences that nobody has: those are free, and what is sealed next takes them.
-Commands that still wait at the desk are of the older state, and are refused: whoever gave one may
-have seen it carried out.
+Commands that still wait at the desk, be it for a second person, are of the older state, and are
+refused: whoever gave one may have seen it carried out.
 
 Elsewhere: asking for them (`control`), what a program makes of it (each program's `recall`).
 """
@@ -50,5 +50,4 @@ async def recall(
         await journals.keep_messages(session, [kept_as(h, way[1]) for h in heard])
         said += heard
     await program.recall(session, said, done.batch)
-    waiting = await desk.open_commands(session, 1000)
-    await desk.close_commands(session, [(row.id, "refused", RESTORED) for row in waiting])
+    await desk.end_waiting(session, RESTORED, done.batch.now)

@@ -19,9 +19,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from runtime.desk import roles_of
 from runtime.errors import LocalProtocolError, in_one_line
 from runtime.orders import Operator
 from runtime.program import Program
+from runtime.second_person import LIFETIME_SECONDS, SecondPerson, check_entries, key_id
 from schemas.identifiers import Actor, Participant
 from schemas.limits import MESSAGES_MAX
 
@@ -53,6 +55,12 @@ class DaemonSettings(BaseSettings):
     operators: list[Operator] = []
     """Who may give commands: name, role (viewer, operator, administrator, entity), public key; for
     an authorized entity also its name, and the accounts whose units it may move."""
+    second_person: list[str] | None = None
+    """Commands that a second person has to confirm: names such as `close-year`, or `propose ADM`
+    for what the section ADM proposes. If it is left away, none; at the mechanism registry `issue`,
+    what else its administrators alone may command, and `propose ADM`."""
+    second_person_seconds: Annotated[float, Field(ge=60, le=30 * 24 * 3600)] = LIFETIME_SECONDS
+    """How long such a command waits; then it is refused."""
     http_host: str = "127.0.0.1"
     """Where /healthz, /readyz and /metrics are served."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 0
@@ -80,6 +88,32 @@ class DaemonSettings(BaseSettings):
         if len(set(self.actors)) != len(self.actors):
             raise ValueError("actors: one of them stands twice")
         return self
+
+    @model_validator(mode="after")
+    def _operators_apart(self) -> Self:
+        names: dict[str, str] = {}
+        for operator in self.operators:
+            other = names.setdefault(key_id(operator), operator.name)
+            if other != operator.name:
+                raise ValueError(
+                    f"operators: {other} and {operator.name} have one key; make one for each person"
+                )
+        if len(names) != len(self.operators) or len(set(names.values())) != len(names):
+            raise ValueError("operators: one of them stands twice; a person has one name and key")
+        return self
+
+    @model_validator(mode="after")
+    def _second_person_known(self) -> Self:
+        program = getattr(self, "program", None)  # what reads any program's settings has none
+        if program is not None:
+            check_entries(self.second_person or [], roles_of(program), self.actors)
+        return self
+
+    def dual_control(self) -> SecondPerson:
+        """Which commands need a second person here, and how long they wait."""
+        chosen = self.second_person
+        commands = self.program.second_person if chosen is None else tuple(chosen)
+        return SecondPerson(commands, self.second_person_seconds)
 
     @classmethod
     def settings_customise_sources(

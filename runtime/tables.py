@@ -16,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -32,6 +33,7 @@ from schemas.units import KIND_CODES
 
 __all__ = [
     "OVERLAY_REACHES",
+    "awaited",
     "blocks",
     "dead_letters",
     "desk",
@@ -170,14 +172,9 @@ desk = Table(
     Column("nonce", Text, nullable=False, unique=True),
     Column("command", Text, nullable=False),
     Column("signature", Text, nullable=False),
-    Column(
-        "state",
-        Text,
-        CheckConstraint("state in ('open', 'done', 'refused')"),
-        nullable=False,
-        server_default="open",
-    ),
+    Column("state", Text, nullable=False, server_default="open"),
     Column("result", Text),
+    CheckConstraint("state in ('open', 'awaiting', 'done', 'refused')", name="desk_states"),
     Index(
         "desk_open",
         "id",
@@ -185,7 +182,49 @@ desk = Table(
         sqlite_where=text("state = 'open'"),
     ),
 )
-"""Operators' signed commands, waiting to be handled like any message."""
+"""Operators' signed commands, waiting to be handled like any message, or for a second person."""
+
+awaited = Table(
+    "awaited",
+    metadata,
+    Column("command", Integer, ForeignKey("desk.id"), primary_key=True, autoincrement=False),
+    Column("digest", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("author_key", Text, nullable=False),
+    Column("since", Text, nullable=False),
+    Column("until", Text, nullable=False),
+    Column("ending", Text),
+    Column("ended_at", Text),
+    Column("answer", Integer, ForeignKey("desk.id"), unique=True),
+    Column("person", Text),
+    Column("person_key", Text),
+    CheckConstraint(
+        "ending is null and ended_at is null or "
+        "ending is not null and ended_at is not null and "
+        "ending in ('confirmed', 'declined', 'lapsed', 'void')",
+        name="awaited_endings",
+    ),
+    CheckConstraint(
+        "case when ending in ('confirmed', 'declined') "
+        "then answer is not null and person is not null and person_key is not null "
+        "else person is null or ending = 'void' end",
+        name="awaited_answered",
+    ),
+    CheckConstraint(
+        "case when ending = 'confirmed' "
+        "then answer <> command and person <> author and person_key <> author_key else true end",
+        name="awaited_two_persons",
+    ),
+    Index(
+        "awaited_open",
+        "until",
+        postgresql_where=text("ending is null"),
+        sqlite_where=text("ending is null"),
+    ),
+)
+"""Commands that need a second person: who gave each and with which key, until when it waits, how
+that ended and by whom. Whoever confirms is another than who gave it, by name and by key.
+"""
 
 keys = Table(
     "keys",

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
+from runtime.awaiting import with_awaited
 from runtime.daemon import run_daemon
 from runtime.errors import A6HubError, LocalProtocolError, in_one_line
 from runtime.giving import Ending, Given, give_order
@@ -23,6 +24,7 @@ from runtime.program import Program
 from runtime.schema import migrate, open_database
 from runtime.settings import DaemonSettings, load_settings, secret
 from runtime.tables import dead_letters, desk, sequences
+from schemas.envelope import digest
 
 __all__ = [
     "Letter",
@@ -44,10 +46,13 @@ Letter = Annotated[
     int,
     typer.Argument(min=1, max=2**31 - 1, help="The letter's number, as `letters list` shows it."),
 ]
+Number = Annotated[
+    int, typer.Argument(min=1, max=2**31 - 1, help="The command's number, as `commands` shows it.")
+]
 Most = Annotated[int, typer.Option("--most", min=1, max=10**6, help="How many at most.")]
 
 WAIT_SECONDS = 30.0
-EXITS = {Ending.REFUSED: 1, Ending.WAITING: 4}
+EXITS = {Ending.REFUSED: 1, Ending.WAITING: 4, Ending.AWAITING: 5}
 """2 and 3 are taken: a wrong command line, a halted daemon. The table is in docs/operating.md."""
 
 
@@ -107,20 +112,7 @@ def add_verbs(
         members = guarded(lambda: _read_arguments(arguments))
         carry_out(model, settings, command, members, operator, key, wait)
 
-    @app.command("commands")
-    def list_commands(
-        settings: Settings,
-        state: Annotated[Ending | None, typer.Option(help="Only those in this state.")] = None,
-        most: Most = 50,
-    ) -> None:
-        """List operators' commands, newest first: number, time, state, who, what, result."""
-        statement = select(desk).order_by(desk.c.id.desc()).limit(most)
-        if state is not None:
-            statement = statement.where(desk.c.state == state)
-        for row in show_rows(model, settings, statement):
-            who, what = _given_by(row.command)
-            result = f"  {row.result}" if row.result else ""
-            typer.echo(f"{row.id}  {row.submitted_at}  {row.state}  {who}  {what}{result}")
+    _add_looks(app, model)
 
     @app.command("sequences")
     def list_sequences(settings: Settings) -> None:
@@ -132,6 +124,44 @@ def add_verbs(
     letters = typer.Typer(help="Dead letters: what was not taken, and why.", no_args_is_help=True)
     app.add_typer(letters, name="letters")
     _add_letters(letters, model)
+
+
+def _add_looks(app: typer.Typer, model: type[DaemonSettings]) -> None:
+    """What shows the commands at the desk."""
+
+    @app.command("commands")
+    def list_commands(
+        settings: Settings,
+        state: Annotated[Ending | None, typer.Option(help="Only those in this state.")] = None,
+        most: Most = 50,
+    ) -> None:
+        """List operators' commands, newest first: number, time, state, who, what, by whom it was
+        confirmed, result.
+        """
+        statement = with_awaited().order_by(desk.c.id.desc()).limit(most)
+        if state is not None:
+            statement = statement.where(desk.c.state == state)
+        for row in show_rows(model, settings, statement):
+            who, what = _given_by(row.command)
+            told = [str(row.id), row.submitted_at, row.state, who, what]
+            if row.ending == "confirmed":
+                told.append(f"confirmed by {row.person} ({row.answer})")
+            typer.echo("  ".join([*told, *([row.result] if row.result else [])]))
+
+    @app.command("command")
+    def show_command(settings: Settings, number: Number) -> None:
+        """Show one command whole: line, digest and signature, and who confirmed or declined it."""
+        statement = with_awaited().where(desk.c.id == number)
+        (row,) = show_rows(model, settings, statement, none=f"no command {number}")
+        _show_signed(row)
+        if row.since is not None:
+            typer.echo(f"given by {row.author}, waits for a second person until {row.until}")
+        if row.ending is not None:
+            by = f" by {row.person} with command {row.answer}" if row.person else ""
+            typer.echo(f"{row.ending}{by} at {row.ended_at}")
+        if row.answer is not None:
+            for answer in show_rows(model, settings, select(desk).where(desk.c.id == row.answer)):
+                _show_signed(answer)
 
 
 def carry_out(
@@ -228,6 +258,13 @@ def _given_by(line: str) -> tuple[str, str]:
         return f"{members['operator']}", f"{members['command']}"
     except (ValueError, TypeError, KeyError):
         return "?", "?"
+
+
+def _show_signed(row: Any) -> None:
+    """A command at the desk with its signature, as both were put there."""
+    result = f": {row.result}" if row.result else ""
+    typer.echo(f"command {row.id}  {row.state}{result}")
+    typer.echo(f"{row.command}\ndigest {digest(row.command.encode())}\nsignature {row.signature}")
 
 
 def _read_arguments(text: str) -> dict[str, Any]:

@@ -102,5 +102,7 @@ class Done:
     """The sequences that the batch has moved."""
     more_commands: bool = False
     """Whether there may be more at the desk than was taken."""
+    confirmed: dict[int, int] = field(default_factory=dict)
+    """Commands that a second person has confirmed in this batch, and by which command."""
     unfinished: set[Actor] = field(default_factory=set)
     """Senders of whom more is stored that may be applied."""

@@ -58,6 +58,11 @@ class Reason(StrEnum):
     MESSAGE_EQUIVOCATION = "message-equivocation"
     COMMAND_NOT_ALLOWED = "command-not-allowed"
     COMMAND_INVALID = "command-invalid"
+    SECOND_PERSON_WRONG = "second-person-wrong"
+    COMMAND_NOT_AWAITED = "command-not-awaited"
+    COMMAND_DIFFERS = "command-differs"
+    COMMAND_DECLINED = "command-declined"
+    COMMAND_LAPSED = "command-lapsed"
 
     AUTHOR_NOT_ACTING = "author-not-acting"
     PARTICIPANT_UNKNOWN = "participant-unknown"
@@ -174,6 +179,11 @@ RULES: dict[Reason, Rule] = {
     _R.MESSAGE_EQUIVOCATION: Rule(2005, _V, True, False, f"{_ANNEX} para 10", "Another message of this author has the same id; the second is kept as proof and has no effect."),
     _R.COMMAND_NOT_ALLOWED: Rule(2006, _V, True, False, f"{_ANNEX} para 1(d)", "The operator's role does not allow this command; ask somebody whose role does."),
     _R.COMMAND_INVALID: Rule(2007, _V, False, False, f"{_ANNEX} para 2", "The command cannot be carried out as it stands; see the detail."),
+    _R.SECOND_PERSON_WRONG: Rule(2008, _V, True, False, "3/CMA.3 annex para 64", "Whoever confirms a command is another person than who gave it, with another key and no lower role; ask somebody who is."),
+    _R.COMMAND_NOT_AWAITED: Rule(2009, _V, False, False, "3/CMA.3 annex para 64", "No such command waits for a second person; look at `commands`, and have it given anew if it is still wanted."),
+    _R.COMMAND_DIFFERS: Rule(2010, _V, True, False, "3/CMA.3 annex para 64", "The digest is not that of the command; read the command, and confirm what it says."),
+    _R.COMMAND_DECLINED: Rule(2011, _V, True, False, "3/CMA.3 annex para 64", "Somebody declined the command before it was carried out; agree, then give it anew."),
+    _R.COMMAND_LAPSED: Rule(2012, _V, True, False, "3/CMA.3 annex para 64", "Nobody confirmed the command in time; give it anew."),
     _R.AUTHOR_NOT_ACTING: Rule(3001, _P, True, False, f"{_ANNEX} para 10", "Only the actor whose units or rights are concerned may say this."),
     _R.PARTICIPANT_UNKNOWN: Rule(3002, _P, True, True, f"{_ANNEX} para 24", "The other actor is not admitted; have it admitted first."),
     _R.PARTICIPANT_TESTING: Rule(3003, _P, True, True, f"{_ANNEX} para 24", "A participant in testing cannot move units; finish its admission."),

@@ -23,6 +23,7 @@ from runtime.clock import Ids, SystemClock
 from runtime.keys import Keyring
 from runtime.node import Node, NodeSettings
 from runtime.orders import Operator, submit, write_order
+from runtime.second_person import SecondPerson
 from runtime.store import Session, Store, open_store
 from schemas.envelope import open_envelope
 from schemas.identifiers import Actor, Participant
@@ -39,6 +40,9 @@ PATIENCE_SECONDS = 60.0
 
 OPERATORS = (
     Operator(name="olga", role="administrator", key=public("olga")),
+    Operator(name="otto", role="administrator", key=public("otto")),
+    Operator(name="oscar", role="operator", key=public("oscar")),
+    Operator(name="twin", role="administrator", key=public("olga")),
     Operator(name="vera", role="viewer", key=public("vera")),
 )
 T = TypeVar("T")
@@ -155,6 +159,10 @@ class Engine:
         )
     )
 
+    operators: tuple[Operator, ...] = OPERATORS
+    """Who may command the nodes that start from now on; `twin` has the key of `olga`."""
+    second: SecondPerson | None = None
+    """What needs a second person there, if it is not what the program says."""
     through: dict[Participant, str] = field(default_factory=dict)
     """Other ways to their databases, for nodes alone."""
 
@@ -181,7 +189,8 @@ class Engine:
             self.site.broker(participant),
             self.clock,
             ring,
-            operators=OPERATORS,
+            operators=self.operators,
+            second=self.second,
             settings=self.settings,
         )
         self.tasks[participant] = asyncio.create_task(node.run())
@@ -306,18 +315,17 @@ class Engine:
     # --- doing ----------------------------------------------------------------------------------
 
     async def submit(
-        self, command: str, at: Participant = HUB, operator: str = "olga", **arguments: Any
+        self, command: str, /, at: Participant = HUB, operator: str = "olga", **arguments: Any
     ) -> int:
         """Put a command on the desk; gives its number."""
         now = self.clock.now()
-        order, signature = write_order(
-            at, command, arguments, operator, signer(operator), now, self.ids
-        )
+        key = signer("olga" if operator == "twin" else operator)
+        order, signature = write_order(at, command, arguments, operator, key, now, self.ids)
         async with self.store(at).transaction() as session:
             return await submit(session, order, signature, now)
 
     async def order(
-        self, command: str, at: Participant = HUB, operator: str = "olga", **arguments: Any
+        self, command: str, /, at: Participant = HUB, operator: str = "olga", **arguments: Any
     ) -> tuple[str, str]:
         """Give a command and wait for its end: its state and result."""
         number = await self.submit(command, at, operator, **arguments)

@@ -47,6 +47,7 @@ from runtime.store import Store, open_store
 from runtime.tables import desk
 from schemas.directory import SignedAct
 from schemas.effects import Move
+from schemas.envelope import digest
 from schemas.identifiers import Actor, Digest, Participant
 from schemas.messages import Entry, Message, parse_message
 from tests.cast import (
@@ -349,7 +350,7 @@ class Federation:
     # --- doing ----------------------------------------------------------------------------------
 
     async def submit(
-        self, participant: Participant | str, command: str, by: str = "olga", **arguments: Any
+        self, participant: Participant | str, command: str, /, by: str = "olga", **arguments: Any
     ) -> int:
         """Put an operator's command on a program's desk; gives its number there."""
         now = self.clock.now()
@@ -366,20 +367,38 @@ class Federation:
             return await submit(session, order, signature, now)
 
     async def command(
-        self, participant: Participant | str, command: str, **arguments: Any
+        self, participant: Participant | str, command: str, /, **arguments: Any
     ) -> tuple[bool, str]:
-        """Give a command and wait for its end: whether it was done, and the result."""
+        """Give a command and wait for its end: whether it was done, and the result. Otto confirms
+        what olga has given, where it needs a second person.
+        """
         number = await self.submit(participant, command, **arguments)
+        state, result = await self.handled(participant, number)
+        if state == "awaiting":
+            by = await self.answer(participant, number)
+            state, result = await self.handled(participant, by)
+        return state == "done", result
+
+    async def answer(
+        self, participant: Participant | str, number: int, by: str = "otto", word: str = "confirm"
+    ) -> int:
+        """Have somebody confirm or decline a command; gives the number of that."""
+        rows = await self.rows(participant, "select command from desk where id = :id", id=number)
+        named = digest(rows[0].command.encode())
+        return await self.submit(participant, word, by, command=number, digest=named)
+
+    async def handled(self, participant: Participant | str, number: int) -> tuple[str, str]:
+        """Wait until a command was looked at: its state and result."""
         statement = select(desk.c.state, desk.c.result).where(desk.c.id == number)
 
-        async def handled() -> tuple[bool, str] | None:
+        async def looked_at() -> tuple[str, str] | None:
             async with self.store(Participant(participant)).snapshot() as session:
                 row = (await session.execute(statement)).one()
-            return None if row.state == "open" else (row.state == "done", row.result or "")
+            return None if row.state == "open" else (row.state, row.result or "")
 
-        return await self.wait(handled, f"command {command}")
+        return await self.wait(looked_at, f"command {number} at {participant}")
 
-    async def order(self, participant: Participant | str, command: str, **arguments: Any) -> str:
+    async def order(self, participant: Participant | str, command: str, /, **arguments: Any) -> str:
         """A command that must be done."""
         done, result = await self.command(participant, command, **arguments)
         assert done, result

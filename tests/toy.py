@@ -100,6 +100,7 @@ class Toy:
     recovery: Recovery | None = None
     packages: tuple[str, ...] = ("runtime",)
     roles: dict[str, str] = field(default_factory=lambda: {"ask": "operator"})
+    second_person: tuple[str, ...] = ()
     seen: int = 0
     directory: Directory = field(default_factory=founded)
     counts: dict[Actor, int] = field(default_factory=dict)
@@ -123,6 +124,11 @@ class Toy:
 
     def due(self, now: Instant) -> bool:
         return False
+
+    def malformed(self, order: Order, now: Instant) -> list[Finding]:
+        if order.command != "ask" or "transaction" in order.arguments:
+            return []
+        return [finding(Reason.COMMAND_INVALID, "missing", field="transaction")]
 
     async def load(self, session: Session, items: Sequence[Item], batch: Batch) -> Facts:
         if items:

@@ -43,6 +43,7 @@ __all__ = [
     "REC",
     "REGISTRIES_MAX",
     "ROG",
+    "SECOND",
     "VUT",
     "Cast",
     "public",
@@ -56,7 +57,7 @@ KOR, VUT = Actor("UN02/KOR"), Actor("UN02/VUT")
 PARTIES = ("GHA", "CHE", "THA", "SGP", "PER", "SWE", "KEN", "JPN")
 REGISTRIES_MAX = len(PARTIES)
 ADMINISTRATORS = ("ada", "ben", "cleo")
-OPERATOR = "olga"
+OPERATOR, SECOND = "olga", "otto"
 KEYS_MAX = 4
 """Keys that each actor has, one after another."""
 

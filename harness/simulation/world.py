@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.simulation.cast import ADM, HUB, OPERATOR, REC, Cast, public, signer
+from harness.simulation.cast import ADM, HUB, OPERATOR, REC, SECOND, Cast, public, signer
 from harness.simulation.chances import Chances, stream
 from harness.simulation.faulty import Crash, Dice, FaultyBroker, FaultyClock, FaultyStore
 from harness.simulation.trace import Trace
@@ -36,8 +36,10 @@ from runtime.definitions import recipients
 from runtime.memory import MemoryExchange
 from runtime.node import Node, NodeSettings
 from runtime.orders import Operator, submit, write_order
-from runtime.program import Program
+from runtime.program import Order, Program
+from runtime.second_person import SecondPerson
 from runtime.store import Store, open_store
+from schemas.envelope import digest
 from schemas.identifiers import Participant
 
 __all__ = ["Life", "Places", "World", "copy_database"]
@@ -159,6 +161,7 @@ class World:
         self._pending: set[asyncio.Task[None]] = set()
         self._closing = False
         self.ids = Ids(stream(self.seed, "operators").randbytes)
+        self._second_ids = Ids(stream(self.seed, "second persons").randbytes)
         self.dice = {
             p: Dice(self.chances, stream(self.seed, f"faults of {p}"), self._fault(p))
             for p in self.cast.actors
@@ -174,7 +177,10 @@ class World:
         """A clock that is never wrong: that of whoever watches."""
         for participant in self.cast.actors:
             self.clocks[participant] = FaultyClock(self.started)
-        self.operator = Operator(name=OPERATOR, role="administrator", key=public(OPERATOR))
+        self.operators = [
+            Operator(name=name, role="administrator", key=public(name))
+            for name in (OPERATOR, SECOND)
+        ]
 
     def _at_broker(self, name: str) -> None:
         if name in BROKER_FAULTS:
@@ -203,9 +209,9 @@ class World:
         genesis = self.cast.genesis()
         if participant == REC:
             return Reconciler(genesis, ring, ReconcilerSettings(inquiry_seconds=INQUIRY_SECONDS))
-        kind = MechanismRegistry if participant == ADM.participant else Registry
         settings = RegistrySettings(accept=participant not in self.manual)
-        return kind(participant, self.cast.actors[participant], genesis, ring, settings)
+        kind, actors = _kind(participant), self.cast.actors[participant]
+        return kind(participant, actors, genesis, ring, settings)
 
     def start(self, participant: Participant) -> None:
         """Start a program."""
@@ -223,7 +229,7 @@ class World:
             self.clocks[participant],
             self.cast.keyring(participant),
             ids=Ids(life_of.randbytes),
-            operators=[self.operator],
+            operators=self.operators,
             settings=NodeSettings(tick_seconds=TICK_SECONDS, drain_seconds=2),
         )
         task = asyncio.create_task(node.run())
@@ -306,15 +312,33 @@ class World:
         """Look at a program's rows. It is over before anybody else runs."""
         return self.places.look(participant).execute(sql, values).fetchall()
 
-    async def command(self, participant: Participant, command: str, **arguments: Any) -> int:
-        """Put an operator's signed command on a desk; gives its number there."""
+    async def command(self, participant: Participant, command: str, /, **arguments: Any) -> int:
+        """Put an operator's signed command on a desk, and where it needs one, somebody else's
+        confirmation behind it; gives its number there.
+        """
+        number, line = await self._submit(participant, command, arguments, OPERATOR, self.ids)
+        order = Order(number, command, OPERATOR, arguments)
+        second = SecondPerson(_kind(participant).second_person)
+        if second.wanted(order, self.cast.actors[participant]):
+            named = {"command": number, "digest": digest(line.encode())}
+            await self._submit(participant, "confirm", named, SECOND, self._second_ids)
+        return number
+
+    async def _submit(
+        self,
+        participant: Participant,
+        command: str,
+        arguments: dict[str, Any],
+        operator: str,
+        ids: Ids,
+    ) -> tuple[int, str]:
         now = self.clocks[participant].now()
         line, signature = write_order(
-            participant, command, arguments, OPERATOR, signer(OPERATOR), now, self.ids
+            participant, command, arguments, operator, signer(operator), now, ids
         )
         self.trace.note("command", str(participant), line.encode())
         async with self.view(participant).transaction() as session:
-            return await submit(session, line, signature, now)
+            return await submit(session, line, signature, now), line
 
     def back_up(self, participant: Participant, target: Path) -> None:
         """A consistent copy of a database that is in use."""
@@ -324,3 +348,7 @@ class World:
             source.backup(copy)
         source.close()
         copy.close()
+
+
+def _kind(participant: Participant) -> type[Registry]:
+    return MechanismRegistry if participant == ADM.participant else Registry

@@ -107,6 +107,8 @@ async def test_a_death_between_any_two_steps_changes_nothing(
         await federation.start(who, crash=(commit, when))
         place, members = actor.participant, asked(wanted)
         number = await federation.submit(place, "propose", actor=actor, **members)
+        if actor == ADM:
+            await federation.answer(place, number)
         died = await federation.crashed(who, 20)
         if died:
             await federation.start(who)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from registry import identification
 from registry.entity_verbs import list_entities
 from runtime.orders import Operator
 from schemas.identifiers import AccountNumber, Participant
@@ -145,7 +146,11 @@ async def test_commands_of_one_batch_follow_on_one_another(federation: Federatio
         ("open-account", OPENING),
         ("identify", IDENTITY),
     ]
-    numbers = [await federation.submit(MECHANISM, command, **more) for command, more in given]
+    numbers = []
+    for command, more in given:
+        numbers.append(await federation.submit(MECHANISM, command, **more))
+        if command in identification.COMMANDS:  # which takes two administrators there
+            await federation.answer(MECHANISM, numbers[-1])
     await federation.start(MECHANISM)
     await federation.greeted()
     await federation.order(MECHANISM, "open-account", **OPENING)
