@@ -34,6 +34,7 @@ from harness.services import PrivatePostgres, PrivateRabbitMQ, start_rabbitmq
 from runtime.clock import SystemClock
 from runtime.settings import secret
 from schemas.identifiers import Participant
+from tests.cast import A, approval, asked
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
@@ -73,7 +74,7 @@ class Site:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         return {"PATH": path, "LANG": "C.UTF-8", **more}
 
-    def run(self, *words: str) -> str:
+    def run(self, *words: str, status: int = 0) -> str:
         """Run a command to its end; gives what it printed."""
         done = subprocess.run(
             [self.outside(word) for word in words],
@@ -83,7 +84,7 @@ class Site:
             timeout=180,
             check=False,
         )
-        assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}{done.stderr}"
+        assert done.returncode == status, f"{shlex.join(words)}\n{done.stdout}{done.stderr}"
         return done.stdout
 
     def start(self, name: str) -> None:
@@ -109,13 +110,23 @@ class Site:
         done = subprocess.run(words, env=self.environment(), capture_output=True, check=False)
         return done.returncode == 0
 
-    def order(self, program: str, participant: str, command: str, arguments: Any) -> str:
+    def order(
+        self,
+        program: str,
+        participant: str,
+        command: str,
+        arguments: Any,
+        by: str = "operator",
+        status: int = 0,
+    ) -> str:
         """An operator's command; gives its result."""
+        key = participant if by == "operator" else f"{participant}-{by}"
         return self.run(
             *("a6hub", program, "order"),
             *("--settings", f"/etc/a6hub/{participant}/settings.toml"),
-            *("--operator", "operator", "--key", f"/etc/a6hub-operators/{participant}.pem"),
+            *("--operator", by, "--key", f"/etc/a6hub-operators/{key}.pem"),
             *(command, json.dumps(arguments)),
+            status=status,
         ).strip()
 
     def look(self, program: str, participant: str, *verb: str) -> str:
@@ -218,6 +229,7 @@ def test_a_deployment_sets_itself_up_transfers_units_and_stops_cleanly(
     assert_the_hub_would_make_the_same_definitions(site)
 
     transfer(site)
+    approve(site)
 
     everybody_agrees = wait_for(lambda: settled(site), "not everybody agrees with the log")
     assert len(everybody_agrees) == 7  # one actor of each Party, two and three sections
@@ -228,6 +240,23 @@ def test_a_deployment_sets_itself_up_transfers_units_and_stops_cleanly(
     assert site.look("party", "GHA01", "letters", "list") == ""
     assert_metrics_are_served(site)
     assert site.stop() == dict.fromkeys(DAEMONS, 0)
+
+
+def approve(site: Site) -> None:
+    """One of the mechanism registry's administrators records an approval, once another agrees."""
+    record = {"actor": "UN01/ADM", **asked(approval("A", A, 10))}
+    waits = site.order("mechanism", "UN01", "propose", record, status=5)
+    number = json.loads(waits[waits.index("{") : waits.index("}") + 1])
+    site.order("mechanism", "UN01", "confirm", number, status=1)
+    id_ = site.order("mechanism", "UN01", "confirm", number, by="second")
+    wait_for(lambda: f"{id_}  completed" in site.look("hub", "HUB", "transactions"), "no approval")
+    listed = site.look("mechanism", "UN01", "commands")
+    told = r"^1  .*  done  operator  propose  confirmed by second \(3\)  UN01-ADM-1$"
+    assert re.search(told, listed, re.MULTILINE), listed
+    both = site.run(
+        *("a6hub", "mechanism", "command", "--settings", "/etc/a6hub/UN01/settings.toml", "1")
+    )
+    assert [both.count(f'"operator":"{who}"') for who in ("operator", "second")] == [1, 1]
 
 
 def transfer(site: Site) -> None:

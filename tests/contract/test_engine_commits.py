@@ -14,6 +14,7 @@ from sqlalchemy import Table, select
 
 from runtime import events, outbox
 from runtime.journal import Sealed
+from runtime.second_person import SecondPerson
 from runtime.store import Session
 from runtime.tables import metadata
 from schemas.envelope import digest
@@ -239,6 +240,37 @@ async def test_a_node_restored_from_an_older_backup_gets_back_what_it_lacks(
     await engine.counts(1, 2, 3, 4)
     for participant in (HUB, REGISTRY):
         assert await engine.rows("select * from dead_letters", participant) == []
+
+
+@pytest.mark.requirement(26)
+async def test_what_waited_for_a_second_person_before_a_restore_is_confirmed_no_more(
+    engine: Engine,
+) -> None:
+    """It was carried out in what the backup does not know."""
+    engine.second = SecondPerson(("ask",), 3600.0)
+    await both(engine)
+    first = await engine.submit("ask", REGISTRY, transaction="GHA01-GHA-1")
+
+    async def is_in(*states: str) -> bool:
+        (row,) = await engine.rows("select state from desk where id = :n", REGISTRY, n=first)
+        return bool(row.state in states)
+
+    await until(partial(is_in, "awaiting"), "the command waits")
+    await engine.stop(REGISTRY)
+    backup = await saved(engine, REGISTRY)
+    (row,) = await engine.rows("select command from desk where id = :n", REGISTRY, n=first)
+    named = {"command": first, "digest": digest(row.command.encode())}
+    await engine.start(REGISTRY)
+    assert await engine.order("confirm", REGISTRY, "otto", **named) == ("done", "asked")
+    await engine.counts(1)
+    await engine.crash(REGISTRY)
+    await restored(engine, REGISTRY, backup)
+    assert await is_in("awaiting")
+    await engine.start(REGISTRY)
+    await until(partial(is_in, "refused"), "the end of the waiting")
+    state, result = await engine.order("confirm", REGISTRY, "otto", **named)
+    assert (state, f"command {first} was void" in result) == ("refused", True)
+    await engine.counts(1)
 
 
 async def test_a_node_without_its_broker_works_on_and_catches_up(engine: Engine) -> None:

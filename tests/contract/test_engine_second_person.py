@@ -11,8 +11,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from runtime import events
 from runtime.clock import SystemClock
@@ -355,22 +353,3 @@ async def test_somebody_who_is_gone_confirms_nothing(engine: Engine) -> None:
     state, result = await answer(engine, first)
     assert (state, "no such operator here" in result) == ("refused", True)
     assert (await row(engine, first)).state == "awaiting"
-
-
-FORGED = {
-    "by the same name": "person = author",
-    "by the same key": "person_key = author_key",
-    "by itself": "answer = command",
-    "by nobody": "person = null",
-}
-
-
-@pytest.mark.requirement(26)
-@pytest.mark.parametrize("name", FORGED, ids=lambda name: name.replace(" ", "-"))
-async def test_the_database_holds_no_confirmation(engine: Engine, name: str) -> None:
-    await registry(engine)
-    first = await waiting(engine)
-    assert await answer(engine, first) == ("done", "asked")
-    forged = text(f"update awaited set {FORGED[name]} where command = {first}")
-    with pytest.raises(IntegrityError):
-        await engine.change(lambda session: session.execute(forged), REGISTRY)

@@ -103,7 +103,7 @@ async def emptied(url: str) -> None:
     store = open_store(url)
     for statement in (
         "alter table blocks enable trigger user",
-        "update alembic_version set version_num = 'r0006'",
+        "update alembic_version set version_num = 'r0007'",
         f"truncate {', '.join(name for name in metadata.tables)}",
     ):
         await sql(store, statement)
@@ -502,6 +502,88 @@ async def test_kinds_that_came_later_are_taken_once_the_database_is_migrated(cle
     await must_add_up(clean)
 
 
+@pytest.mark.requirement(26)
+async def test_commands_wait_for_a_second_person_once_the_database_is_migrated(
+    clean: Store,
+) -> None:
+    """Before revision r0007 a command was open, done or refused, and there was one person."""
+    for n, state in enumerate(("open", "done", "refused"), 1):
+        members = f"({n}, 'then', '{n}', 'line', 'signature', '{state}', 'words')"
+        await sql(clean, f"insert into desk values {members}")
+    before = await sql(clean, "select * from desk order by id")
+    older = "state in ('open', 'done', 'refused')"
+    if make_url(clean.url).get_backend_name() == "postgresql":
+        statements = [
+            "alter table desk drop constraint desk_states",
+            f"alter table desk add constraint desk_state_check check ({older})",
+        ]
+    else:
+        columns = (
+            "id integer primary key, submitted_at text not null, nonce text not null unique, "
+            "command text not null, signature text not null, "
+            f"state text not null default 'open' check ({older}), result text"
+        )
+        statements = [
+            "create table older as select * from desk",
+            "drop table desk",
+            f"create table desk ({columns})",
+            "create index desk_open on desk (id) where state = 'open'",
+            "insert into desk select * from older",
+            "drop table older",
+        ]
+    for statement in (
+        "drop table awaited",
+        *statements,
+        "update alembic_version set version_num = 'r0006'",
+    ):
+        await sql(clean, statement)
+    with pytest.raises(IntegrityError):
+        await sql(clean, "update desk set state = 'awaiting' where id = 1")
+    await migrate(clean.url, ["runtime"])
+    assert await sql(clean, "select * from desk order by id") == before
+    await sql(clean, "update desk set state = 'awaiting' where id = 1")
+    with pytest.raises(IntegrityError):
+        await sql(clean, "update desk set state = 'thought of' where id = 1")
+    waits = "insert into awaited (command, digest, author, author_key, since, until)"
+    await sql(clean, f"{waits} values (1, 'd', 'olga', 'k', 'now', 'then')")
+    with pytest.raises(IntegrityError):
+        await sql(clean, f"{waits} values (9, 'd', 'olga', 'k', 'now', 'then')")
+
+
+ENDED = {
+    "by the same name": "'confirmed', 'then', 2, 'olga', 'l'",
+    "by the same key": "'confirmed', 'then', 2, 'otto', 'k'",
+    "by the command itself": "'confirmed', 'then', 1, 'otto', 'l'",
+    "by nobody": "'confirmed', 'then', 2, null, null",
+    "declined by nobody": "'declined', 'then', null, null, null",
+    "lapsed by somebody": "'lapsed', 'then', 2, 'otto', 'l'",
+    "at no time": "'lapsed', null, null, null, null",
+    "in another way": "'forgotten', 'then', null, null, null",
+}
+
+
+@pytest.mark.requirement(26)
+@pytest.mark.parametrize("name", ENDED, ids=lambda name: name.replace(" ", "-"))
+async def test_the_database_holds_how_a_command_that_waited_ended(clean: Store, name: str) -> None:
+    for n in (1, 2):
+        row = f"({n}, 'then', '{n}', 'line', 'signature', 'done', 'words')"
+        await sql(clean, f"insert into desk values {row}")
+    await sql(
+        clean,
+        "insert into awaited (command, digest, author, author_key, since, until) "
+        "values (1, 'd', 'olga', 'k', 'now', 'then')",
+    )
+    ends = zip(
+        ("ending", "ended_at", "answer", "person", "person_key"),
+        ENDED[name].split(", "),
+        strict=True,
+    )
+    with pytest.raises(IntegrityError):
+        await sql(clean, f"update awaited set {', '.join(f'{c} = {v}' for c, v in ends)}")
+    good = "ending = 'confirmed', ended_at = 'then', answer = 2, person = 'otto', person_key = 'l'"
+    await sql(clean, f"update awaited set {good}")
+
+
 async def test_the_hub_keeps_neither_marks_nor_sums(empty_url: str) -> None:
     """It has no holdings trees, so these would only grow."""
     await migrate(empty_url, ["runtime", "hub"])
@@ -521,7 +603,7 @@ async def test_a_program_refuses_a_database_of_another_revision(empty_url: str) 
         with pytest.raises(LocalProtocolError, match=r"no such database.*migrate"):
             await check_schema(empty_url, ["runtime", "hub"])
     await migrate(empty_url, ["runtime"])
-    with pytest.raises(LocalProtocolError, match=r"at \['r0006'\].*needs .*h[0-9]{4}.*migrate"):
+    with pytest.raises(LocalProtocolError, match=r"at \['r0007'\].*needs .*h[0-9]{4}.*migrate"):
         await check_schema(empty_url, ["runtime", "hub"])
     await migrate(empty_url, ["runtime", "registry"])
     with pytest.raises(LocalProtocolError, match="does not know"):

@@ -34,7 +34,9 @@ from runtime.clock import SystemClock
 from runtime.daemon import keyring_of
 from runtime.definitions import recipients
 from runtime.errors import LocalProtocolError
+from runtime.keys import load_private
 from runtime.settings import DaemonSettings, load_settings, secret
+from schemas import jws
 from schemas.directory import SignedAct
 from schemas.identifiers import Participant
 from tests.commands import parse
@@ -139,7 +141,15 @@ def test_a_daemons_settings_are_read_by_its_own_model(
     assert (keyring.checkpoint is not None) == (parsed.program == "hub")
     if settings.genesis is not None:
         Directory.begin(SignedAct.model_validate_json(settings.genesis.read_text()))
-    assert settings.operators
+    people = {one.name: one.key for one in settings.operators}
+    program = settings.participant
+    files = {"operator": f"{program}.pem", "second": f"{program}-second.pem"}
+    if parsed.program != "mechanism":  # there no administrator acts alone
+        del files["second"]
+    assert people == {
+        name: jws.PublicKey.of(load_private(folder / "operators" / file)).to_text()
+        for name, file in files.items()
+    }
 
 
 def test_programs_agree_on_the_rules_settings(folder: Path) -> None:

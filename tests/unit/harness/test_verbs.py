@@ -20,7 +20,8 @@ from party_node.cli import PartyDaemonSettings
 from runtime.clock import SystemClock
 from runtime.giving import Ending, give_order
 from runtime.store import open_store
-from runtime.tables import dead_letters, desk
+from runtime.tables import awaited, dead_letters, desk
+from schemas.envelope import digest
 
 ROOT = Path(__file__).parents[3]
 PROGRAMS = {
@@ -262,6 +263,78 @@ def test_a_command_that_is_answered_ends_with_its_answer(
     finally:
         execute(folder, "GHA01", text("drop trigger answers"))
     assert (result.exit_code, result.stdout) == (status, "words\n")
+
+
+# --- a second person ----------------------------------------------------------------------------
+
+ISSUE = ("issue", '{"party": "MMR"}')
+
+
+def issue(settings: Path, folder: Path, wait: str = "0") -> Result:
+    given = ["order", "--operator", "operator", "--key", key_of(folder, "UN01"), "--wait", wait]
+    return run("mechanism", *given, *ISSUE, settings=settings)
+
+
+@pytest.mark.requirement(26)
+def test_what_nobody_else_could_confirm_is_said_before_anything_is_queued(
+    folder: Path, tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings.toml"
+    alone, _, _ = settings_of(folder, "UN01").read_text().rpartition("[[operators]]")
+    settings.write_text(alone)
+    line = refusal(issue(settings, folder))
+    assert line.startswith("issue needs a second person, and nobody else in ")
+    assert line.endswith("add an operator with a key of their own and restart the program")
+    assert execute(folder, "UN01", select(desk)) == []
+    settings.write_text(f"second_person = []\n{alone}")
+    assert issue(settings, folder).exit_code == 4
+
+
+@pytest.mark.requirement(26)
+def test_a_command_that_waits_for_a_second_person_ends_with_what_that_one_signs(
+    folder: Path,
+) -> None:
+    answer = "create trigger answers after insert on desk begin update desk set state = 'awaiting'"
+    execute(folder, "UN01", text(f"{answer}, result = 'words' where id = new.id; end"))
+    try:
+        result = issue(settings_of(folder, "UN01"), folder, wait="30")
+    finally:
+        execute(folder, "UN01", text("drop trigger answers"))
+    assert (result.exit_code, result.stdout) == (5, "words\n")
+
+
+@pytest.mark.requirement(26)
+def test_a_command_is_shown_with_both_lines_and_both_signatures(folder: Path) -> None:
+    settings = settings_of(folder, "UN01")
+    line = '{"operator":"olga","command":"issue"}'
+    row = {"submitted_at": "then", "nonce": "1", "command": line, "signature": "signed by olga"}
+    row |= {"state": "done", "result": "UN01-ADM-1"}
+    answer = {**row, "nonce": "2", "command": "{}", "signature": "signed by otto"}
+    waited = {"command": 1, "digest": "d", "author": "olga", "author_key": "k", "since": "then"}
+    waited |= {"until": "later", "ending": "confirmed", "ended_at": "now", "answer": 2}
+    waited |= {"person": "otto", "person_key": "l"}
+    for number, one in enumerate((row, answer), 1):
+        execute(folder, "UN01", insert(desk).values({"id": number, **one}))
+    execute(folder, "UN01", insert(awaited).values(waited))
+    try:
+        listed = run("mechanism", "commands", settings=settings).stdout.splitlines()
+        shown = run("mechanism", "command", "1", settings=settings).stdout.splitlines()
+        assert refusal(run("mechanism", "command", "3", settings=settings)) == "no command 3"
+    finally:
+        execute(folder, "UN01", awaited.delete())
+    assert listed[1] == "1  then  done  olga  issue  confirmed by otto (2)  UN01-ADM-1"
+    assert shown == [
+        "command 1  done: UN01-ADM-1",
+        line,
+        f"digest {digest(line.encode())}",
+        "signature signed by olga",
+        "given by olga, waits for a second person until later",
+        "confirmed by otto with command 2 at now",
+        "command 2  done: UN01-ADM-1",
+        "{}",
+        f"digest {digest(b'{}')}",
+        "signature signed by otto",
+    ]
 
 
 def work_on_case(folder: Path, *words: str) -> Result:
