@@ -111,7 +111,7 @@ async def test_what_was_issued_before_approvals_had_records_counts(established: 
             "drop table approvals",
             "alter table older rename to approvals",
             "alter table approvals drop column record",
-            "update alembic_version set version_num = 'h0008' where version_num = 'h0011'",
+            "update alembic_version set version_num = 'h0008' where version_num = 'h0010'",
         ):
             await session.execute(text(sql))
     url = alone.store.url

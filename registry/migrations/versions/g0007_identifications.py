@@ -8,7 +8,7 @@ from sqlalchemy import Column, Text, inspect
 
 from registry.tables import identifications, metadata
 
-revision = "g0008"
+revision = "g0007"
 down_revision = "g0006"
 branch_labels = None
 depends_on = None

@@ -4,7 +4,7 @@
 from alembic import op
 from sqlalchemy import inspect
 
-revision = "h0011"
+revision = "h0010"
 down_revision = "h0009"
 branch_labels = None
 depends_on = None
