@@ -12,7 +12,7 @@ from harness.outcome import AdjustmentLine
 from ledger.adjustments import adjustment
 from ledger.tally import Tally
 from schemas.effects import Effect, Move, Restate
-from schemas.identifiers import Actor, PartyCode
+from schemas.identifiers import ADMINISTRATOR, PartyCode
 
 __all__ = ["adjusted"]
 
@@ -44,9 +44,7 @@ def _parties(effects: Iterable[Effect]) -> set[PartyCode]:
     for effect in effects:
         if isinstance(effect, Move | Restate):
             place = effect.target if isinstance(effect, Move) else effect.position
-            found |= {effect.key.party, _party(place.actor)}
+            found.add(effect.key.party)
+            if place.actor.section != ADMINISTRATOR:
+                found.add(PartyCode(place.actor.section))
     return found
-
-
-def _party(actor: Actor) -> PartyCode:
-    return PartyCode(actor.section)
