@@ -128,7 +128,7 @@ def not_agreed(facts: Facts, message: Message, actors: set[Actor]) -> str | None
                 return f"it binds units or rights of {actor} unasked ({effect.effect})"
         if entry.state == "completed":
             left = _left_out(facts, message, actor) or _left_behind(pledged, entry)
-            left = left or _left_transferred(pledged, entry)
+            left = left or _left_transferred(entry)
             if left is not None:
                 return left
     return None
@@ -426,17 +426,20 @@ def _left_behind(pledged: list[Proposal], entry: Entry) -> str | None:
     return None
 
 
-def _left_transferred(pledged: list[Proposal], entry: Entry) -> str | None:
-    """Pledged units are first-transferred no longer whenever the ITMOs that represent them are."""
+def _left_transferred(entry: Entry) -> str | None:
+    """Units are first-transferred no longer whenever the ITMOs that represent them are, and all of
+    them: the ITMOs themselves say which these are.
+    """
     restated = [e for e in entry.effects if isinstance(e, Restate) and e.before.first_transferred]
     back = [e for e in restated if not e.after.first_transferred]
-    for line in (line for pledge in pledged for line in pledge.lines if _locks(pledge, line)):
-        key, first, last, offset = _itmos_of(line)
-        followed = [(e.first, e.last) for e in back if e.key == line.key]
-        for itmos in back:
-            low, high = max(first, itmos.first) + offset, min(last, itmos.last) + offset
-            if itmos.key == key and low <= high and subtract((low, high), followed):
-                return f"it takes back ITMOs and leaves some of {line.key.text} {low}-{high}"
+    for itmos in back:
+        key, offset = itmos.key, itmos.before.underlying_offset
+        if offset is None or itmos.before.underlying_registry != str(key.registry):
+            continue
+        below = key.on(Layer.UNDERLYING)
+        low, high = itmos.first + offset, itmos.last + offset
+        if subtract((low, high), [(e.first, e.last) for e in back if e.key == below]):
+            return f"it takes back ITMOs and leaves some of {below.text} {low}-{high}"
     return None
 
 

@@ -323,6 +323,22 @@ def test_a_use_is_agreed_by_whoever_pledged_units_for_it() -> None:
     assert one.refused(one.entry()) == {GHA}, "another pledge than the one listed"
 
 
+@pytest.mark.requirement(88)
+def test_what_itmos_represent_is_taken_back_with_them_or_both_sides_notice() -> None:
+    """Also where the entry says nothing of the pledge by which they were locked."""
+    one = agreement("counter-entry")
+    below = [e for e in one.effects if isinstance(e, Restate) and e.key == U]
+    assert [(e.first, e.last) for e in below] == [(1901, 1930)]
+    without = [e for e in one.effects if e not in below]
+    unsaid = tuple(c for c in one.consents if c.message not in one.earlier)
+    assert one.refused(one.entry(without, consents=unsaid)) == {CHE, GHA}
+    part = [e.model_copy(update={"last": 1929}) if e in below else e for e in one.effects]
+    assert one.refused(one.entry(part)) == {CHE, GHA}
+    # And no further than the ITMOs that were agreed to, whatever was pledged.
+    more = [e.model_copy(update={"last": 1940}) if e in below else e for e in one.effects]
+    assert one.refused(one.entry(more)) == {GHA}
+
+
 def test_freezes_and_releases_need_no_consent() -> None:
     one = agreement("use")
     effects: list[Effect] = [
