@@ -11,16 +11,17 @@ from ledger.asking import Policy
 from ledger.directory import Directory
 from ledger.holdings import Holdings
 from ledger.tally import Account, Sum, Tally
-from registry.adjustments import close_year, count_entry, parties_closing
+from registry.adjustments import close_year, closed_vintages, count_entry, parties_closing
 from registry.state import RegistryFacts
 from runtime import events
 from runtime.clock import Ids
 from runtime.program import Batch, Order
 from schemas.effects import Restate
+from schemas.findings import Reason
 from schemas.identifiers import Instant, Participant, PartyCode
-from schemas.messages import Entry
+from schemas.messages import Entry, Proposal
 from schemas.units import Attributes, Position
-from tests.cast import GHA, U, account, genesis
+from tests.cast import CHE, GHA, U, account, counter_entry, genesis
 
 GHANA, GHA01 = PartyCode("GHA"), Participant("GHA01")
 NOON = Instant.of(START)
@@ -122,3 +123,24 @@ def test_what_is_no_party_is_not_counted(party: Any) -> None:
     orders = [Order(1, "close-year", "olga", {"party": party}), Order(2, "close-year", "olga", {})]
     assert parties_closing(orders) == set()
     assert parties_closing([closing(0), Order(2, "propose", "olga", {"party": "CHE"})]) == {"GHA"}
+
+
+@pytest.mark.requirement(88)
+def test_a_first_transfer_of_a_closed_vintage_is_not_taken_back(
+    facts: RegistryFacts, batch: Batch
+) -> None:
+    assert close_year(facts, closing(0), GHA01, batch) == []
+    asked = {
+        "quantity": 3,
+        "expires_at": NOON,
+        **counter_entry(1, 3, CHE, {"id": "GH-1", "version": 2}),
+    }
+    back = Proposal.model_validate(asked)
+    (found,) = closed_vintages(facts, back, GHA, {GHA})
+    assert (found.reason, found.first, found.last) == (Reason.YEAR_CLOSED, 1, 3)
+    assert found.detail == f"GHA 2023 is closed since {NOON}"
+    assert closed_vintages(facts, back, GHA, {CHE}) == [], "it is of no concern to the holder"
+    moved = back.model_copy(update={"action": "transfer", "authorization": None})
+    assert closed_vintages(facts, moved, GHA, {GHA}) == [], "a transfer changes no figures"
+    facts.closed = {}
+    assert closed_vintages(facts, back, GHA, {GHA}) == []
