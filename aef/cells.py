@@ -78,7 +78,7 @@ _DAMAGED = (
     RuntimeError,
     ValueError,
     OverflowError,
-    KeyError,
+    LookupError,
 )
 """What the standard library raises at archives that are none."""
 

@@ -225,6 +225,7 @@ FILES = {
     "without a sheet's part": (without(SHEET), "F06"),
     "with entities": (with_part(SHEET, b"<worksheet", ENTITIES), "F06"),
     "with other markup": (with_part(SHEET, b"<sheetData>", b"<sheetData"), "F06"),
+    "in no encoding": (with_part(SHEET, b"UTF-8", b"no-such"), "F06"),
     "in another encoding": (with_part(SHEET, b"UTF-8", b"UTF-7"), "F06"),
     "with a shared text that is not there": (
         with_part(SHEET, b'<c r="A6" t="inlineStr">', b'<c r="A6" t="s"><v>7</v></c><c r="A6">'),
