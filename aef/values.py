@@ -38,6 +38,12 @@ IDENTIFIER_MAX = 200
 FORM_MAX = 2000
 """Characters of a cell that is no text: all codes and values of a list that there are need less."""
 
+_BLANK = (
+    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
+    "\u2007\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+"""White space, and what takes no space at all."""
+
 _SPACES = re.compile(r"[\s\u00a0\u200b\u2007\u202f\ufeff]+")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:[,\u202f\u00a0 '\u2019][0-9]{3})+")
 _DATES = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})")
@@ -93,7 +99,7 @@ def _says_nothing(text: str) -> bool:
 
 
 def _trimmed(cell: Cell, column: Column, notes: list[Noted]) -> str:
-    text = cell.text.strip().strip("\u00a0\u200b\u2007\u202f\ufeff").strip()
+    text = cell.text.strip(_BLANK)
     if column.holds is not Holds.TEXT:
         text = _SPACES.sub(" ", text)
     if text and text != cell.text:
@@ -229,7 +235,10 @@ def _listed_many(cell: Cell, column: Column, lists: Nomenclature, notes: list[No
 
 
 def _parts(text: str) -> list[str]:
-    return [part.strip() for part in re.split(r"[,;\n]", text) if part.strip()]
+    found = [part.strip() for part in re.split(r"[,;\n]", text) if part.strip()]
+    if not found:
+        raise _WrongError(Code.WRONG_FORM, f"{text!r:.20} names nothing")
+    return found
 
 
 def _party(cell: Cell, column: Column, lists: Nomenclature, notes: list[Noted]) -> str:

@@ -80,6 +80,7 @@ TOLERATED = [
     (HoldingRow, "mitigation", "emission  reductions", "T02"),
     (HoldingRow, "metric", "ghg", "T02"),
     (EntityRow, "name", "Cookstoves Limited\u00a0", "T01"),
+    (EntityRow, "name", "\ufeff Cookstoves Limited\u200b \u200b\u3000", "T01"),
     (ActionRow, "quantity", "11\u00a0733", "T03"),
 ]
 
@@ -136,6 +137,8 @@ NOT_READ = [
     (EntityRow, "name", "{Name of the entity}", "C07"),
     (EntityRow, "id", 1234567890123456789, "C07"),
     (ActionRow, "first", "007", "C07"),
+    (AuthorizationRow, "sectors", ", ,", "C07"),
+    (AuthorizationRow, "parties", ";", "C07"),
     (ActionRow, "quantity", 1916.5, "C05"),
     (AuthorizationRow, "timeframe", "2030 - 2021", "C07"),
     (AuthorizationRow, "sectors", "Agriculture, " * 200, "C07"),
