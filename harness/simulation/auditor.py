@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.simulation import acts
+from harness.simulation.cers import Cers
 from harness.simulation.comparison import Claim, Overlays, differences
 from harness.simulation.consequences import Changes, bound, carry_out, changes, consents
 from harness.simulation.firsts import Firsts
@@ -67,6 +68,7 @@ class Auditor:
         self._model = Model(mechanism, international, share_of_proceeds_permille, omge_permille)
         self._size = 0
         self._firsts = Firsts()
+        self._cers = Cers(mechanism)
         self._shares: dict[str, list[dict[str, int]]] = {}
         """What each actor holds of each key after each of its deliveries."""
 
@@ -195,6 +197,7 @@ class Auditor:
         claim = Claim(self._model)
         claim.read(body["effects"])
         found.extend(differences(claim, expected.changes, expected.overlays))
+        found.extend(self._cers.look(body["effects"]))
         if [(a, _known(t)) for a, t in claim.authorizations] != [
             (a, _known(t)) for a, t in expected.terms
         ]:

@@ -39,8 +39,6 @@ def authorization(q: Question) -> Iterator[str]:
     known = q.model.authorizations.get((terms["party"], terms["id"]), [])
     if terms["version"] != len(known) + 1:
         yield "authorization-exists"
-    if q.proposal.get("unit"):
-        yield "member-superfluous"
 
 
 # --- what lines lean on ---------------------------------------------------------------------------

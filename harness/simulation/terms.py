@@ -111,10 +111,12 @@ def _history(q: Question) -> Iterator[str]:
 
 
 def _metrics(q: Question) -> Iterator[str]:
-    """The quantity is in the metric of the units."""
+    """The quantity is in the metric of the units, where there are units."""
     given = q.proposal.get("unit")
+    if given and not q.lines:
+        yield "member-superfluous"
     said = [(line.get("attributes") or {}).get("unit") for line in q.lines]
-    if q.action != "issuance":
+    if q.action not in {"issuance", "cer-entry"}:
         said = [unit.said["unit"] for _, _, unit in q.units()]
     if any(unit != given for unit in said):
         yield "metric-differs"

@@ -417,7 +417,8 @@ class Proposer:
         span = {"key": CER.model_dump(), "first": first, "last": first + 9}
         line = {**span, "target": account_number(ADM, "CER", 1), "attributes": said}
         references = {"request": "R", "approval": "CDM", "approved_quantity": 400}
-        return ADM, {"action": "cer-entry", "lines": [line], "references": references}
+        made = {"action": "cer-entry", "lines": [line], "references": references}
+        return ADM, made | self.chance.choice([{}, {}, {}, {"unit": "MWh"}])
 
     def cer_transfer(self) -> tuple[Actor, dict[str, Any]]:
         row = self.found(None, Kind.CER)
@@ -575,7 +576,7 @@ class Proposer:
         """One thing is otherwise."""
         lines = made.get("lines") or [{}]
         one, other = self.chance.choice(lines), self.chance.choice(ACTORS)
-        what = self.chance.randrange(12)
+        what = self.chance.randrange(13)
         if what == 0:
             return other
         if what == 1:
@@ -598,6 +599,8 @@ class Proposer:
             made["action"] = self.chance.choice(["use", "transfer", "first-transfer", "issuance"])
         elif what == 10:
             made.pop(self.chance.choice(sorted(made)), None)
+        elif what == 11:
+            made["unit"] = self.chance.choice(["MWh", "GJ"])
         else:
             one["itmo_first"] = self.chance.randint(1, 50)
         return author
