@@ -4,8 +4,10 @@ hold."""
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,12 @@ def test_the_demo_of_all_cases_holds_every_expectation(tmp_path: Path) -> None:
     assert "<svg" in report
     assert "1,916" in report
     assert report.count("✓ as expected") > len(EXAMPLES)
+    for example in EXAMPLES:
+        assert f"<td><strong>{example}</strong></td>" in report
+        assert re.search(rf"\b{example}\b.*as expected", done.stdout), example
+    assert "CHE01/CHE 1,917 to 1,960, held-without-issuance" in report
+    ((stated, logged),) = re.findall(r"(\S+) in the account statement, (\S+) in the log", report)
+    assert date.fromisoformat(stated) - date.fromisoformat(logged) == timedelta(days=5)
     assert "✗ differs" not in report
     assert "cosigned a head that contains it" in report
     proven = {path.stem for path in (output / "evidence").iterdir()}
@@ -153,6 +161,58 @@ def test_the_demo_says_which_point_of_an_example_came_otherwise(tmp_path: Path) 
     assert "999 use of CHE01/CHE" in places.partition("found")[0]
     assert "1,000 use of CHE01/CHE" in places.partition("found")[2]
     assert dates.startswith("example A1, Dates that differ: expected CHE01/CHE: 4 days later")
+
+
+def more(found: re.Match[str]) -> str:
+    return f"= {int(found[1]) + 1}"
+
+
+def less(found: re.Match[str]) -> str:
+    return f"{found[1]}{int(found[2]) - 1}{found[3]}"
+
+
+OTHERWISE = (
+    (re.compile(r"(?m)^first_transfers = \{\}$"), "first_transfers.issuance = { STEP = 1 }"),
+    (re.compile(r"(?m)^adjustments = \{\}$"), 'adjustments = { "VUT 2026" = 1 }'),
+    (re.compile(r'(?m)^("[\d-]+" = "[A-Z0-9/]+):[a-z-]+:'), r"\1:pending:"),
+    (re.compile(r"(?m)^(last = .*-)(\d+)(-\d{4})"), less),
+    (re.compile(r"= (-?\d+)(?=[ ,}\n])"), more),
+)
+"""What is put in the place of every figure and place that is expected of an example."""
+
+
+def spoil(path: Path) -> set[str]:
+    """Have a file expect other things than come; gives what a run must say differs."""
+    steps, mark, expected = path.read_text().partition("\n[expect]\n")
+    id_, first = re.findall(r'(?m)^(?:id|name) = "(.*)"', steps)[:2]
+    about = {"First transfers", "Corresponding adjustments", "Units at the end"}
+    about |= {"Findings"} if "\nreason = " in steps else set()
+    about |= {"Discrepancies named"} if "discrepancies" in expected else set()
+    about |= {"Dates that differ"} if "misdated" in expected else set()
+    steps = re.sub(r'(?m)^reason = ".*"$', 'reason = "units-differ"', steps)
+    for old, new in OTHERWISE:
+        expected = old.sub(new, expected)
+    path.write_text(steps + mark + expected.replace("STEP", first))
+    return {f"example {id_}, {one}" for one in about}
+
+
+def test_whatever_else_is_expected_of_any_example_the_demo_fails_and_says_of_which(
+    tmp_path: Path,
+) -> None:
+    """All at once, since each is told by itself: one of them fails a run as well."""
+    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
+    examples = sorted((tmp_path / "scenarios" / "article6").iterdir())
+    wanted = {one for path in examples for one in spoil(path)}
+    assert len(wanted) > 3 * len(EXAMPLES)
+    scenario, output = tmp_path / "scenarios" / "article6.toml", tmp_path / "output"
+    done = run("--scenario", str(scenario), "--output", str(output))
+    assert done.returncode == 1, done.stdout + done.stderr
+    summary = json.loads((output / "summary.json").read_text())
+    assert summary["examples"] == dict.fromkeys(EXAMPLES, False)
+    told = {one.partition(":")[0] for one in summary["expectations_failed"]}
+    assert wanted - told == set()
+    for example in EXAMPLES:
+        assert re.search(rf"\b{example}\b.*differs", done.stdout), example
 
 
 def test_a_scenario_file_with_a_wrong_key_is_named_and_nothing_runs(tmp_path: Path) -> None:

@@ -107,7 +107,13 @@ def test_the_figures_of_the_real_examples_are_those_that_were_published() -> Non
     assert sum(one.last - one.first + 1 for one in examples["A3"].expect.held()) == 7_140_000
     assert sum(transferred["A6"]) == 2_175_000
     assert len(transferred["A6"]) == 20
+    assert transferred["A4"] == [500, 200, 6_000], "five per cent, two, and what is authorized"
+    assert transferred["A5"] == [200, 9_300]
+    assert transferred["A9"] == [400, 200]
     assert transferred["A10"] == [4_000, 6_000]
+    (authorized,) = [s.terms for s in examples["A2"].steps if s.terms is not None]
+    assert (authorized["date"], authorized["quantity"]) == ("2024-02-29", 71_733)
+    assert {step.story for step in examples["A2"].steps if "8 July 2025" in step.story}
     planted = examples["A1"].plants
     assert [(plant.days_later, plant.set_last) for plant in planted] == [(5, None), (None, 1960)]
 
