@@ -194,6 +194,8 @@ def _show_coverage(console: Console, campaign: Campaign) -> None:
         ("Acts", reached.acts),
         ("Faults", reached.faults),
         ("Transitions", reached.transitions),
+        ("Actions", reached.actions),
+        ("Moves", reached.moves),
         ("Findings", reached.findings),
     ):
         table = Table(title=title, title_justify="left", box=None, show_header=False)

@@ -105,6 +105,8 @@ class Ledgers:
             wrong = list(self._causes.wrong(entry, await self._said(entry)))
             require("entries have a cause", (f"entry {row.position}: {w}" for w in wrong))
             proposal = self._causes.proposal(entry["conversation"])
+            if proposal and entry["body"]["state"]:
+                self.coverage.entry(entry["body"]["state"], proposal.author, proposal.body)
             observed = Observed(
                 entry, proposal.body if proposal else None, proposal.author if proposal else None
             )
