@@ -20,7 +20,7 @@ from harness.simulation.setback import can_be_set_back, set_back
 from harness.simulation.voice import Voice
 from harness.simulation.workload import Operation
 from harness.simulation.world import World, copy_database
-from schemas.directory import Status
+from schemas.directory import Profile, Status
 from schemas.identifiers import Actor, Participant
 
 __all__ = ["Disturber"]
@@ -29,6 +29,8 @@ SKEW_SECONDS = 4.0
 """Well-kept clocks differ by less than what an envelope's time may be ahead."""
 
 JUMP_SECONDS = 3600.0
+
+PROFILES = (Profile.VIEW, Profile.INFORMATION, Profile.UNIT)
 
 HUB_BACKUP = 0.08
 """How likely a step has a backup of the hub's database."""
@@ -57,6 +59,8 @@ class Disturber:
         self._backups: dict[Participant, Path] = {}
         self.rotated: dict[Actor, int] = {}
         """How often each actor was told to change its key."""
+        self._agreed: list[tuple[Actor, Actor, Profile]] = []
+        """What a pair had agreed on that has another profile now."""
         self._undoing: list[tuple[asyncio.TimerHandle, Callable[[], None]]] = []
 
     async def step(self) -> None:
@@ -223,7 +227,10 @@ class Disturber:
 
     async def _operator(self, dice: random.Random) -> bool:
         """Commands that come twice, too late, or that nobody should give just now."""
-        what = dice.choice(("again", "again", "withdraw", "suspend", "resume"))
+        what = dice.choice(("again", "again", "withdraw", "suspend", "resume", "profile"))
+        if what == "profile":
+            await self._change_profile(dice)
+            return True
         if what in {"suspend", "resume"}:
             participant = self._somebody(dice, but=(HUB, REC))
             status = Status.SUSPENDED if what == "suspend" else Status.ACTIVE
@@ -247,6 +254,21 @@ class Disturber:
             return False
         await self.world.command(participant, "withdraw", transaction=dice.choice(rows).id)
         return True
+
+    async def _change_profile(self, dice: random.Random) -> None:
+        """Two actors agree on another profile, or after a while on what they had. They sign with
+        the keys that they were told to take; if one has not got there, the act comes to nothing.
+        """
+        cast = self.world.cast
+        a, b, name = dice.choice(cast.profiles)
+        if self._agreed:
+            a, b, name = self._agreed.pop()
+        else:
+            self._agreed.append((a, b, name))
+            name = dice.choice([one for one in PROFILES if one != name])
+        keys = self.rotated.get(a, 0), self.rotated.get(b, 0)
+        act = cast.profile((a, b), name, keys, self.world.right.now())
+        await self.world.command(HUB, "act", act=act.model_dump_json())
 
     async def set_status(self, participant: Participant, status: Status) -> None:
         """Administrators suspend a participant, or let it act again."""
