@@ -277,6 +277,10 @@ class Auditor:
         """Per key text, how many units an actor holds after so many deliveries to it."""
         return self._shares[actor][delivered - 1] if delivered else {}
 
+    def authorizations(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
+        """By Party and id, the terms of each version."""
+        return self._model.authorizations
+
     def transactions(self) -> dict[str, str]:
         """The state of each transaction."""
         return {name: one.state for name, one in self._model.transactions.items()}

@@ -13,11 +13,13 @@ from typing import Any
 from sqlalchemy import text
 
 from harness.simulation.cast import ADM, HUB, KOR, MMR, REC, VUT, Cast
+from harness.simulation.cer_work import CERS_FIRST, cer_approval, cer_key
 from harness.simulation.chances import Chances
+from harness.simulation.held import MWH, MWH_NUMBER
 from harness.simulation.mechanism_work import approval_record
 from harness.simulation.trace import Trace
 from harness.simulation.virtual_time import START
-from harness.simulation.workload import APPROACH, FIRST_UNITS, MWH, MWH_NUMBER, VINTAGE, own_key
+from harness.simulation.workload import APPROACH, FIRST_UNITS, VINTAGE, own_key
 from harness.simulation.world import Places, World
 from hub.genesis import begin_log
 from hub.guard import Guard
@@ -59,7 +61,8 @@ async def established(folder: Path, cast: Cast) -> tuple[datetime, str]:
             await world.command(actor.participant, "open-account", actor=actor, **mwh)
     for actor, kinds in (
         (ADM, ("pending", "share-of-proceeds", "omge", "cancellation", "buffer", "administrative")),
-        (MMR, ("holding", "use", "cancellation")),
+        (ADM, ("cer", "retirement")),
+        (MMR, ("holding", "retirement", "cancellation", "omge", "cer")),
         (KOR, ("holding", "use", "cancellation", "omge")),
         (VUT, ("holding", "use", "cancellation", "omge")),
     ):
@@ -69,6 +72,7 @@ async def established(folder: Path, cast: Cast) -> tuple[datetime, str]:
     for actor in cast.parties:
         await _first_units(world, actor)
     await _first_a6_4ers(world)
+    await _first_cers(world)
     await asyncio.sleep(60.0)
     for life in world.lives.values():
         life.node.stop()
@@ -139,6 +143,29 @@ async def _first_a6_4ers(world: World) -> None:
         "target": account_number(MMR, "HLD", 1),
     }
     await _propose(world, ADM, action="forwarding", lines=[line], acquirer=MMR, instruction=SAID)
+
+
+async def _first_cers(world: World) -> None:
+    """The administrator takes in CERs, and gives half of them to a Party."""
+    await _propose(world, ADM, action="approval", approval=cer_approval())
+    line = {
+        "key": cer_key().model_dump(mode="json"),
+        "first": 1,
+        "last": CERS_FIRST,
+        "target": account_number(ADM, "CER", 1),
+        "attributes": {"designation": "CER"},
+    }
+    record = cer_approval()
+    references = {
+        "request": record["request"],
+        "approval": record["id"],
+        "approved_quantity": record["quantity"],
+    }
+    await _propose(world, ADM, action="cer-entry", lines=[line], references=references)
+    del line["attributes"]
+    line |= {"last": CERS_FIRST // 2, "source": line["target"]}
+    line["target"] = account_number(MMR, "CER", 1)
+    await _propose(world, ADM, action="cer-transfer", lines=[line], acquirer=MMR)
 
 
 async def _propose(world: World, actor: Actor, **proposal: Any) -> None:

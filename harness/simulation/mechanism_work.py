@@ -8,9 +8,15 @@ who has kept a list: mostly what is left of an approval, and of serials the next
 Elsewhere: all other operations (`workload`).
 """
 
+import json
 import random
 from dataclasses import dataclass, field
 from typing import Any
+
+from harness.simulation.cast import ADM
+from ledger.asking import Policy
+from mechanism_node.issuance import Issuance, issuance_proposal
+from schemas.identifiers import account_number
 
 __all__ = ["Approvals", "approval_record"]
 
@@ -94,6 +100,20 @@ class Approvals:
                 "approved_quantity": one.record["quantity"],
             },
         }
+
+    def by_hand(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The proposal of an issuance, with one of its lines in another's account or without its
+        designation, as somebody gets it wrong who writes it line by line.
+        """
+        issuance = Issuance.model_validate_json(json.dumps(arguments))
+        proposal = issuance_proposal(issuance, ADM, Policy())
+        line = self.randomness.choice(proposal["lines"])
+        if self.randomness.random() < 0.2:
+            line["attributes"] |= {"designation": None}
+        else:
+            code = self.randomness.choice(("PEN", "SOP", "OMG", "BUF"))
+            line["target"] = account_number(ADM, code, 1)
+        return proposal
 
 
 def approval_record(name: str, activity: str, vintage: int, quantity: int) -> dict[str, Any]:

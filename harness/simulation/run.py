@@ -215,7 +215,11 @@ def _begun(plan: Plan, stage: Stage, trace: Trace, began: datetime) -> Run:
     return Run(
         plan.steps,
         world,
-        Workload(cast, stream(seed, "workload"), auditor.units, auditor.transactions),
+        Workload(
+            *(cast, stream(seed, "workload"), auditor.units),
+            auditor.transactions,
+            auditor.authorizations,
+        ),
         voice,
         disturber,
         Ledgers(world, auditor, disturber, voice, coverage),

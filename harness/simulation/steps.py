@@ -57,7 +57,7 @@ HARM = 0.12
 """How likely a step has an envelope that means harm."""
 WITHHELD = 0.1
 """How likely what the rogue says leaves a gap."""
-BOUND = 0.8
+BOUND = 0.6
 """How likely an answer of the rogue is bound to the proposal that it was asked about."""
 MOMENTS = (0.0, 0.05, 0.3, 1.0, 4.0)
 """Seconds that pass in a step: nought, so that things meet in one batch, up to what ends waits."""
@@ -169,12 +169,20 @@ class Run:
             return
         how = {"accept": "acceptance", "reject": "rejection", "withdraw": "withdrawal"}
         transaction = operation.arguments["transaction"]
+        if operation.command in {"accept", "reject"}:
+            transaction = self._offered(transaction)
         if operation.command in how:
             bound = self.dice.random() < BOUND
             line = self.voice.answer(transaction, how[operation.command], bound=bound)
             await self.voice.say([line], withhold=withhold)
         else:
             await self.voice.say([self.voice.question(transaction)])
+
+    def _offered(self, transaction: str) -> str:
+        """What the rogue answers: mostly something that waits for its answer, if anything does."""
+        states = self.ledgers.auditor.transactions()
+        waiting = [one for one in self.voice.offered if states.get(one) == "cleared"]
+        return self.dice.choice(waiting) if waiting and self.dice.random() < 0.7 else transaction
 
     async def _harm(self) -> None:
         how = self.dice.choice(HARMS)

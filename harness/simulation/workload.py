@@ -11,22 +11,29 @@ Extended with every action and profile that the programs learn.
 Elsewhere: who says it (`world` for programs, `voice` for the rogue), what comes of it (`auditor`).
 """
 
-import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
+from harness.simulation.authorization_work import Authorizing, Known
 from harness.simulation.cast import ADM, KOR, MMR, ROG, VUT, Cast
+from harness.simulation.cer_work import CerWork
+from harness.simulation.held import (
+    MWH,
+    MWH_NUMBER,
+    Held,
+    Holdings,
+    line_of,
+    pick,
+    some_of,
+)
 from harness.simulation.mechanism_work import Approvals
 from harness.simulation.spoiling import spoil
 from schemas.identifiers import Actor, account_number
 from schemas.units import Key, Layer
 
-__all__ = ["APPROACH", "FIRST_UNITS", "VINTAGE", "Held", "Operation", "Workload", "own_key"]
-
-Holdings = Mapping[str, list[tuple[int, int, str, str]]]
-"""Per key: ranges with first and last serial, account, and the text of the attributes."""
+__all__ = ["APPROACH", "FIRST_UNITS", "VINTAGE", "Operation", "Workload", "own_key"]
 
 APPROACH = "CA0007"
 VINTAGE = 2022
@@ -35,26 +42,13 @@ FIRST_UNITS = 300
 
 SERIALS_APART = 1000
 
-MWH, MWH_NUMBER = "MWh", 9
-"""A metric that is not a greenhouse gas, and the number of accounts of it."""
+IN_ANOTHERS_NAME = 0.03
+"""How likely a proposal is made by the rogue instead: of units that are not its own, or by an
+action that is not for it. It has no desk that would refuse it.
+"""
 
 ITMOS_FROM = 50_001
 """Serials of ITMOs that are issued as such; those that underlying units become lie below."""
-
-
-class Held(NamedTuple):
-    """A range of units in an account."""
-
-    key: Key
-    first: int
-    last: int
-    account: str
-    attributes: Mapping[str, Any]
-
-    @property
-    def kind(self) -> str:
-        """The letters of the kind of account."""
-        return self.account.split("-")[2]
 
 
 @dataclass(frozen=True)
@@ -69,27 +63,25 @@ class Operation:
 
 @dataclass
 class Workload:
-    """Draws operations. `units` tells what an actor holds by the model."""
+    """Draws operations. `units` tells what an actor holds by the model, `authorizations` what is
+    recorded.
+    """
 
     cast: Cast
     randomness: random.Random
     units: Callable[[str], Holdings]
     states: Callable[[], Mapping[str, str]]
+    authorizations: Callable[[], Known]
     next_serial: dict[str, int] = field(default_factory=dict)
-    versions: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Newest version of each authorization by Party and id, as far as was asked for."""
-    definitions: dict[tuple[str, str], str | None] = field(default_factory=dict)
-    """And its definition of first transfer."""
     approvals: int = 0
 
     def __post_init__(self) -> None:
         self.mechanism = Approvals(self.randomness)
+        self.authorizing = Authorizing(self.randomness, self.authorizations)
+        self.cers = CerWork(self.randomness, self.units)
         for actor in self.cast.parties:
             self.next_serial[own_key(actor, VINTAGE).series] = FIRST_UNITS + 1
-            self.versions[actor.section, f"{actor.section}-1"] = 1
-            self.definitions[actor.section, f"{actor.section}-1"] = "use-or-cancellation"
         self.next_serial[f"itmo:CA0001-UN01-MMR-{VINTAGE}"] = FIRST_UNITS + 1
-        self.versions["MMR", "MMR-1"] = 1
 
     def draw(self) -> Operation | None:
         """The next operation; None when the drawn kind has nothing to work on."""
@@ -98,6 +90,8 @@ class Workload:
         operation: Operation | None = getattr(self, f"_{kind}")()
         if operation is not None and operation.command == "propose":
             self._instruct(operation.arguments)
+            if self.randomness.random() < IN_ANOTHERS_NAME:
+                operation = replace(operation, actor=ROG)
             operation.arguments["lifetime_seconds"] = self.randomness.choice((6, 15, 40, 90))
             if self.randomness.random() < 0.25:
                 spoilt = spoil(operation.arguments, operation.actor, self.randomness)
@@ -144,10 +138,10 @@ class Workload:
     def _issue_itmos(self) -> Operation | None:
         """A Party's ITMOs, under an authorization: first-transferred with it, if that says so."""
         actor, vintage = self._party(), self.randomness.randint(2021, 2024)
-        ref = self._authorization(actor.section)
+        ref = self.authorizing.reference(actor.section)
         if ref is None:
             return None
-        definition = self.definitions.get((actor.section, ref["id"]))
+        definition = self.authorizing.definition(actor.section, ref["id"])
         operation = self._issuance(actor, vintage)
         (line,) = operation.arguments["lines"]
         key = own_key(actor, vintage).on(Layer.ITMO)
@@ -169,43 +163,24 @@ class Workload:
         authorized = self.randomness.choice((0, found["quantity"] // 3))
         arguments = {**found, "authorized": authorized}
         if authorized:
-            known = self._authorization("MMR")
+            known = self.authorizing.reference("MMR")
             arguments |= {"designation": self.randomness.choice(("N", "NI", "O"))}
             if known is not None:
                 arguments["authorization"] = known
+        if self.randomness.random() < 0.15:
+            return _propose(ADM, self.mechanism.by_hand(arguments))
         return Operation(ADM, "issue", arguments, "issuance of A6.4ERs")
 
     def _authorize(self) -> Operation:
         actor = self.randomness.choice((*self.cast.parties, MMR, ROG))
-        party = actor.section
-        number = self.randomness.randint(1, 3)
-        version = self.versions.get((party, f"{party}-{number}"), 0) + 1
-        self.versions[party, f"{party}-{number}"] = version
-        terms: dict[str, Any] = {
-            "id": f"{party}-{number}",
-            "version": version,
-            "approach": "CA0001" if actor == MMR else APPROACH,
-            "party": party,
-            "purposes": self.randomness.choice((["NDC"], ["NDC", "IMP"], ["IMP", "OP"])),
-        }
-        if terms["purposes"] != ["NDC"]:
-            definitions = ("authorization", "issuance", "use-or-cancellation")
-            terms["first_transfer"] = self.randomness.choice(definitions)
-            terms["oimp"] = self.randomness.choice((None, None, "CORSIA"))
-        self.definitions[party, f"{party}-{number}"] = terms.get("first_transfer")
-        if self.randomness.random() < 0.2:
-            terms["binds_first_transferred"] = True
-        if self.randomness.random() < 0.1:
-            terms["use_to"] = 2025
-        if self.randomness.random() < 0.4:
-            terms["quantity"] = self.randomness.randint(50, 400)
-        if self.randomness.random() < 0.2:
-            terms["parties"] = self.randomness.sample(["CHE", "KOR", "THA", "VUT"], 2)
-        if self.randomness.random() < 0.1:
-            terms["entities"] = ["Airline"]
-        if version > 1 and self.randomness.random() < 0.3:
-            terms["revoked"] = True
+        approach = "CA0001" if actor == MMR else APPROACH
+        terms = self.authorizing.terms(actor.section, approach)
         return _propose(actor, {"action": "authorization", "terms": terms})
+
+    def _cers(self) -> Operation | None:
+        """Something with units of the clean development mechanism."""
+        asked = self.cers.draw()
+        return None if asked is None else _propose(*asked)
 
     # --- moving ---------------------------------------------------------------------------------
 
@@ -219,13 +194,13 @@ class Workload:
                 and not h.attributes["first_transferred"]
             ),
         )
-        ref = self._authorization(actor.section)
+        ref = self.authorizing.reference(actor.section)
         if held is None or ref is None:
             return None
         to = self._other(actor, (*self.cast.parties, ROG))
         at_home = self.randomness.random() < 0.15
         first, last = self._part(held)
-        line = _line(held, first, last, actor if at_home else to)
+        line = line_of(held, first, last, actor if at_home else to)
         line["itmo_first"] = _itmo_first(first)
         arguments = {"action": "first-transfer", "lines": [line], "authorization": ref}
         return _propose(actor, arguments if at_home else arguments | {"acquirer": to}, held)
@@ -247,7 +222,7 @@ class Workload:
         first, last = self._part(held)
         arguments = {
             "action": "first-transfer",
-            "lines": [_line(held, first, last, to)],
+            "lines": [line_of(held, first, last, to)],
             "acquirer": to,
             "authorization": held.attributes["authorization"],
         }
@@ -258,7 +233,7 @@ class Workload:
         if held is None:
             return None
         first, last = self._part(held)
-        line = _line(held, first, last, MMR)
+        line = line_of(held, first, last, MMR)
         return _propose(ADM, {"action": "forwarding", "lines": [line], "acquirer": MMR})
 
     def _replenish(self) -> Operation | None:
@@ -267,7 +242,7 @@ class Workload:
         held = self._held(actor, lambda h: h.kind in {"HLD", "PEN"} and bool(h.key.activity))
         if held is None:
             return None
-        line = _line(held, *self._part(held), ADM) | {"target": account_number(ADM, "BUF", 1)}
+        line = line_of(held, *self._part(held), ADM) | {"target": account_number(ADM, "BUF", 1)}
         arguments = {"action": "replenishment", "lines": [line], "reversal": "RV"}
         return _propose(actor, arguments | ({} if actor == ADM else {"acquirer": ADM}))
 
@@ -276,18 +251,18 @@ class Workload:
         held = self._held(ADM, lambda h: h.kind in {"BUF", "PEN"})
         if held is None:
             return None
-        line = _line(held, *self._part(held), ADM) | {"target": account_number(ADM, "ADC", 1)}
+        line = line_of(held, *self._part(held), ADM) | {"target": account_number(ADM, "ADC", 1)}
         return _propose(ADM, self.mechanism.cancel(line))
 
     def _designate(self) -> Operation | None:
         """Contributions, and now and then others, are authorized later."""
         actor = self.randomness.choice((MMR, ADM))
         held = self._held(actor, lambda h: h.attributes["designation"] in {"MCU", "O"})
-        ref = self._authorization("MMR")
+        ref = self.authorizing.reference("MMR")
         if held is None or ref is None:
             return None
         first, last = self._part(held)
-        line = _line(held, first, last, actor)
+        line = line_of(held, first, last, actor)
         del line["target"]
         letters = self.randomness.choice(("N", "NI", "O"))
         arguments = {"action": "designation", "lines": [line], "authorization": ref}
@@ -299,14 +274,14 @@ class Workload:
         held = self._held(
             actor, lambda h: h.kind in {"HLD", "PEN"} and not h.attributes["first_transferred"]
         )
-        ref = self._authorization("MMR")
+        ref = self.authorizing.reference("MMR")
         if held is None or ref is None:
             return None
         first, last = self._part(held)
         to = self.randomness.choice((KOR, VUT))
         arguments = {
             "action": "first-transfer",
-            "lines": [_line(held, first, last, to)],
+            "lines": [line_of(held, first, last, to)],
             "acquirer": to,
             "authorization": ref,
         }
@@ -318,13 +293,13 @@ class Workload:
         if held is None:
             return None
         first, last = self._part(held)
-        to = self._other(actor, (*self.cast.parties, KOR, VUT, ROG))
-        line = _line(held, first, last, to)
+        to = self._other(actor, (*self.cast.parties, KOR, VUT, MMR, ROG))
+        line = line_of(held, first, last, to)
         return _propose(actor, {"action": "transfer", "lines": [line], "acquirer": to}, held)
 
     def _use(self) -> Operation | None:
-        actor = self.randomness.choice((*self.cast.parties, KOR, VUT, ROG))
-        return self._ending(actor, "use", "USE")
+        actor = self.randomness.choice((*self.cast.parties, KOR, VUT, MMR, ROG))
+        return self._ending(actor, "use", "RET" if actor == MMR else "USE")
 
     def _cancel(self) -> Operation | None:
         actor = self.randomness.choice((*self.cast.parties, KOR, VUT, MMR, ADM, ROG))
@@ -339,10 +314,10 @@ class Workload:
         if str(mark.get("cancellation")).startswith("omge"):
             code = "OMG"
         number = MWH_NUMBER if held.attributes["unit"] else 1
-        line = _line(held, first, last, actor) | {"target": account_number(actor, code, number)}
+        line = line_of(held, first, last, actor) | {"target": account_number(actor, code, number)}
         arguments: dict[str, Any] = {"action": action, "lines": [line], "use": mark}
         fresh = not held.attributes["first_transferred"]
-        ref = held.attributes["authorization"] or self._authorization(held.key.party)
+        ref = held.attributes["authorization"] or self.authorizing.reference(held.key.party)
         if fresh and ref is not None and self.randomness.random() < 0.6:
             arguments["authorization"] = ref
             if held.key.layer is Layer.UNDERLYING:
@@ -373,7 +348,7 @@ class Workload:
             return None
         transaction = self.randomness.choice(cleared)
         command = self.randomness.choice(("accept", "accept", "reject", "withdraw", "status"))
-        actors = (*self.cast.parties, KOR, VUT, MMR, ROG)
+        actors = (*self.cast.parties, KOR, VUT, MMR, ROG, ROG, ROG)
         actor = self.randomness.choice(actors)
         if command == "withdraw":
             registry, section, _ = transaction.split("-")
@@ -414,30 +389,11 @@ class Workload:
             return (expected // SERIALS_APART + 1) * SERIALS_APART + 1
         return expected
 
-    def _authorization(self, party: str) -> dict[str, Any] | None:
-        known = [(id_, v) for (p, id_), v in self.versions.items() if p == party]
-        if not known:
-            return None
-        id_, version = self.randomness.choice(known)
-        if version > 1 and self.randomness.random() < 0.1:
-            version -= 1
-        return {"id": id_, "version": version}
-
     def _held(self, actor: Actor, fits: Callable[[Held], bool]) -> Held | None:
-        found = [
-            one
-            for text, ranges in sorted(self.units(actor).items())
-            for first, last, account, attributes in ranges
-            if fits(one := Held(Key.parse(text), first, last, account, json.loads(attributes)))
-        ]
-        return self.randomness.choice(found) if found else None
+        return pick(self.units(actor), self.randomness, fits)
 
     def _part(self, held: Held) -> tuple[int, int]:
-        """A part of a range, often the whole of it."""
-        if self.randomness.random() < 0.3:
-            return held.first, held.last
-        first = self.randomness.randint(held.first, held.last)
-        return first, self.randomness.randint(first, min(held.last, first + 60))
+        return some_of(held, self.randomness)
 
 
 def _itmo_first(first: int) -> int:
@@ -457,24 +413,15 @@ def _propose(actor: Actor, arguments: dict[str, Any], held: Held | None = None) 
     return Operation(actor, "propose", {"actor": actor, **arguments}, arguments["action"])
 
 
-def _line(held: Held, first: int, last: int, to: Actor) -> dict[str, Any]:
-    return {
-        "key": held.key.model_dump(mode="json"),
-        "first": first,
-        "last": last,
-        "source": held.account,
-        "target": account_number(to, "HLD", MWH_NUMBER if held.attributes["unit"] else 1),
-    }
-
-
 _WEIGHTS = {
     "issue": 10,
     "issue_itmos": 6,
     "issue_a6_4ers": 4,
-    "authorize": 5,
+    "authorize": 8,
     "first_transfer": 18,
     "first_transfer_of_itmos": 5,
     "designate": 3,
+    "cers": 9,
     "replenish": 2,
     "cancel_for_reversal": 2,
     "forward": 5,

@@ -26,6 +26,8 @@ import hub.deadlines
 import hub.evidence_answers
 import hub.program
 import hub.rules
+import ledger.authorization_checks
+import ledger.cer_checks
 import ledger.shown
 import registry.desk
 import registry.program
@@ -418,6 +420,20 @@ def registry_forgets_to_reserve() -> AbstractContextManager[None]:
     return replaced((registry.desk, "actions", _without_reserve()))
 
 
+def cers_for_any_purpose() -> AbstractContextManager[None]:
+    """Nobody looks what CERs are used for, by whom and for which year."""
+    return replaced((ledger.cer_checks, "_towards_a_first_ndc", _nothing_found))
+
+
+def revocation_overlooked() -> AbstractContextManager[None]:
+    """Nobody looks whether the version of an authorization that is named still stands."""
+    return replaced((ledger.authorization_checks, "_is_current", _nothing_found))
+
+
+def _nothing_found(*_arguments: object) -> Iterator[Finding]:
+    return iter(())
+
+
 def last_act_left_out() -> AbstractContextManager[None]:
     """The hub leaves the last act out of the evidence that it sends."""
 
@@ -458,9 +474,7 @@ BUGS = {
     "rows and inbox apart": Bug(
         rows_and_inbox_apart, "crash-before-commit,commit-fails,disk-full", FAULT_ITSELF, 8
     ),
-    "restored without memory": Bug(
-        restored_without_memory, "restore,operator", FAULT_ITSELF, 12, 70
-    ),
+    "restored without memory": Bug(restored_without_memory, "restore", FAULT_ITSELF, 12, 120),
     "statement from memory": Bug(
         statement_from_memory, "edited-rows", "the cases of an actor are its differences", 5
     ),
@@ -477,7 +491,7 @@ BUGS = {
         acceptance_counts_again, "repeat,unreported,commit-unreported", FAULT_ITSELF, 6, steps=120
     ),
     "rejection completes": Bug(rejection_completes, "none", CAUSED, 4),
-    "any proposal is answered": Bug(any_proposal_is_answered, "none", CAUSED, 12),
+    "any proposal is answered": Bug(any_proposal_is_answered, "none", CAUSED, 12, 120),
     "proposals dropped": Bug(proposals_dropped, "none", "what was said has an outcome", 1),
     "hub forgets to reserve": Bug(hub_forgets_to_reserve, "none", PREDICTED, 2),
     "registry forgets to reserve": Bug(
@@ -487,8 +501,10 @@ BUGS = {
         4,
     ),
     "recovered without asking all": Bug(
-        recovered_without_asking_all, "hub-restore,delay,operator,loss", FAULT_ITSELF, 7
+        recovered_without_asking_all, "hub-restore,delay,operator,loss", FAULT_ITSELF, 12, 110
     ),
+    "CERs for any purpose": Bug(cers_for_any_purpose, "none", PREDICTED, 4),
+    "revocation overlooked": Bug(revocation_overlooked, "none", PREDICTED, 12, 120),
     "last act left out": Bug(last_act_left_out, "none", "those concerned prove the same", 1, 20),
 }
 """Every planted bug, by the name that the documents give it."""

@@ -8,11 +8,12 @@ from functools import cache
 
 import pytest
 
-from harness.simulation.cast import ROG, Cast
+from harness.simulation.authorization_work import Known
+from harness.simulation.cast import ADM, ROG, Cast
+from harness.simulation.held import Holdings
 from harness.simulation.workload import (
     FIRST_UNITS,
     VINTAGE,
-    Holdings,
     Operation,
     Workload,
     own_key,
@@ -38,13 +39,19 @@ def units(actor: str) -> Holdings:
     return {key.text: [(1, FIRST_UNITS, str(account_number(one, "HLD", 1)), ATTRIBUTES)]}
 
 
+def authorizations() -> Known:
+    """Every Party has authorized, as at the beginning of a run."""
+    terms = {"purposes": ["NDC", "IMP"], "first_transfer": "use-or-cancellation"}
+    return {(party, f"{party}-1"): [terms] for party in ("GHA", "CHE", "MMR")}
+
+
 def states() -> dict[str, str]:
     return {"GHA01-GHA-1": "cleared", "ROG01-ROG-2": "completed"}
 
 
 @cache
 def drawn(seed: int) -> list[Operation]:
-    workload = Workload(CAST, random.Random(seed), units, states)
+    workload = Workload(CAST, random.Random(seed), units, states, authorizations)
     return [one for _ in range(DRAWS) if (one := workload.draw()) is not None]
 
 
@@ -53,7 +60,7 @@ def proposals() -> list[Operation]:
 
 
 def test_a_seed_draws_the_same_operations_each_time() -> None:
-    workload = Workload(CAST, random.Random(1), units, states)
+    workload = Workload(CAST, random.Random(1), units, states, authorizations)
     again = [one for _ in range(DRAWS) if (one := workload.draw()) is not None]
     assert again == drawn(1)
     assert drawn(2) != drawn(1)
@@ -82,6 +89,27 @@ def test_issuances_of_the_mechanism_registry_are_what_its_desk_takes() -> None:
         parsed({"lifetime_seconds": 60, **issuance_proposal(issuance, one.actor, Policy())})
 
 
+def test_some_issuances_are_written_by_hand_and_go_to_wrong_accounts() -> None:
+    lines = [
+        line
+        for one in proposals()
+        if one.actor == ADM and one.arguments["action"] == "issuance"
+        for line in one.arguments["lines"]
+    ]
+    targets = [line["target"].split("-")[2] for line in lines]
+    assert set(targets) >= {"PEN", "SOP", "OMG"}
+    assert any(line["attributes"]["designation"] is None for line in lines)
+
+
+def test_some_proposals_are_made_by_somebody_whose_units_they_are_not() -> None:
+    strange = [
+        one for one in proposals() if one.actor == ROG and str(one.arguments["actor"]) != ROG
+    ]
+    assert 0.01 < len(strange) / len(proposals()) < 0.06
+    actions = {one.arguments["action"] for one in strange}
+    assert {"issuance", "approval", "first-transfer"} <= actions, "others' to take"
+
+
 def test_commands_are_those_of_a_desk_and_actors_those_of_the_cast() -> None:
     actors = {*CAST.holders, ROG}
     known = {*COMMANDS, "issue", "open-account", "close-account"}
@@ -98,7 +126,7 @@ def test_every_action_that_the_holdings_allow_is_drawn_and_every_kind_of_answer(
 
 
 def test_where_nobody_holds_anything_issuing_authorizing_and_asking_is_left() -> None:
-    workload = Workload(CAST, random.Random(1), lambda _actor: {}, dict)
+    workload = Workload(CAST, random.Random(1), lambda _actor: {}, dict, dict)
     found = [one for _ in range(600) if (one := workload.draw()) is not None]
     assert {one.name.removeprefix("spoilt ") for one in found} == {
         "issuance",
@@ -106,13 +134,14 @@ def test_where_nobody_holds_anything_issuing_authorizing_and_asking_is_left() ->
         "issuance of A6.4ERs",
         "authorization",
         "account",
+        "cer-entry",
     }
 
 
 @pytest.mark.parametrize("registries", [1, 3])
 def test_each_registry_of_a_cast_has_operators(registries: int) -> None:
     cast = Cast(registries)
-    workload = Workload(cast, random.Random(4), lambda _actor: {}, dict)
+    workload = Workload(cast, random.Random(4), lambda _actor: {}, dict, dict)
     actors = {one.actor for _ in range(400) if (one := workload.draw()) is not None}
     assert set(cast.parties) <= actors
 
