@@ -23,6 +23,7 @@ from schemas.directory import (
     ActorKey,
     Administrator,
     Admission,
+    BindingChange,
     Genesis,
     Profile,
     ProfileChange,
@@ -30,7 +31,7 @@ from schemas.directory import (
     Status,
     StatusChange,
 )
-from schemas.identifiers import Actor, Instant, Participant
+from schemas.identifiers import Actor, Instant, Participant, PartyCode
 from schemas.units import Frozen
 
 __all__ = [
@@ -164,6 +165,14 @@ class Cast:
         """Two actors agree on a profile; `keys` are the numbers of the keys that they sign with."""
         act = ProfileChange(actors=pair, profile=name, at=now)
         return _signed(act, *(key_name(a, k) for a, k in zip(pair, keys, strict=True)))
+
+    def binding(self, actor: Actor, key: int, now: Instant, *, leaves: bool) -> SignedAct:
+        """A Party's ITMOs are tracked in a section, or in none any more; `key` is the number of the
+        key that the section signs with.
+        """
+        party, bound = PartyCode(actor.section), None if leaves else actor
+        act = BindingChange(party=party, actor=bound, reason="simulated", at=now)
+        return _signed(act, "ada", "cleo", key_name(actor, key))
 
     def status(self, participant: Participant, status: Status, now: Instant) -> SignedAct:
         """Two administrators change a participant's status."""

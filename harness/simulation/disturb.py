@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from harness.simulation.cast import HUB, KEYS_MAX, REC, ROG
+from harness.simulation.cast import HUB, KEYS_MAX, KOR, REC, ROG, VUT
 from harness.simulation.chances import EVENTS, Chances, stream
 from harness.simulation.edits import edit
 from harness.simulation.setback import can_be_set_back, set_back
@@ -61,6 +61,8 @@ class Disturber:
         """How often each actor was told to change its key."""
         self._agreed: list[tuple[Actor, Actor, Profile]] = []
         """What a pair had agreed on that has another profile now."""
+        self._nowhere: Actor | None = None
+        """The section of a Party that is bound to none."""
         self._undoing: list[tuple[asyncio.TimerHandle, Callable[[], None]]] = []
 
     async def step(self) -> None:
@@ -227,9 +229,11 @@ class Disturber:
 
     async def _operator(self, dice: random.Random) -> bool:
         """Commands that come twice, too late, or that nobody should give just now."""
-        what = dice.choice(("again", "again", "withdraw", "suspend", "resume", "profile"))
-        if what == "profile":
-            await self._change_profile(dice)
+        what = dice.choice(
+            ("again", "again", "withdraw", "suspend", "resume", "profile", "binding")
+        )
+        if what in {"profile", "binding"}:
+            await (self._change_profile if what == "profile" else self._change_binding)(dice)
             return True
         if what in {"suspend", "resume"}:
             participant = self._somebody(dice, but=(HUB, REC))
@@ -268,6 +272,15 @@ class Disturber:
             name = dice.choice([one for one in PROFILES if one != name])
         keys = self.rotated.get(a, 0), self.rotated.get(b, 0)
         act = cast.profile((a, b), name, keys, self.world.right.now())
+        await self.world.command(HUB, "act", act=act.model_dump_json())
+
+    async def _change_binding(self, dice: random.Random) -> None:
+        """A Party's ITMOs are tracked nowhere for a while, and then where they were."""
+        leaves = self._nowhere is None
+        actor = self._nowhere or dice.choice((*self.world.cast.parties, KOR, VUT))
+        self._nowhere = actor if leaves else None
+        key, now = self.rotated.get(actor, 0), self.world.right.now()
+        act = self.world.cast.binding(actor, key, now, leaves=leaves)
         await self.world.command(HUB, "act", act=act.model_dump_json())
 
     async def set_status(self, participant: Participant, status: Status) -> None:
