@@ -65,6 +65,17 @@ class Authorizing:
         versions = self._known().get((party, name)) or [{}]
         return versions[-1].get("first_transfer")
 
+    def newest(self, party: str, reference: Terms) -> int:
+        """The newest version of an authorization that somebody names."""
+        return len(self._of(party).get(reference["id"], [])) or 1
+
+    def stops(self, party: str, reference: Terms | None) -> bool:
+        """Whether units under this version are bound by its revocation."""
+        versions = self._of(party).get(reference["id"], []) if reference else []
+        if reference is None or not versions or not versions[-1].get("revoked"):
+            return False
+        return bool(versions[reference["version"] - 1].get("binds_first_transferred"))
+
     def _of(self, party: str) -> Mapping[str, list[Terms]]:
         """The authorizations of a Party, by their ids, in the order of the log."""
         return {name: terms for (of, name), terms in self._known().items() if of == party}

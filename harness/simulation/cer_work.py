@@ -193,6 +193,7 @@ NOT_OF_CERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "replenishment": ("UN01/ADM", "BUF", {"reversal": "RV"}),
     "administrative-cancellation": ("", "ADC", _OTHER),
     "designation": ("", "CER", {**_REFERENCE, "designation": "N"}),
+    "counter-entry": ("UN01/ADM", "HLD", _REFERENCE),
     "use": ("", "RET", {"use": {"purpose": "NDC", "user": "MMR", "year": 2025}}),
     "cancellation": ("", "CAN", _OTHER),
 }

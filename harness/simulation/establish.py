@@ -103,6 +103,7 @@ async def _first_units(world: World, actor: Actor) -> None:
         "party": actor.section,
         "purposes": ["NDC", "IMP"],
         "first_transfer": "use-or-cancellation",
+        "binds_first_transferred": True,
     }
     await _propose(world, actor, action="issuance", lines=[line], references=references)
     await _propose(world, actor, action="authorization", terms=terms)

@@ -297,6 +297,36 @@ class Workload:
         line = line_of(held, first, last, to)
         return _propose(actor, {"action": "transfer", "lines": [line], "acquirer": to}, held)
 
+    def _take_back(self) -> Operation | None:
+        """Units that a revocation binds go back to the Party; now and then others, or elsewhere."""
+        whatever = self.randomness.random() < 0.3
+
+        def fits(held: Held) -> bool:
+            under, done = held.attributes["authorization"], held.attributes["first_transferred"]
+            bound = whatever or self.authorizing.stops(held.key.party, under)
+            return held.kind == "HLD" and bool(done) and bound
+
+        actors = (*self.cast.parties, KOR, VUT, MMR, ROG)
+        found = [(actor, held) for actor in actors if (held := self._held(actor, fits))]
+        if not found:
+            return None
+        actor, held = self.randomness.choice(found)
+        under = held.attributes["authorization"]
+        named = under and {
+            "id": under["id"],
+            "version": self.authorizing.newest(held.key.party, under),
+        }
+        home = Actor(f"{held.key.registry}/{held.key.party}")
+        odd = self.randomness.random() < 0.1
+        to = self._other(actor, (*self.cast.parties, KOR)) if odd else home
+        first, last = self._part(held)
+        arguments = {
+            "action": "counter-entry",
+            "lines": [line_of(held, first, last, to)],
+            "authorization": named or {"id": "MMR-1", "version": 1},
+        }
+        return _propose(actor, arguments | ({} if to == actor else {"acquirer": to}), held)
+
     def _use(self) -> Operation | None:
         actor = self.randomness.choice((*self.cast.parties, KOR, VUT, MMR, ROG))
         return self._ending(actor, "use", "RET" if actor == MMR else "USE")
@@ -427,6 +457,7 @@ _WEIGHTS = {
     "forward": 5,
     "bring_to_section": 7,
     "transfer": 18,
+    "take_back": 6,
     "use": 9,
     "cancel": 6,
     "answer": 14,

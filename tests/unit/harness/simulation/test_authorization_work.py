@@ -51,6 +51,18 @@ def test_versions_are_revoked_and_stand_again_and_mostly_change_one_thing() -> N
     assert steps["stands again"] > 10
 
 
+def test_units_stop_if_the_version_they_are_under_lets_the_revocation_bind() -> None:
+    bound, free, gone = ({name: True} for name in ("binds_first_transferred", "oimp", "revoked"))
+    known = {("GHA", "GHA-1"): [bound, free, gone], ("GHA", "GHA-2"): [bound, free]}
+    authorizing = Authorizing(random.Random(8), lambda: known)
+    under = [{"id": "GHA-1", "version": number} for number in (1, 2, 3)]
+    assert [authorizing.stops("GHA", one) for one in under] == [True, False, False]
+    assert not authorizing.stops("GHA", {"id": "GHA-2", "version": 1}), "it stands"
+    assert not authorizing.stops("CHE", under[0])
+    assert not authorizing.stops("GHA", None)
+    assert authorizing.newest("GHA", under[0]) == 3
+
+
 def test_who_leans_on_an_authorization_names_one_that_is_recorded() -> None:
     known: Known = {("GHA", "GHA-1"): [{}, {}], ("GHA", "GHA-2"): [{}, {"revoked": True}]}
     authorizing = Authorizing(random.Random(8), lambda: known)

@@ -23,7 +23,7 @@ from mechanism_node.issuance import Issuance, issuance_proposal
 from registry.desk import COMMANDS
 from schemas.identifiers import Actor, account_number
 from schemas.messages import Proposal
-from schemas.units import Attributes
+from schemas.units import Attributes, Layer
 
 CAST = Cast(2)
 ATTRIBUTES = Attributes().model_dump_json()
@@ -154,3 +154,23 @@ def parsed(arguments: dict[str, object]) -> Proposal:
     values.setdefault("quantity", sum(x["last"] - x["first"] + 1 for x in lines))
     values["expires_at"] = "2027-03-01T12:00:00.000000Z"
     return Proposal.model_validate_json(json.dumps(values))
+
+
+def test_what_a_revocation_binds_is_asked_back_mostly_for_where_it_came_from() -> None:
+    swiss, key = Actor("CHE01/CHE"), own_key(Actor("GHA01/GHA"), VINTAGE).on(Layer.ITMO)
+    under = {"id": "GHA-1", "version": 1}
+    said = Attributes.model_validate({"first_transferred": True, "authorization": under})
+    held = (1, 90, str(account_number(swiss, "HLD", 1)), said.model_dump_json())
+    versions = [{"binds_first_transferred": True}, {"revoked": True}]
+    workload = Workload(
+        *(CAST, random.Random(3), lambda actor: {key.text: [held]} if actor == swiss else {}),
+        *(dict, lambda: {("GHA", "GHA-1"): versions}),
+    )
+    drawn = [one for _ in range(DRAWS) if (one := workload.draw()) is not None]
+    asked = [one.arguments for one in drawn if one.name == "counter-entry"]
+    assert len(asked) > 5
+    for arguments in asked:
+        parsed(arguments)
+        assert arguments["authorization"] == {"id": "GHA-1", "version": 2}
+    back = [arguments for arguments in asked if arguments.get("acquirer") == "GHA01/GHA"]
+    assert len(back) / len(asked) > 0.7
