@@ -13,6 +13,7 @@ from runtime import events
 from schemas.directory import (
     ActorKey,
     Admission,
+    BindingChange,
     LastSequence,
     Profile,
     ProfileChange,
@@ -23,7 +24,7 @@ from schemas.directory import (
     StatusChange,
 )
 from schemas.findings import Reason
-from schemas.identifiers import Actor, Instant, Participant
+from schemas.identifiers import Actor, Instant, Participant, PartyCode
 from schemas.messages import Acceptance, Entry, RotationRequest
 from tests.cast import (
     ACTORS,
@@ -70,6 +71,10 @@ def newcomer(now: Instant, **changes: Any) -> Admission:
 
 def status(now: Instant, name: Status = Status.SUSPENDED, of: Participant = SWISS) -> StatusChange:
     return StatusChange(participant=of, status=name, reason="tried", at=now)
+
+
+def unbinding(now: Instant) -> BindingChange:
+    return BindingChange(party=PartyCode("CHE"), actor=None, reason="tried", at=now)
 
 
 def revocation(now: Instant, old: str = CHE, **changes: Any) -> Revocation:
@@ -144,6 +149,22 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "a profile from the future": (
         lambda now: profile(GHA, CHE, Profile.VIEW, Instant.of(now.moment() + timedelta(days=9))),
         "clock-ahead",
+    ),
+    "an admission from the future": (
+        lambda now: signed(
+            newcomer(Instant.of(now.moment() + timedelta(seconds=11))), "ada", "ben", FRENCH
+        ),
+        "clock-ahead",
+    ),
+    "a binding from the future": (
+        lambda now: signed(
+            unbinding(Instant.of(now.moment() + timedelta(days=9))), "ada", "ben", CHE
+        ),
+        "clock-ahead",
+    ),
+    "a binding that the section did not sign": (
+        lambda now: signed(unbinding(now), "ada", "ben", GHA),
+        "signature-invalid",
     ),
     "a revocation by its owner": (
         lambda now: signed(revocation(now), CHE),
@@ -348,6 +369,7 @@ async def test_administrators_acts_are_not_taken_from_a_registry(federation: Fed
         signed(newcomer(now), "ada", "ben", FRENCH),
         signed(status(now), "ada", "ben"),
         signed(revocation(now), "ada", "ben"),
+        signed(unbinding(now), "ada", "ben", CHE),
         profile(GHA, MMR, Profile.UNIT, now),
     ):
         said = await voice.say("rotation", "rotation", RotationRequest(act=act))

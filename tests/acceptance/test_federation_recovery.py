@@ -21,10 +21,10 @@ from runtime import events
 from runtime.anchor import MemoryAnchor
 from runtime.errors import LocalProtocolError
 from runtime.store import open_store
-from schemas.directory import Profile, Rotation, parse_act
+from schemas.directory import BindingChange, Profile, Rotation, parse_act
 from schemas.envelope import digest, open_envelope, open_manifest
 from schemas.findings import Reason
-from schemas.identifiers import REC_ACTOR, Instant, Participant
+from schemas.identifiers import REC_ACTOR, Instant, Participant, PartyCode
 from schemas.limits import RESEND_ENVELOPES_MAX
 from schemas.messages import Enclosure, parse_message
 from tests.acceptance.test_federation_evidence_asked import asked as evidence_asked
@@ -38,6 +38,7 @@ from tests.cast import (
     MMR,
     REC,
     ROG,
+    VUT,
     I,
     R,
     U,
@@ -47,6 +48,7 @@ from tests.cast import (
     issuance,
     keyring,
     profile,
+    signed,
     terms,
     use,
 )
@@ -149,6 +151,11 @@ async def lively(federation: Federation) -> None:
     recorded = {"action": "authorization", "terms": terms("MM-2", MMR, "CA0001", quantity=5)}
     assert await federation.transact(MMR, recorded) == "completed"
     done, why = await federation.act(profile(CHE, KOR, Profile.INFORMATION, federation.clock.now()))
+    assert done, why
+    ended = BindingChange(
+        party=PartyCode("VUT"), actor=None, reason="letter", at=federation.clock.now()
+    )
+    done, why = await federation.act(signed(ended, "ada", "ben", VUT))
     assert done, why
     assert await federation.transact(GHA, first_transfer(401, 410, 201)) == "refused"
     await federation.settled()
@@ -460,6 +467,7 @@ async def test_a_tail_that_nobody_has_is_not_made_up(
     """
     await federation.settled()
     await federation.stop()
+    older = await federation.log_size()
     await federation.let_go()
     everything = federation.folder / "everything"
     copy_databases(federation.folder, everything)
@@ -467,7 +475,8 @@ async def test_a_tail_that_nobody_has_is_not_made_up(
     await lively(federation)
     await federation.stop()
     size, anchor = await federation.log_size(), federation.anchor.read()
-    ((act,),) = await federation.rows(HUB, "select max(position) from acts")
+    sql = "select min(position) from acts where position >= :older"
+    ((act,),) = await federation.rows(HUB, sql, older=older)
     await federation.let_go()
     copy_databases(everything, federation.folder)
     assert anchor is not None

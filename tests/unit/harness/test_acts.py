@@ -111,6 +111,20 @@ def test_administrators_of_an_admission_are_known_by_the_genesis(
     assert f"  (not in the act)  {public['anna'].key_id}\n" in printed
 
 
+def test_a_binding_is_signed_by_administrators_and_by_whom_the_directory_alone_knows(
+    public: dict[str, jws.PublicKey],
+) -> None:
+    begun(public)
+    members = {"act": "binding", "party": "GHA", "actor": "GHA01/GHA", "reason": "letter"}
+    assert act("new", "binding.json", json.dumps(members)).exit_code == 0
+    with_genesis = ("sign", "binding.json", "--genesis", "genesis.json", "--key")
+    assert f"  anna  {public['anna'].key_id}\n" in act(*with_genesis, "anna.pem").stdout
+    printed = act(*with_genesis, "ghana.pem").stdout
+    assert f"  (not in the act)  {public['ghana'].key_id}\n" in printed
+    line = refusal("new", "other.json", json.dumps({**members, "party": "CHE"}))
+    assert "GHA01/GHA is no section of CHE" in line
+
+
 def test_a_signature_that_is_not_over_the_act_is_refused(
     public: dict[str, jws.PublicKey],
 ) -> None:
