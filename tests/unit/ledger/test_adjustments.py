@@ -230,6 +230,17 @@ def test_open_years_go_on_from_what_was_closed() -> None:
     assert (one.adjustment, one.cumulative_adjustment) == (6, 112)
 
 
+@pytest.mark.requirement(93)
+def test_a_metric_that_comes_late_into_a_closed_year_is_in_no_later_sum() -> None:
+    closed = closing(2021, sums=ghg(y2021=(100, 0)), chosen=period())
+    late = ghg(y2021=(100, 0)) | {Account("MWh", 2021): Sum(50), Account("MWh", 2022): Sum(7)}
+    _, hours = figures(2022, late, period(), closed).accounts
+    assert (hours.unit, hours.cumulative_first_transferred) == ("MWh", 7)
+    assert [(x.year, x.unit, x.adjustment) for x in late_entries(late, closed)] == [
+        (2021, "MWh", -50)
+    ]
+
+
 def test_what_is_taken_away_from_a_closed_year_is_told_too() -> None:
     closed = closing(2021, sums=ghg(y2021=(100, 0)), chosen=period())
     (late,) = late_entries({}, closed)

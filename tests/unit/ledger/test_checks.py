@@ -1647,6 +1647,9 @@ def test_a_good_proposal_passes(name: str) -> None:
 @pytest.mark.requirement(84, case="a contribution is used")
 @pytest.mark.requirement(84, case="a cancellation for an NDC")
 @pytest.mark.requirement(85, case="the use is for another Party")
+@pytest.mark.requirement(
+    85, case="a Party uses for a flight in the name of another, though any entity may"
+)
 @pytest.mark.requirement(84, case="another international mitigation purpose than is authorized")
 @pytest.mark.requirement(7, case="an administrator uses units towards an NDC")
 @pytest.mark.requirement(86, case="MWh under an authorization of a quantity in no metric")
