@@ -26,7 +26,8 @@ from tests.cast import ADM, GHA, U, account, asked, genesis, issuance, keyring
 NOON = Instant.of(START)
 PROPOSING: dict[str, Any] = {"actor": str(GHA), **asked(issuance(GHA, U, 1, 10))}
 COMMANDS: dict[str, dict[str, Any]] = {
-    "propose": PROPOSING | {"lifetime_seconds": 3600, "quantity": 10, "comment": "c"},
+    "propose": PROPOSING
+    | {"lifetime_seconds": 3600, "quantity": 10, "comment": "c", "instructed_by": None},
     "open-account": {"actor": str(GHA), "kind": "holding", "number": 7, "unit": "MWh", "name": "n"},
     "close-account": {"actor": str(GHA), "account": str(account(GHA))},
     "withdraw": {"actor": str(GHA), "transaction": "GHA01-GHA-1", "comment": "c"},
@@ -34,6 +35,21 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "reject": {"actor": str(GHA), "transaction": "GHA01-GHA-1", "comment": "c"},
     "status": {"actor": str(GHA), "transaction": "GHA01-GHA-1"},
     "evidence": {"actor": str(GHA), "transaction": "GHA01-GHA-1"},
+    "identify": {
+        "actor": str(GHA),
+        "entity": "Airline",
+        "name": "Airline of the Alps",
+        "document": {
+            "type": "extract",
+            "reference": "R-1",
+            "authority": "Office",
+            "country": "CHE",
+            "date": "2024-01-01",
+        },
+        "authorized_by": {"letter": "L-1"},
+        "contact": "the office",
+    },
+    "end-identification": {"actor": str(GHA), "entity": "Airline", "reason": "over"},
     "close-year": {"party": "GHA", "year": 2023, "digest": "0" * 64},
 }
 HOSTILE: list[Any] = [
