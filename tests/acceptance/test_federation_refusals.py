@@ -602,7 +602,7 @@ LINES: dict[str, tuple[Callable[[Voice], bytes], list[Reason]]] = {
                 "case": "REC-1",
                 "actor": "GHA01/GHA",
                 "cause": "missing",
-                "open": True,
+                "state": "open",
                 "freeze": True,
                 "detail": "",
             },
