@@ -464,46 +464,46 @@ PREDICTED = "entries are as predicted"
 CAUSED = "entries have a cause"
 
 BUGS = {
-    "no inbox check": Bug(no_inbox_check, "repeat,unreported", FAULT_ITSELF, 4),
-    "no sequence check": Bug(no_sequence_check, "loss,delay", FAULT_ITSELF, 4),
+    "no inbox check": Bug(no_inbox_check, "repeat,unreported", FAULT_ITSELF, 12),
+    "no sequence check": Bug(no_sequence_check, "loss,delay", FAULT_ITSELF, 12),
     "acknowledged before commit": Bug(
         acknowledged_before_commit, "none", "nothing is acknowledged before it is durable", 1
     ),
     "nothing is buried": Bug(nothing_is_buried, "none", "dead letters are what was wrong", 1),
-    "entries out of order": Bug(entries_out_of_order, "slow-consumer", FAULT_ITSELF, 3),
+    "entries out of order": Bug(entries_out_of_order, "slow-consumer", FAULT_ITSELF, 12),
     "rows and inbox apart": Bug(
-        rows_and_inbox_apart, "crash-before-commit,commit-fails,disk-full", FAULT_ITSELF, 8
+        rows_and_inbox_apart, "crash-before-commit,commit-fails,disk-full", FAULT_ITSELF, 12
     ),
     "restored without memory": Bug(restored_without_memory, "restore", FAULT_ITSELF, 12, 120),
     "statement from memory": Bug(
-        statement_from_memory, "edited-rows", "the cases of an actor are its differences", 5
+        statement_from_memory, "edited-rows", "the cases of an actor are its differences", 12
     ),
     "wrong root stated": Bug(wrong_root_stated, "none", "roots are stated as they are", 1, 20),
     "outbox at start only": Bug(
-        outbox_scanned_at_start_only, "loss,unreported", "everything comes to an end", 6
+        outbox_scanned_at_start_only, "loss,unreported", "everything comes to an end", 12
     ),
-    "refusal releases twice": Bug(refusal_releases_twice, "none", PREDICTED, 3),
+    "refusal releases twice": Bug(refusal_releases_twice, "none", PREDICTED, 12),
     "anchored at checkpoints": Bug(
-        anchored_at_checkpoints, "none", "the log is anchored before it is sent", 2
+        anchored_at_checkpoints, "none", "the log is anchored before it is sent", 12
     ),
-    "expiry forgets to release": Bug(expiry_forgets_to_release, "partition", PREDICTED, 3),
+    "expiry forgets to release": Bug(expiry_forgets_to_release, "partition", PREDICTED, 12),
     "acceptance counts again": Bug(
-        acceptance_counts_again, "repeat,unreported,commit-unreported", FAULT_ITSELF, 6, steps=120
+        acceptance_counts_again, "repeat,unreported,commit-unreported", FAULT_ITSELF, 12, steps=120
     ),
-    "rejection completes": Bug(rejection_completes, "none", CAUSED, 4),
+    "rejection completes": Bug(rejection_completes, "none", CAUSED, 12),
     "any proposal is answered": Bug(any_proposal_is_answered, "none", CAUSED, 12, 120),
     "proposals dropped": Bug(proposals_dropped, "none", "what was said has an outcome", 1),
-    "hub forgets to reserve": Bug(hub_forgets_to_reserve, "none", PREDICTED, 2),
+    "hub forgets to reserve": Bug(hub_forgets_to_reserve, "none", PREDICTED, 12),
     "registry forgets to reserve": Bug(
         registry_forgets_to_reserve,
         "partition,broker-blocked",
         "what is open is reserved, and nothing else",
-        4,
+        12,
     ),
     "recovered without asking all": Bug(
         recovered_without_asking_all, "hub-restore,delay,operator,loss", FAULT_ITSELF, 12, 110
     ),
-    "CERs for any purpose": Bug(cers_for_any_purpose, "none", PREDICTED, 4),
+    "CERs for any purpose": Bug(cers_for_any_purpose, "none", PREDICTED, 12),
     "revocation overlooked": Bug(revocation_overlooked, "none", PREDICTED, 12, 120),
     "last act left out": Bug(last_act_left_out, "none", "those concerned prove the same", 1, 20),
 }
