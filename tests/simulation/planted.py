@@ -75,6 +75,8 @@ class Bug(NamedTuple):
     seeds: int
     """One of the seeds from 1 to this breaks it."""
     steps: int = 60
+    or_else: str = ""
+    """Another invariant that may break before that one."""
 
     @property
     def text(self) -> str:
@@ -501,7 +503,8 @@ BUGS = {
         12,
     ),
     "recovered without asking all": Bug(
-        recovered_without_asking_all, "hub-restore,delay,operator,loss", FAULT_ITSELF, 12, 110
+        *(recovered_without_asking_all, "hub-restore,delay,operator,loss", FAULT_ITSELF, 12, 110),
+        or_else="programs run on",
     ),
     "CERs for any purpose": Bug(cers_for_any_purpose, "none", PREDICTED, 12),
     "revocation overlooked": Bug(revocation_overlooked, "none", PREDICTED, 12, 120),
