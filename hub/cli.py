@@ -18,7 +18,7 @@ from hub.listing import directory_lines
 from hub.program import Hub, HubSettings
 from hub.recovering import begin_recovery, undo_recovery
 from hub.storage import BOOK
-from ledger.asking import Policy
+from ledger.asking import Policy, Rounding
 from ledger.directory import Directory
 from ledger.transactions import State
 from runtime.anchor import FileAnchor
@@ -52,9 +52,13 @@ class HubDaemonSettings(DaemonSettings):
     international: tuple[str, ...] = ("UN02",)
     """Participants that are international registries: their sections do not issue."""
     share_of_proceeds_permille: Annotated[int, Field(ge=0, le=1000)] = 50
-    """Share of proceeds of an issuance, in permille, rounded up."""
+    """Share of proceeds of an issuance, in permille."""
+    share_of_proceeds_rounding: Rounding = "up"
+    """How the share of proceeds becomes whole units: up, down or nearest."""
     omge_permille: Annotated[int, Field(ge=0, le=1000)] = 20
-    """Cancellation for overall mitigation, in permille, rounded up."""
+    """Cancellation for overall mitigation, in permille."""
+    omge_rounding: Rounding = "up"
+    """How it becomes whole units: up, down or nearest. Down may be less than the share."""
     first_ndc_last_year: Annotated[int, Field(ge=2021, le=2200)] = 2030
     """The last calendar year towards which CERs are used: when first NDCs end."""
     mechanism_passes_all: bool = False
@@ -80,7 +84,9 @@ class HubDaemonSettings(DaemonSettings):
             mechanism=self.mechanism,
             international=frozenset(self.international),
             share_of_proceeds_permille=self.share_of_proceeds_permille,
+            share_of_proceeds_rounding=self.share_of_proceeds_rounding,
             omge_permille=self.omge_permille,
+            omge_rounding=self.omge_rounding,
             first_ndc_last_year=self.first_ndc_last_year,
             mechanism_passes_all=self.mechanism_passes_all,
             mechanism_to_parties=self.mechanism_to_parties,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from ledger.approvals import approval_covers
-from ledger.asking import Ask, Found, levy
+from ledger.asking import Ask, Found, levies
 from ledger.authorization_checks import (
     designated,
     transfer_is_not_withdrawn,
@@ -111,11 +111,10 @@ def _levies_fit(ask: Ask, total: int) -> Found:
     for line in ask.proposal.lines:
         assert line.target is not None
         sums[KIND_CODES[line.target.kind_code]] += line.last - line.first + 1
-    share = levy(total, policy.share_of_proceeds_permille)
+    share, least = levies(total, policy)
     if sums[Kind.SHARE_OF_PROCEEDS] != share:
         detail = f"{sums[Kind.SHARE_OF_PROCEEDS]} units; {share} of {total} are due"
         yield finding(Reason.SHARE_OF_PROCEEDS_WRONG, detail, field="body/lines")
-    least = levy(total, policy.omge_permille)
     if sums[Kind.OMGE] < least:
         detail = f"{sums[Kind.OMGE]} units; at least {least} of {total} are due"
         yield finding(Reason.OMGE_TOO_SMALL, detail, field="body/lines")

@@ -6,7 +6,7 @@ Elsewhere: the checks (`checks`, `action_checks`).
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ledger.blocks import Block
 from ledger.directory import Directory
@@ -35,21 +35,31 @@ __all__ = [
     "Facts",
     "Found",
     "Policy",
+    "Rounding",
     "authorizations_named",
+    "levies",
     "levy",
 ]
 
 MECHANISM_APPROACH = ApproachId("CA0001")
 
 
+Rounding = Literal["up", "down", "nearest"]
+"""How a share becomes whole units; `nearest` gives half a unit to the levy. The decisions do not
+say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Settings of the rules; shares are in permille and rounded up."""
+    """Settings of the rules; shares are in permille."""
 
     mechanism: str = MECHANISM
     international: frozenset[str] = frozenset({"UN02"})
     share_of_proceeds_permille: int = 50
+    share_of_proceeds_rounding: Rounding = "up"
     omge_permille: int = 20
+    omge_rounding: Rounding = "up"
+    """The share is a minimum, which nothing but `up` keeps to with every quantity."""
     vintage_from: int = 2021
     mechanism_passes_all: bool = False
     """Whether ITMOs that are no A6.4ERs may pass between the mechanism registry and others."""
@@ -118,9 +128,21 @@ Found = Iterator[Finding]
 Check = Callable[[Ask], Found]
 
 
-def levy(quantity: int, permille: int) -> int:
-    """A share of a quantity, rounded up to whole units."""
-    return -(-quantity * permille // 1000)
+def levy(quantity: int, permille: int, rounding: Rounding = "up") -> int:
+    """A share of a quantity, in whole units."""
+    return (quantity * permille + _CARRY[rounding]) // 1000
+
+
+def levies(quantity: int, policy: Policy) -> tuple[int, int]:
+    """Of an issued quantity: the share of proceeds (3/CMA.3 annex para 58), and the least that
+    delivers overall mitigation in global emissions (para 59).
+    """
+    share = levy(quantity, policy.share_of_proceeds_permille, policy.share_of_proceeds_rounding)
+    return share, levy(quantity, policy.omge_permille, policy.omge_rounding)
+
+
+_CARRY: Mapping[Rounding, int] = {"up": 999, "nearest": 500, "down": 0}
+"""Permille that are added before what is no whole unit is cut off."""
 
 
 def authorizations_named(

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ledger.asking import MECHANISM_APPROACH, Policy, levy
+from ledger.asking import MECHANISM_APPROACH, Policy, levies
 from schemas.identifiers import Actor, PartyCode, RegistryId, account_number
 from schemas.messages import IssuanceReferences
 from schemas.units import Attributes, AuthorizationRef, Frozen, Key, Layer, Serial, Vintage
@@ -40,8 +40,7 @@ class Issuance(Frozen):
 
 def issuance_proposal(issuance: Issuance, administrator: Actor, policy: Policy) -> dict[str, Any]:
     """The arguments of the command `propose`; `ValueError` when the numbers do not fit together."""
-    share = levy(issuance.quantity, policy.share_of_proceeds_permille)
-    omge = levy(issuance.quantity, policy.omge_permille)
+    share, omge = levies(issuance.quantity, policy)
     rest = issuance.quantity - share - omge - issuance.buffer
     if rest < 0:
         raise ValueError(

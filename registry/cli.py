@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from sqlalchemy import select
 
 from ledger.adjustments import NdcPeriod, check_periods
-from ledger.asking import Policy
+from ledger.asking import Policy, Rounding
 from registry import tables
 from registry.adjustment_verbs import add_adjustment_verbs
 from registry.cases import add_cases_verb
@@ -52,9 +52,13 @@ class RegistryDaemonSettings(DaemonSettings):
     international: tuple[str, ...] = ("UN02",)
     """Participants that are international registries; the same at every program."""
     share_of_proceeds_permille: Annotated[int, Field(ge=0, le=1000)] = 50
-    """Share of proceeds of an issuance, in permille, rounded up; the same as the hub's."""
+    """Share of proceeds of an issuance, in permille; the same as the hub's."""
+    share_of_proceeds_rounding: Rounding = "up"
+    """How the share of proceeds becomes whole units: up, down or nearest; the same as the hub's."""
     omge_permille: Annotated[int, Field(ge=0, le=1000)] = 20
-    """Cancellation for overall mitigation, in permille, rounded up; the same as the hub's."""
+    """Cancellation for overall mitigation, in permille; the same as the hub's."""
+    omge_rounding: Rounding = "up"
+    """How it becomes whole units: up, down or nearest; the same as the hub's."""
     first_ndc_last_year: Annotated[int, Field(ge=2021, le=2200)] = 2030
     """The last calendar year towards which CERs are used: when first NDCs end; the same as the
     hub's."""
@@ -94,7 +98,9 @@ class RegistryDaemonSettings(DaemonSettings):
             mechanism=self.mechanism,
             international=frozenset(self.international),
             share_of_proceeds_permille=self.share_of_proceeds_permille,
+            share_of_proceeds_rounding=self.share_of_proceeds_rounding,
             omge_permille=self.omge_permille,
+            omge_rounding=self.omge_rounding,
             first_ndc_last_year=self.first_ndc_last_year,
             mechanism_passes_all=self.mechanism_passes_all,
             mechanism_to_parties=self.mechanism_to_parties,

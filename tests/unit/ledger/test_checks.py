@@ -31,7 +31,14 @@ from ledger import (
     mechanism_checks,
 )
 from ledger.actions import completion
-from ledger.asking import Approval, Authorization, levy
+from ledger.asking import (
+    Approval,
+    Authorization,
+    Policy,
+    Rounding,
+    levies,
+    levy,
+)
 from ledger.checks import CLASSES, examine
 from ledger.effects import Everybody, apply
 from ledger.holdings import Holdings, Overlay, OverlayKind
@@ -1970,6 +1977,33 @@ def test_an_authorization_for_any_party_and_entity_covers_all() -> None:
 )
 def test_levies_are_rounded_up(quantity: int, share: int, omge: int) -> None:
     assert (levy(quantity, 50), levy(quantity, 20)) == (share, omge)
+
+
+@pytest.mark.requirement(18, 19)
+@pytest.mark.parametrize(
+    ("rounding", "share", "omge"), [("up", 357, 143), ("nearest", 356, 143), ("down", 356, 142)]
+)
+def test_how_levies_are_rounded_the_settings_say(rounding: Rounding, share: int, omge: int) -> None:
+    chosen = Policy(share_of_proceeds_rounding=rounding, omge_rounding=rounding)
+    assert levies(7125, chosen) == (share, omge)
+
+
+@pytest.mark.requirement(18, 19)
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({}, [R.SHARE_OF_PROCEEDS_WRONG, R.OMGE_TOO_SMALL]),
+        ({"share_of_proceeds_rounding": "down"}, [R.OMGE_TOO_SMALL]),
+        ({"omge_rounding": "nearest"}, [R.SHARE_OF_PROCEEDS_WRONG]),
+        ({"share_of_proceeds_rounding": "nearest", "omge_rounding": "down"}, []),
+    ],
+)
+def test_the_hub_asks_levies_as_the_settings_round_them(
+    settings: dict[str, Any], found: list[Reason]
+) -> None:
+    world = settled()
+    world.policy = replace(world.policy, **settings)
+    assert [f.reason for f in world.examine(*levied(94, 5, 2))] == found
 
 
 @pytest.mark.requirement(67)

@@ -44,8 +44,8 @@ PUBLIC: dict[str, str] = {
     "ledger.bindings": "Bindings Bound may_be_bound unfit_binding with_admitted",
     "ledger.blocks": "Block Range cut join normalize overlaps quantity subtract",
     "ledger.asking": """
-        Approval Ask Authorization Check Facts Found MECHANISM_APPROACH Policy
-        authorizations_named levy
+        Approval Ask Authorization Check Facts Found MECHANISM_APPROACH Policy Rounding
+        authorizations_named levies levy
     """,
     "ledger.checks": "CLASSES RULES_VERSION SHAPES Shape examine",
     "ledger.consent": "Facts Known Said bound_by moved_by not_agreed",
