@@ -230,7 +230,7 @@ class Registry:
         named |= authorizations_given(entries)
         facts.authorizations = await storage.load_authorizations(session, named)
         closing = {str(o.arguments.get("account")) for o in orders if o.command == "close-account"}
-        for party in adjustments.parties_closing(orders):
+        for party in sorted(adjustments.parties_closing(orders)):
             left_out = levies_left_out(self._settings.ndc_periods, party)
             facts.tallies[party] = await tallying.load_tally(
                 session, self.participant, party, left_out

@@ -118,7 +118,7 @@ def test_a_year_is_closed_once_in_a_batch_and_the_facts_of_before_stay_as_they_w
     assert len(facts.new_closed) == 1
 
 
-@pytest.mark.parametrize("party", ["", "gha", "GHANA", "ÄÖÜ", "GH1", None, 7, ["GHA"]])
+@pytest.mark.parametrize("party", ["", "gha", "GHANA", "ÄÖÜ", "GH1", "ADM", None, 7, ["GHA"]])
 def test_what_is_no_party_is_not_counted(party: Any) -> None:
     orders = [Order(1, "close-year", "olga", {"party": party}), Order(2, "close-year", "olga", {})]
     assert parties_closing(orders) == set()
