@@ -60,10 +60,7 @@ def refused(words: list[str]) -> str:
 
 
 @pytest.mark.parametrize("arguments", REMEDIES)
-def test_an_argument_that_cannot_be_used_is_named_with_its_remedy(
-    arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_an_argument_that_cannot_be_used_is_named_with_its_remedy(arguments: str) -> None:
     assert REMEDIES[arguments] in refused(arguments.split())
 
 
