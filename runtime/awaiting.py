@@ -74,8 +74,10 @@ async def keep(
     return row.id, "awaiting", f"a second person confirms or declines {answer} until {until}"
 
 
-async def find(session: Session, answer: Answer) -> Awaited | Finding:
-    """The command that an answer is about, if it waits and is the one whose digest is given."""
+async def find(session: Session, answer: Answer, now: Instant) -> Awaited | Finding:
+    """The command that an answer is about, if it waits and is the one whose digest is given. One
+    whose time is over waits no longer, though its end may be written in a later batch.
+    """
     rows = list(await session.execute(with_awaited().where(desk.c.id == answer.command)))
     row = rows[0] if rows else None
     if row is None or row.since is None:
@@ -83,6 +85,9 @@ async def find(session: Session, answer: Answer) -> Awaited | Finding:
         return finding(Reason.COMMAND_NOT_AWAITED, detail, field="command")
     if row.ending is not None:
         detail = f"command {row.id} was {_ended(row)}; if it is still wanted, have it given anew"
+        return finding(Reason.COMMAND_NOT_AWAITED, detail, field="command")
+    if row.until <= str(now):
+        detail = f"command {row.id} waited until {row.until}; if it is still wanted, give it anew"
         return finding(Reason.COMMAND_NOT_AWAITED, detail, field="command")
     named = digest(row.command.encode())
     if answer.digest != named:

@@ -134,10 +134,10 @@ class Desk:
         answer = answer_of(by)
         if isinstance(answer, Finding):
             return answer
-        found = await awaiting.find(session, answer)
+        person, now = self._operators[by.operator], done.batch.now
+        found = await awaiting.find(session, answer, now)
         if isinstance(found, Finding):
             return found
-        person, now = self._operators[by.operator], done.batch.now
         first = self._check(found.row)
         if isinstance(first, Finding):  # whoever gave it may not any more
             await awaiting.conclude(session, answer.command, "void", now, (by, person))

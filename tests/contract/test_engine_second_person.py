@@ -14,6 +14,7 @@ import pytest
 
 from runtime import events
 from runtime.clock import SystemClock
+from runtime.desk import COMMANDS_MAX
 from runtime.orders import Operator
 from runtime.second_person import SecondPerson
 from schemas.envelope import digest
@@ -229,6 +230,25 @@ async def test_a_confirmation_that_comes_with_the_end_of_the_time_is_too_late(
 
     await comes_to(engine, late, "refused")
     assert (await row(engine, first)).state == "refused"
+    assert await engine.counted() == []
+
+
+@pytest.mark.requirement(26)
+async def test_more_may_lapse_than_one_batch_ends_and_none_of_it_is_confirmed_meanwhile(
+    engine: Engine,
+) -> None:
+    engine.clock = clock = Clock()
+    await registry(engine)
+    asked = [f"GHA01-GHA-{number}" for number in range(1, COMMANDS_MAX + 2)]
+    given = [await engine.submit("ask", REGISTRY, transaction=one) for one in asked]
+    await comes_to(engine, given[-1], "awaiting")
+    await engine.stop(REGISTRY)
+    late = await engine.submit("confirm", REGISTRY, "otto", **await named(engine, given[-1]))
+    clock.later = timedelta(hours=1)
+    await again(engine)
+    await comes_to(engine, late, "refused")
+    await comes_to(engine, given[-1], "refused")
+    assert (await awaited(engine, given[-1])).ending == "lapsed"
     assert await engine.counted() == []
 
 
