@@ -28,6 +28,12 @@ __all__ = ["Word", "beyond", "not_instructed", "word"]
 
 Findings = list[Finding]
 
+_PARTYS = {
+    "designation": "what units are authorized for is the Party's to say",
+    "counter-entry": "taking a first transfer back is for the two Parties to agree",
+}
+"""What is not an entity's to propose, whoever holds the units."""
+
 
 class Word(Frozen):
     """On whose word an operator proposes, and in which document it stands."""
@@ -63,8 +69,8 @@ def beyond(facts: RegistryFacts, order: Order, proposal: Proposal) -> Findings:
             found += not_standing(facts, account.actor, entity.id, entity.id, where)
     if not proposal.lines:
         found.append(finding(Reason.COMMAND_NOT_ALLOWED, f"{entity.id} acts with units alone"))
-    if proposal.action == "designation":
-        detail = "what units are authorized for is the Party's to say"
+    if proposal.action in _PARTYS:
+        detail = _PARTYS[proposal.action]
         found.append(finding(Reason.COMMAND_NOT_ALLOWED, detail, field="body/action"))
     if proposal.use is not None and proposal.use.user != entity.id:
         detail = f"{entity.id} does not use for {proposal.use.user}"

@@ -446,6 +446,20 @@ async def test_a_person_of_an_entity_does_not_say_what_units_are_authorized_for(
     assert of_the_word(found) == [], "the Party says it, and nothing moves"
 
 
+@pytest.mark.requirement(88)
+async def test_a_person_of_an_entity_takes_no_first_transfer_back(bench: Bench) -> None:
+    """Both Parties sign that: an operator does for the entity's, on its word as ever."""
+    await bench.run(identify(), opening())
+    back = {**first_transfer(), "action": "counter-entry"}
+    developer = Entity(DEVELOPER, (account(MMR),))
+    (found,) = await bench.run(replace(proposing(back, MMR), entity=developer))
+    assert at(found) == [(X.COMMAND_NOT_ALLOWED, "body/action")]
+    (found,) = await bench.run(proposing(back, MMR))
+    assert of_the_word(found) == [(X.MEMBER_MISSING, "instructed_by")]
+    (found,) = await bench.run(proposing(back, MMR, instructed_by=ITS_WORD))
+    assert of_the_word(found) == []
+
+
 # --- loading and the schema -----------------------------------------------------------------------
 
 
