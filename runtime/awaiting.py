@@ -15,9 +15,9 @@ Elsewhere: who may confirm (`second_person`), carrying a command out (`desk`).
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Row, Select, select, update
 
 from runtime import events
 from runtime.orders import Operator
@@ -31,7 +31,6 @@ from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import Instant
 
 __all__ = [
-    "Awaited",
     "conclude",
     "declined",
     "end_all",
@@ -42,13 +41,6 @@ __all__ = [
     "object_to",
     "with_awaited",
 ]
-
-
-class Awaited(NamedTuple):
-    """A command that waits: its row at the desk, and until when."""
-
-    row: Any
-    until: str
 
 
 async def keep(
@@ -74,12 +66,12 @@ async def keep(
     return row.id, "awaiting", f"a second person confirms or declines {answer} until {until}"
 
 
-async def find(session: Session, answer: Answer, now: Instant) -> Awaited | Finding:
-    """The command that an answer is about, if it waits and is the one whose digest is given. One
-    whose time is over waits no longer, though its end may be written in a later batch.
+async def find(session: Session, answer: Answer, now: Instant) -> Row[Any] | Finding:
+    """The command that an answer is about, as `with_awaited` has it, if it waits and is the one
+    whose digest is given. One whose time is over waits no longer, though its end may be written in
+    a later batch.
     """
-    rows = list(await session.execute(with_awaited().where(desk.c.id == answer.command)))
-    row = rows[0] if rows else None
+    row = (await session.execute(with_awaited().where(desk.c.id == answer.command))).one_or_none()
     if row is None or row.since is None:
         detail = f"command {answer.command} does not wait for anybody; look at `commands`"
         return finding(Reason.COMMAND_NOT_AWAITED, detail, field="command")
@@ -93,7 +85,7 @@ async def find(session: Session, answer: Answer, now: Instant) -> Awaited | Find
     if answer.digest != named:
         detail = f"the digest of command {row.id} is {named}; read it with `command {row.id}`"
         return finding(Reason.COMMAND_DIFFERS, detail, field="digest")
-    return Awaited(row, row.until)
+    return row
 
 
 def object_to(

@@ -138,7 +138,7 @@ class Desk:
         found = await awaiting.find(session, answer, now)
         if isinstance(found, Finding):
             return found
-        first = self._check(found.row)
+        first = self._check(found)
         if isinstance(first, Finding):  # whoever gave it may not any more
             await awaiting.conclude(session, answer.command, "void", now, (by, person))
             done.confirmed[answer.command] = by.id
