@@ -18,6 +18,7 @@ from mechanism_node.issuance import Issuance, issuance_proposal
 from registry.program import Registry
 from registry.state import RegistryFacts
 from runtime.desk import OWN_COMMANDS
+from runtime.orders import unfit
 from runtime.program import Batch, Item, Order
 from runtime.store import Session
 from schemas.findings import Finding, Reason, finding
@@ -68,9 +69,7 @@ class MechanismRegistry(Registry):
             issuance = Issuance.model_validate_json(json.dumps(order.arguments))
             arguments = issuance_proposal(issuance, administrator, self._settings.policy)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = "/".join(str(part) for part in first["loc"])
-            return finding(Reason.COMMAND_INVALID, first["msg"], field=where)
+            return unfit(error)
         except ValueError as error:
             return finding(Reason.COMMAND_INVALID, str(error))
         return replace(order, command="propose", arguments=arguments)

@@ -22,6 +22,7 @@ from reconciliation.cases import explain_case
 from reconciliation.notes import Note, NoteKind, progress_of
 from reconciliation.state import Facts
 from runtime import events
+from runtime.orders import unfit
 from runtime.program import Batch, Order
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import CaseId
@@ -91,7 +92,7 @@ def malformed(order: Order) -> Findings:
     try:
         check_arguments(order.command, order.arguments)
     except ValidationError as error:
-        return [_invalid(error)]
+        return [unfit(error)]
     return []
 
 
@@ -100,13 +101,7 @@ def decide_order(facts: Facts, order: Order, batch: Batch) -> Findings:
     try:
         return _ORDERS[order.command](facts, order, batch)
     except ValidationError as error:
-        return [_invalid(error)]
-
-
-def _invalid(error: ValidationError) -> Finding:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = "/".join(str(part) for part in first["loc"])
-    return finding(Reason.COMMAND_INVALID, first["msg"], field=where)
+        return [unfit(error)]
 
 
 def _assign(facts: Facts, order: Order, batch: Batch) -> Findings:

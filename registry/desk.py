@@ -3,9 +3,9 @@
 
 Proposing runs the hub's own checks on this registry's rows first, reserves the exact ranges and
 then says the proposal; an issuance is made to say what is first-transferred with it. The
-reservation ends by the hub's word alone. A clearance is accepted at
-once or waits for an operator, as the registry is set; either way the acquirer's own accounts are
-checked, and for a counter-entry its closed years.
+reservation ends by the hub's word alone. A clearance is accepted at once or waits for an operator,
+as the registry is set; either way the acquirer's own accounts are checked, and for a counter-entry
+its closed years.
 
 Elsewhere: the checks (`ledger.checks`), accounts (`accounts`), who entities are (`identification`)
 and on whose word they act (`entities`), what becomes of entries (`applying`).
@@ -28,6 +28,7 @@ from registry.arguments import WrongArgument, lifetime, total
 from registry.initial_reports import look_for_report
 from registry.sections import own
 from registry.state import RegistryFacts, Transaction
+from runtime.orders import unfit
 from runtime.program import Batch, Order
 from schemas.evidence import EvidenceRequest
 from schemas.findings import Finding, Reason, finding
@@ -82,9 +83,7 @@ def _said(work: Callable[[], Findings]) -> Findings:
     except (TypeError, AttributeError) as error:
         return [finding(Reason.COMMAND_INVALID, f"an argument is of a wrong type: {error}")]
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-        return [finding(Reason.COMMAND_INVALID, first["msg"], field=where)]
+        return [unfit(error)]
     except WrongArgument as error:
         return [finding(Reason.COMMAND_INVALID, str(error), field=error.name)]
     except (ValueError, OverflowError) as error:

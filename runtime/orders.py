@@ -28,7 +28,15 @@ from schemas.identifiers import AccountNumber, Instant, Participant
 from schemas.messages import strict_json
 from schemas.units import Frozen, User
 
-__all__ = ["ENTITY_COMMANDS", "RANKS", "Operator", "check_order", "submit", "write_order"]
+__all__ = [
+    "ENTITY_COMMANDS",
+    "RANKS",
+    "Operator",
+    "check_order",
+    "submit",
+    "unfit",
+    "write_order",
+]
 
 RANKS = {"viewer": 0, "operator": 1, "administrator": 2}
 
@@ -135,3 +143,10 @@ def check_order(
         detail = f"{line.command} needs the role {needed}, {operator.name} is {operator.role}"
         return finding(Reason.COMMAND_NOT_ALLOWED, detail)
     return Order(row.id, line.command, operator.name, line.arguments)
+
+
+def unfit(error: ValidationError, remedy: str = "") -> Finding:
+    """What a command's arguments are not fit for: the first fault, with the argument it is in."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = "/".join(str(part) for part in first["loc"])
+    return finding(Reason.COMMAND_INVALID, first["msg"] + remedy, field=where)

@@ -19,7 +19,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from runtime.orders import RANKS, Operator
+from runtime.orders import RANKS, Operator, unfit
 from runtime.program import Order
 from schemas import jws
 from schemas.findings import Finding, Reason, finding
@@ -77,10 +77,7 @@ def answer_of(order: Order) -> Answer | Finding:
     try:
         return Answer.model_validate(order.arguments)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-        detail = f"{first['msg']}; take number and digest from `commands`"
-        return finding(Reason.COMMAND_INVALID, detail, field=where)
+        return unfit(error, "; take number and digest from `commands`")
 
 
 def check_entries(
