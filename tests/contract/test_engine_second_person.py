@@ -69,7 +69,6 @@ async def waiting(
 ) -> int:
     """A command that has come to wait; gives its number."""
     number = await engine.submit(command, REGISTRY, operator, **(given or ASK))
-
     await comes_to(engine, number, "awaiting")
     return number
 
@@ -206,7 +205,6 @@ async def test_what_nobody_confirms_in_time_lapses_on_a_node_with_nothing_else_t
     await registry(engine)
     first = await waiting(engine)
     clock.later = timedelta(seconds=3601)
-
     await comes_to(engine, first, "refused")
     assert (await row(engine, first)).result.startswith("2012 command-lapsed: nobody confirmed it")
     assert (await awaited(engine, first)).ending == "lapsed"
@@ -227,7 +225,6 @@ async def test_a_confirmation_that_comes_with_the_end_of_the_time_is_too_late(
     late = await engine.submit("confirm", REGISTRY, "otto", **await named(engine, first))
     clock.later = timedelta(hours=1)
     await again(engine)
-
     await comes_to(engine, late, "refused")
     assert (await row(engine, first)).state == "refused"
     assert await engine.counted() == []
@@ -300,7 +297,6 @@ async def test_what_waits_goes_on_waiting_after_a_crash_and_is_carried_out_once(
         await engine.start(REGISTRY, wrap=partial(CrashingStore, commits=2, when=how))
         await until(partial(engine.died, REGISTRY), f"the crash {how} a commit")
     await again(engine)
-
     await comes_to(engine, confirming, "done")
     await engine.counts(1)
     assert (await row(engine, first)).state == "done"
@@ -316,7 +312,6 @@ async def test_a_setting_made_stricter_has_what_comes_after_wait_and_what_is_don
     queued = await engine.submit("ask", REGISTRY, transaction="GHA01-GHA-2")
     engine.second = SecondPerson(("ask",), 3600.0)
     await again(engine)
-
     await comes_to(engine, queued, "awaiting")
     assert await answer(engine, queued) == ("done", "asked")
     await engine.counts(1, 2)

@@ -6,8 +6,8 @@ from sqlalchemy import text
 
 from reconciliation import report
 from runtime import events
-from runtime.program import Batch
-from schemas.effects import CaseEffect
+from runtime.program import Batch, Order
+from schemas.effects import CaseEffect, CaseWord
 from schemas.identifiers import Actor, Digest, Participant
 from schemas.messages import CaseNotice
 from tests.unit.reconciliation.test_comparison import hand_over, issue
@@ -24,12 +24,10 @@ async def a_missing_acquisition(world: World) -> CaseNotice:
 
 
 def effect(notice: CaseNotice) -> CaseEffect:
-    members = {name: getattr(notice, name) for name in CaseEffect.model_fields if name in WORDS}
+    """What the hub's entry says of a case, as the service has said it."""
+    members = {name: getattr(notice, name) for name in CaseWord.model_fields}
     explanation = notice.detail if notice.state == "explained" else None
     return CaseEffect(**members, explanation=explanation)
-
-
-WORDS = {"key", "first", "last", "case", "actor", "concerned", "cause", "state"}
 
 
 async def tell(world: World, notice: CaseNotice, *to: Actor) -> None:
@@ -92,6 +90,21 @@ async def test_a_statement_of_other_deliveries_acknowledges_nothing(world: World
 
 @pytest.mark.requirement(111, case="explained, and closed, to the same Parties")
 async def test_an_explanation_and_the_end_are_said_to_the_same(world: World) -> None:
+    await issue(world, GHANA, 1, 100)
+    await hand_over(world, 11, 20)
+    await world.nodes[SWISS].sql("update blocks set last = 15 where last = 20")
+    (opened,) = await world.examine(SWISS)
+    assert (opened.actor, opened.concerned) == (SWISS, (GHANA,))
+    why = "restored on Sunday"
+    (said,) = await world.feed(Order(1, "explain", "ada", {"case": CASE, "text": why}))
+    assert said.message.body == opened.model_copy(update={"state": "explained", "detail": why})
+    await world.nodes[SWISS].sql("update blocks set last = 20 where last = 15")
+    (closed,) = await world.examine(SWISS)
+    over = {"state": "closed", "detail": "the ledgers agree again"}
+    assert closed == opened.model_copy(update=over)
+
+
+async def test_an_explanation_is_kept_and_a_later_one_stands_in_its_place(world: World) -> None:
     notice = await a_missing_acquisition(world)
     done, result = await give(world, "ada", "explain", case=CASE, text="restored on Sunday")
     assert (done, result) == (True, "REC-1 is explained to CHE01/CHE, GHA01/GHA")
