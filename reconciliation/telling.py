@@ -41,8 +41,9 @@ def acknowledge(facts: Facts, stated: Stated, batch: Batch) -> None:
     if not covered:
         return
     left = tuple(told for told in waiting if told.number >= size)
-    facts.kept.told[actor] = left
-    if not left:
+    if left:
+        facts.kept.told[actor] = left
+    else:
         del facts.kept.told[actor]
     said_at = facts.kept.standing(actor).said_at
     for told in covered:

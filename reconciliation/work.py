@@ -57,7 +57,7 @@ def _readable(text: str) -> str:
 
 
 Words = Annotated[str, Field(max_length=2000), AfterValidator(_readable)]
-Told = Annotated[str, Field(max_length=400), AfterValidator(_readable)]
+Explanation = Annotated[str, Field(max_length=400), AfterValidator(_readable)]
 Name = Annotated[str, Field(max_length=80), AfterValidator(_readable)]
 
 
@@ -74,7 +74,7 @@ class _Words(Frozen):
 
 class _Explanation(Frozen):
     case: CaseId
-    text: Told
+    text: Explanation
 
 
 def case_named(order: Order) -> str:
