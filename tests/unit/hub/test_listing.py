@@ -4,7 +4,7 @@
 import pytest
 
 from hub.listing import directory_lines
-from tests.unit.ledger.test_bindings import GHANA, binding, revocation, shared
+from tests.unit.ledger.acts import GHANA, binding, revocation, shared
 from tests.unit.ledger.world import CHE, GHA, directory, signed, signer
 
 

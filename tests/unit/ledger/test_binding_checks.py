@@ -11,7 +11,7 @@ from schemas.directory import Profile
 from schemas.findings import Finding, Reason
 from schemas.identifiers import AccountNumber, Actor, ApproachId, PartyCode
 from schemas.messages import Proposal
-from tests.unit.ledger.test_bindings import DESK, GHANA, SWISS, binding, shared
+from tests.unit.ledger.acts import DESK, GHANA, SWISS, binding, shared
 from tests.unit.ledger.world import (
     CHE,
     GHA,

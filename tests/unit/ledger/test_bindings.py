@@ -2,9 +2,7 @@
 """Where a Party's ITMOs are tracked: what binds it, who must sign, what does not count."""
 
 import json
-from functools import cache
 from itertools import combinations
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -14,7 +12,6 @@ from ledger.directory import Directory
 from schemas.directory import (
     Admission,
     BindingChange,
-    Revocation,
     Rotation,
     Status,
     StatusChange,
@@ -22,7 +19,17 @@ from schemas.directory import (
 )
 from schemas.findings import Reason
 from schemas.identifiers import Actor, Instant, Participant, PartyCode
-from tests.unit.ledger.test_directory import refused
+from tests.unit.ledger.acts import (
+    DESK,
+    GHANA,
+    LAOS,
+    MINUTES,
+    SWISS,
+    binding,
+    refused,
+    revocation,
+    shared,
+)
 from tests.unit.ledger.world import (
     ADM,
     CHE,
@@ -38,35 +45,9 @@ from tests.unit.ledger.world import (
     signer,
 )
 
-SHARED = Participant("UN03")
-GHANA, SWISS, LAOS, DESK = (Actor(f"UN03/{name}") for name in ("GHA", "CHE", "LAO", "ADM"))
-MINUTES = [Instant(f"2027-03-01T12:{minute:02d}:00.000000Z") for minute in range(10)]
-
-
-def binding(actor: Actor | None = GHANA, minute: int = 1, **changes: Any) -> BindingChange:
-    members: dict[str, Any] = {
-        "party": PartyCode("GHA"),
-        "actor": actor,
-        "reason": "letter of 1 March",
-        "at": MINUTES[minute],
-    }
-    return BindingChange(**members | changes)
-
 
 def status(name: Status, participant: str = "GHA01") -> StatusChange:
     return StatusChange(participant=Participant(participant), status=name, reason="", at=NOON)
-
-
-def revocation(actor: Actor) -> Revocation:
-    old = signer(actor).public.key_id
-    return Revocation(actor=actor, old=old, new=None, closes=(), reason="lost", at=NOON)
-
-
-@cache
-def shared() -> Directory:
-    """Ghana and Switzerland have a second section each, in a registry that came later."""
-    act = admission("UN03", GHANA, SWISS, LAOS, DESK, at=MINUTES[0])
-    return directory().apply(signed(act, "ada", "ben", GHANA, SWISS, LAOS, DESK))
 
 
 def without_key(actor: Actor) -> Directory:

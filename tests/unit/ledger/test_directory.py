@@ -2,7 +2,6 @@
 """The directory: who must sign what, which key is good for which sequence, what cannot be done."""
 
 import json
-from collections.abc import Callable
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from ledger.directory import Directory, DirectoryError, act_signature, sign_act
+from ledger.directory import Directory, act_signature, sign_act
 from schemas import jws
 from schemas.directory import (
     ActorKey,
@@ -32,6 +31,7 @@ from schemas.envelope import digest
 from schemas.export import documents
 from schemas.findings import Reason
 from schemas.identifiers import Actor, Instant, Participant
+from tests.unit.ledger.acts import refused
 from tests.unit.ledger.world import (
     ACTORS,
     ADM,
@@ -54,12 +54,6 @@ FRANCE = Actor("FRA01/FRA")
 HUB, REC = Actor("HUB"), Actor("REC")
 FOUNDERS = ("HUB", "ada", "ben", "cleo")
 BAD_POINT = "Ed25519:" + "A" * 43  # a point of small order: well spelled, and never to be used
-
-
-def refused(reason: Reason, match: str, act: Callable[[], object]) -> None:
-    with pytest.raises(DirectoryError, match=match) as caught:
-        act()
-    assert caught.value.finding.reason is reason
 
 
 def founded(**changes: Any) -> Directory:
