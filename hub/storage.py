@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, and_, bindparam, cast, func, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select
 
 from hub import tables
 from hub.entries import OVERDUE
@@ -23,7 +23,7 @@ from ledger.growth import Growth
 from ledger.transactions import State
 from runtime.journal import get_mark
 from runtime.rows import read_approval
-from runtime.store import Session, each
+from runtime.store import ASKED, Session, asked_number, asked_text
 from schemas.directory import SignedAct
 from schemas.effects import AuthorizationTerms
 from schemas.identifiers import (
@@ -140,36 +140,28 @@ async def _grown(session: Session, actor: Actor | None, last: int | None) -> Gro
     return Growth(size, await load_nodes(session, actor, log.frontier(size)))
 
 
-_asked = each(bindparam("asked", type_=Text)).table_valued("value").alias("asked")
-
-
-def _text(name: str) -> Any:
-    return cast(_asked.c.value.op("->>")(name), Text)
-
-
-def _number(name: str) -> Any:
-    return cast(_asked.c.value.op("->>")(name), BigInteger)
-
-
 _LOG_NODES = (
     select(tables.log_nodes)
-    .select_from(_asked)
+    .select_from(ASKED)
     .join(
         tables.log_nodes,
-        and_(tables.log_nodes.c.level == _number("v"), tables.log_nodes.c.node == _number("n")),
+        and_(
+            tables.log_nodes.c.level == asked_number("v"),
+            tables.log_nodes.c.node == asked_number("n"),
+        ),
     )
 )
 _DELIVERY_NODES = (
     select(
         tables.delivery_nodes.c.level, tables.delivery_nodes.c.node, tables.delivery_nodes.c.hash
     )
-    .select_from(_asked)
+    .select_from(ASKED)
     .join(
         tables.delivery_nodes,
         and_(
             tables.delivery_nodes.c.actor == bindparam("actor"),
-            tables.delivery_nodes.c.level == _number("v"),
-            tables.delivery_nodes.c.node == _number("n"),
+            tables.delivery_nodes.c.level == asked_number("v"),
+            tables.delivery_nodes.c.node == asked_number("n"),
         ),
     )
 )
@@ -189,8 +181,8 @@ async def load_nodes(
 
 _TRANSACTIONS = (
     select(tables.transactions)
-    .select_from(_asked)
-    .join(tables.transactions, tables.transactions.c.id == _text("i"))
+    .select_from(ASKED)
+    .join(tables.transactions, tables.transactions.c.id == asked_text("i"))
 )
 
 
@@ -257,8 +249,8 @@ def _transaction(row: Any) -> Transaction:
 _versions, _use = tables.authorizations, tables.authorization_use
 _AUTHORIZATIONS = (
     select(_versions, func.coalesce(_use.c.used, 0).label("used"))
-    .select_from(_asked)
-    .join(_versions, and_(_versions.c.party == _text("p"), _versions.c.id == _text("i")))
+    .select_from(ASKED)
+    .join(_versions, and_(_versions.c.party == asked_text("p"), _versions.c.id == asked_text("i")))
     .outerjoin(_use, and_(_use.c.party == _versions.c.party, _use.c.id == _versions.c.id))
 )
 
@@ -280,10 +272,13 @@ async def load_authorizations(
 
 _APPROVALS = (
     select(tables.approvals)
-    .select_from(_asked)
+    .select_from(ASKED)
     .join(
         tables.approvals,
-        and_(tables.approvals.c.actor == _text("a"), tables.approvals.c.approval == _text("r")),
+        and_(
+            tables.approvals.c.actor == asked_text("a"),
+            tables.approvals.c.approval == asked_text("r"),
+        ),
     )
 )
 
@@ -358,12 +353,12 @@ async def load_checkpoints(
 
 _DELIVERED = (
     select(tables.deliveries)
-    .select_from(_asked)
+    .select_from(ASKED)
     .join(
         tables.deliveries,
         and_(
-            tables.deliveries.c.actor == _text("a"),
-            tables.deliveries.c.number == _number("n"),
+            tables.deliveries.c.actor == asked_text("a"),
+            tables.deliveries.c.number == asked_number("n"),
         ),
     )
 )

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, and_, bindparam, cast, func, select
+from sqlalchemy import and_, bindparam, func, select
 
 from ledger import tree
 from reconciliation import tables
@@ -18,7 +18,7 @@ from reconciliation.classify import Moved
 from reconciliation.notes import Note
 from runtime.journal import said_lines
 from runtime.places import Place
-from runtime.store import Session, each
+from runtime.store import ASKED, Session, asked_number, asked_text
 from runtime.tables import blocks
 from schemas.effects import Units
 from schemas.identifiers import HUB_ACTOR, Actor, CaseId, Digest, Instant
@@ -38,28 +38,21 @@ __all__ = [
     "read_note",
 ]
 
-_asked = each(bindparam("asked", type_=Text)).table_valued("value").alias("asked")
-
-
-def _text(name: str) -> Any:
-    return cast(_asked.c.value.op("->>")(name), Text)
-
-
-def _number(name: str) -> Any:
-    return cast(_asked.c.value.op("->>")(name), BigInteger)
-
 
 _ENTRIES = (
     select(tables.entries.c.position, tables.entries.c.digest, tables.entries.c.root)
-    .select_from(_asked)
-    .join(tables.entries, tables.entries.c.position == _number("p"))
+    .select_from(ASKED)
+    .join(tables.entries, tables.entries.c.position == asked_number("p"))
 )
 _DELIVERED = (
     select(tables.deliveries.c.actor, tables.deliveries.c.number, tables.deliveries.c.root)
-    .select_from(_asked)
+    .select_from(ASKED)
     .join(
         tables.deliveries,
-        and_(tables.deliveries.c.actor == _text("a"), tables.deliveries.c.number == _number("n")),
+        and_(
+            tables.deliveries.c.actor == asked_text("a"),
+            tables.deliveries.c.number == asked_number("n"),
+        ),
     )
 )
 
@@ -122,13 +115,13 @@ async def load_deliveries(session: Session, actor: Actor, first: int, after: int
 _MOVEMENTS = (
     select(tables.movements, tables.deliveries.c.number)
     .distinct()
-    .select_from(_asked)
+    .select_from(ASKED)
     .join(
         tables.movements,
         and_(
-            tables.movements.c.series == _text("s"),
-            tables.movements.c.first <= _number("l"),
-            tables.movements.c.last >= _number("f"),
+            tables.movements.c.series == asked_text("s"),
+            tables.movements.c.first <= asked_number("l"),
+            tables.movements.c.last >= asked_number("f"),
         ),
     )
     .outerjoin(
@@ -162,8 +155,8 @@ async def load_movements(session: Session, actor: Actor, ranges: Iterable[Units]
 
 _ADDRESSED = (
     select(tables.deliveries.c.position, tables.deliveries.c.actor)
-    .select_from(_asked)
-    .join(tables.deliveries, tables.deliveries.c.position == _number("p"))
+    .select_from(ASKED)
+    .join(tables.deliveries, tables.deliveries.c.position == asked_number("p"))
     .order_by(tables.deliveries.c.position, tables.deliveries.c.actor)
 )
 

@@ -12,14 +12,14 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Text, and_, bindparam, cast, select
+from sqlalchemy import and_, select
 
 from registry import tables
 from registry.identities import Ending, Grounds, Identification, Identity
 from registry.state import Account
 from registry.storage import load_approvals, load_authorizations
 from runtime.program import Order
-from runtime.store import Session, each
+from runtime.store import ASKED, Session, asked_text
 from schemas.identifiers import Actor, Instant
 
 __all__ = [
@@ -32,16 +32,15 @@ __all__ = [
 
 Names = set[tuple[str, str]]
 
-_asked = each(bindparam("asked", type_=Text)).table_valued("value").alias("asked")
 _table = tables.identifications
 _NAMED = (
     select(_table)
-    .select_from(_asked)
+    .select_from(ASKED)
     .join(
         _table,
         and_(
-            _table.c.actor == cast(_asked.c.value.op("->>")("a"), Text),
-            _table.c.entity == cast(_asked.c.value.op("->>")("e"), Text),
+            _table.c.actor == asked_text("a"),
+            _table.c.entity == asked_text("e"),
         ),
     )
     .order_by(_table.c.number)

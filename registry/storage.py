@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, and_, bindparam, cast, select
+from sqlalchemy import and_, bindparam, select
 
 from ledger.asking import Approval, Authorization
 from ledger.directory import Directory
@@ -21,7 +21,7 @@ from registry.state import Account, Kept, Majority, Transaction
 from runtime.journal import Kept as KeptMessage
 from runtime.journal import get_mark, kept_line
 from runtime.rows import read_approval
-from runtime.store import Session, each
+from runtime.store import ASKED, Session, asked_number, asked_text
 from runtime.tables import blocks, messages
 from schemas.directory import SignedAct
 from schemas.effects import AuthorizationTerms, Units
@@ -86,32 +86,31 @@ def _nodes(text: str) -> dict[tuple[int, int], bytes]:
     return {(level, node): bytes.fromhex(value) for level, node, value in json.loads(text)}
 
 
-_asked = each(bindparam("asked", type_=Text)).table_valued("value").alias("asked")
-_id = cast(_asked.c.value.op("->>")("i"), Text)
+_id = asked_text("i")
 _TRANSACTIONS = (
     select(tables.transactions)
-    .select_from(_asked)
+    .select_from(ASKED)
     .join(tables.transactions, tables.transactions.c.id == _id)
 )
 _ACCOUNTS = (
     select(tables.accounts)
-    .select_from(_asked)
+    .select_from(ASKED)
     .join(tables.accounts, tables.accounts.c.number == _id)
 )
 _AUTHORIZATIONS = (
     select(tables.authorizations)
-    .select_from(_asked)
+    .select_from(ASKED)
     .join(
         tables.authorizations,
         and_(
-            tables.authorizations.c.party == cast(_asked.c.value.op("->>")("p"), Text),
+            tables.authorizations.c.party == asked_text("p"),
             tables.authorizations.c.id == _id,
         ),
     )
 )
 _ANSWERED = (
     select(messages.c.answers, messages.c.type, messages.c.sequence, messages.c.author)
-    .select_from(_asked)
+    .select_from(ASKED)
     .join(messages, messages.c.answers == _id)
 )
 
@@ -270,23 +269,19 @@ async def answer_sequence(session: Session, message: Digest | None, actor: Actor
     return None
 
 
-def _number(name: str) -> Any:
-    return cast(_asked.c.value.op("->>")(name), BigInteger)
-
-
 _OVERLAPPING = (
     select(tables.movements)
-    .select_from(_asked)
+    .select_from(ASKED)
     .join(
         tables.movements,
         and_(
             tables.movements.c.actor == bindparam("actor"),
-            tables.movements.c.series == cast(_asked.c.value.op("->>")("s"), Text),
-            tables.movements.c.first <= _number("l"),
-            tables.movements.c.last >= _number("f"),
+            tables.movements.c.series == asked_text("s"),
+            tables.movements.c.first <= asked_number("l"),
+            tables.movements.c.last >= asked_number("f"),
         ),
     )
-    .order_by(_number("n"), tables.movements.c.number, tables.movements.c.effect)
+    .order_by(asked_number("n"), tables.movements.c.number, tables.movements.c.effect)
     .limit(bindparam("most"))
 )
 

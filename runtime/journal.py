@@ -16,10 +16,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Table,
-    Text,
     and_,
     bindparam,
-    cast,
     delete,
     func,
     select,
@@ -27,7 +25,7 @@ from sqlalchemy import (
 )
 
 from runtime.many import add, add_new, write_over
-from runtime.store import Session, each
+from runtime.store import ASKED, Session, asked_text
 from runtime.tables import dead_letters, inbox, marks, messages, outbox, sequences
 from schemas import limits
 from schemas.envelope import Opened, digest
@@ -199,28 +197,25 @@ async def keep_messages(session: Session, rows: Iterable[Kept]) -> None:
     await add_new(session, messages, [row._asdict() for row in first.values()])
 
 
-_asked = each(bindparam("asked", type_=Text)).table_valued("value").alias("asked")
 _KNOWN = (
     select(messages)
-    .select_from(_asked)
+    .select_from(ASKED)
     .join(
         messages,
         and_(
-            messages.c.author == cast(_asked.c.value.op("->>")("a"), Text),
-            messages.c.id == cast(_asked.c.value.op("->>")("i"), Text),
+            messages.c.author == asked_text("a"),
+            messages.c.id == asked_text("i"),
         ),
     )
 )
 _ANSWERS = (
     select(messages)
-    .select_from(_asked)
-    .join(messages, messages.c.answers == cast(_asked.c.value.op("->>")("d"), Text))
+    .select_from(ASKED)
+    .join(messages, messages.c.answers == asked_text("d"))
     .where(messages.c.author == bindparam("author"))
 )
 _BY_DIGEST = (
-    select(messages)
-    .select_from(_asked)
-    .join(messages, messages.c.digest == cast(_asked.c.value.op("->>")("d"), Text))
+    select(messages).select_from(ASKED).join(messages, messages.c.digest == asked_text("d"))
 )
 
 

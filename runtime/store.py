@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from sqlalchemy import Executable, Table
+from sqlalchemy import BigInteger, Executable, Table, Text, bindparam, cast
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -35,7 +35,7 @@ from runtime.database import database_url
 from runtime.postgres import PostgresStore
 from runtime.sqlite import SqliteStore
 
-__all__ = ["Session", "Store", "each", "open_store"]
+__all__ = ["ASKED", "Session", "Store", "asked_number", "asked_text", "each", "open_store"]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -101,6 +101,20 @@ def _each_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
 @compiles(each, "postgresql")
 def _each_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
     return f"json_array_elements(cast({compiler.process(element.clauses, **kw)} as json))"
+
+
+ASKED = each(bindparam("asked", type_=Text)).table_valued("value").alias("asked")
+"""What a question is about: the elements of the JSON array that is its parameter `asked`."""
+
+
+def asked_text(name: str) -> Any:
+    """A member of each thing that is asked about, as text."""
+    return cast(ASKED.c.value.op("->>")(name), Text)
+
+
+def asked_number(name: str) -> Any:
+    """A member of each thing that is asked about, as a number."""
+    return cast(ASKED.c.value.op("->>")(name), BigInteger)
 
 
 def open_store(url: str) -> Store:
