@@ -24,8 +24,9 @@ def sections_are_bound(ask: Ask) -> Found:
     over = acquirer is not None and acquirer == directory.bound(author.section)
     if not over and not _is_the_mechanisms(ask):
         yield from _is_bound(ask, author, None)
-    admitted = acquirer is not None and directory.current_key(acquirer) is not None
-    if acquirer is not None and admitted and acquirer.participant != ask.facts.policy.mechanism:
+    if acquirer is None or acquirer.participant == ask.facts.policy.mechanism:
+        return
+    if directory.current_key(acquirer) is not None:  # or another check says that it is not admitted
         yield from _is_bound(ask, acquirer, "body/acquirer")
 
 
@@ -39,6 +40,7 @@ def _is_the_mechanisms(ask: Ask) -> bool:
 
 
 def _is_bound(ask: Ask, actor: Actor, where: str | None) -> Found:
+    """An actor is the section to which its Party is bound."""
     bound = ask.facts.directory.bound(actor.section)
     if bound == actor:
         return

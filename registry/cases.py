@@ -26,7 +26,7 @@ from runtime.settings import load_settings
 from runtime.store import Session
 from runtime.verbs import Settings, guarded, say_none
 from schemas.effects import CaseEffect
-from schemas.identifiers import HUB_ACTOR, Actor, CaseId, Digest, Instant
+from schemas.identifiers import ADMINISTRATOR, HUB_ACTOR, Actor, CaseId, Digest, Instant
 from schemas.messages import Entry, parse_message
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def add_cases_verb(app: typer.Typer, model: "type[RegistryDaemonSettings]") -> N
 
         async def work() -> list[KnownCase]:
             loaded = load_settings(model, settings)
-            if section not in {None, "ADM"}:
+            if section not in {None, ADMINISTRATOR}:
                 check_section(loaded.participant, loaded.actors, section)
             actors = tuple(a for a in loaded.actors if section in {None, a.section})
             async with open_database(loaded) as store, store.snapshot() as session:

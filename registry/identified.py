@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import and_, select
 
 from registry import tables
+from registry.identification import COMMANDS
 from registry.identities import Ending, Grounds, Identification, Identity
 from registry.state import Account
 from registry.storage import load_approvals, load_authorizations
@@ -49,7 +50,7 @@ _NAMED = (
 
 def entities_named(orders: Iterable[Order], accounts: Iterable[Account]) -> Names:
     """Section and name of the entities that commands name, and whose accounts are looked at."""
-    commands = {"identify", "end-identification", "open-account"}
+    commands = {*COMMANDS, "open-account"}
     named = {
         (str(order.arguments.get("actor")), str(order.arguments.get("entity")))
         for order in orders
