@@ -118,7 +118,7 @@ async def test_a_party_s_section_there_goes_on_with_one_person(federation: Feder
     number = await federation.submit(MECHANISM, "propose", actor=MMR, **asked(bring))
     ended, transaction = await state(federation, number)
     assert ended == "done", transaction
-    await federation.ended(transaction)
+    assert await federation.ended(transaction) == "completed"
 
 
 @pytest.mark.requirement(26, 27)
