@@ -31,7 +31,7 @@ from schemas.effects import Move
 from schemas.envelope import Opened, open_envelope
 from schemas.identifiers import HUB, REC
 from schemas.messages import Entry, Message, Proposal, parse_message
-from schemas.units import ItmoIdentifier, Key
+from schemas.units import ItmoIdentifier
 
 __all__ = ["gather", "write_messages"]
 
@@ -194,13 +194,8 @@ def _line(record: Record, row: object, proposal: Proposal | None) -> Transaction
 def _identifiers(proposal: Proposal | None, otherwise: str) -> str:
     if proposal is None or not proposal.lines:
         return otherwise
-    texts = [f"{printed(x.key, x.first)} … {x.last}" for x in proposal.lines[:3]]
+    texts = [f"{ItmoIdentifier.of(x.key, x.first)} … {x.last}" for x in proposal.lines[:3]]
     return "; ".join(texts) + (" …" if len(proposal.lines) > 3 else "")
-
-
-def printed(key: Key, serial: int) -> str:
-    """The printed identifier of one unit."""
-    return str(ItmoIdentifier(key.approach, key.registry, key.party, serial, key.vintage))
 
 
 def _flows(transactions: list[TransactionLine]) -> list[FlowLine]:

@@ -230,7 +230,10 @@ class Year:
         if not found:
             return None
         spans = [(key, *span) for key, ranges in found.items() for span in ranges]
-        words = [f"{_printed(key, a)} to {_printed(key, b)}" for key, a, b in spans[:RANGES_SHOWN]]
+        words = [
+            f"{ItmoIdentifier.of(key, a)} to {ItmoIdentifier.of(key, b)}"
+            for key, a, b in spans[:RANGES_SHOWN]
+        ]
         if len(spans) > RANGES_SHOWN:
             words.append(f"{len(spans) - RANGES_SHOWN} more blocks")
         units = sum(ranges.quantity for ranges in found.values())
@@ -266,7 +269,7 @@ class Year:
             if offset is None:
                 return None
             own = registry == str(key.registry)
-            return _printed(key, serial + offset) if own else str(serial + offset)
+            return str(ItmoIdentifier.of(key, serial + offset)) if own else str(serial + offset)
 
         quantity = units.quantity
         whole = attributes.metric == "GHG"
@@ -275,8 +278,8 @@ class Year:
             "authorization": str(ref.id),
             "first_party": str(key.party),
             "registry": str(self.participant),
-            "first": _printed(key, units.first),
-            "last": _printed(key, units.last),
+            "first": str(ItmoIdentifier.of(key, units.first)),
+            "last": str(ItmoIdentifier.of(key, units.last)),
             "unit_registry": registry,
             "unit_first": underlying(units.first),
             "unit_last": underlying(units.last),
@@ -308,10 +311,6 @@ def _move_of(effects: Iterable[Effect], units: Units) -> Move | None:
         if effect.first <= units.first and units.last <= effect.last:
             return effect.model_copy(update={"first": units.first, "last": units.last})
     return None
-
-
-def _printed(key: Key, serial: int) -> str:
-    return str(ItmoIdentifier(key.approach, key.registry, key.party, serial, key.vintage))
 
 
 def _milliseconds(at: Instant) -> str:

@@ -375,6 +375,11 @@ class ItmoIdentifier(NamedTuple):
             ApproachId(found[1]), RegistryId(found[2]), PartyCode(found[3]), serial, int(found[5])
         )
 
+    @classmethod
+    def of(cls, key: Key, serial: int) -> "ItmoIdentifier":
+        """The identifier of one unit of a series."""
+        return cls(key.approach, key.registry, key.party, serial, key.vintage)
+
     def __str__(self) -> str:
         return f"{self.approach}-{self.registry}-{self.party}-{self.serial}-{self.vintage}"
 

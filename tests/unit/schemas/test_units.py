@@ -245,6 +245,7 @@ def test_a_printed_identifier_is_read_with_and_without_commas(serial: int) -> No
     assert ItmoIdentifier.parse(f"CA0007-GHA01-GHA-{serial:,}-2023") == plain
     assert str(plain) == f"CA0007-GHA01-GHA-{serial}-2023"
     assert plain.key() == KEY.on(Layer.ITMO)
+    assert ItmoIdentifier.of(plain.key(), serial) == plain
 
 
 @pytest.mark.requirement(36)
