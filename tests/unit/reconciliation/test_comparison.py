@@ -6,8 +6,7 @@ import pytest
 from reconciliation import report
 from reconciliation.cases import CASES_MAX
 from schemas.effects import Restate
-from schemas.identifiers import Actor
-from schemas.units import Key
+from tests.unit.reconciliation.steps import ADD, hand_over, issue
 from tests.unit.reconciliation.world import (
     GHANA,
     KEY,
@@ -20,21 +19,6 @@ from tests.unit.reconciliation.world import (
     holding,
     move,
 )
-
-ADD = (
-    "insert into blocks (book, series, first, last, key, slot, attributes, actor, kind, account) "
-    "select book, series, :first, :last, key, slot, attributes, actor, kind, account "
-    "from blocks limit 1"
-)
-
-
-async def issue(world: World, actor: Actor, first: int, last: int, key: Key = KEY) -> None:
-    await world.log(move(first, last, holding(actor), key=key), to=[actor])
-
-
-async def hand_over(world: World, first: int, last: int, lose: Actor | None = None) -> None:
-    effect = move(first, last, holding(SWISS), holding(GHANA))
-    await world.log(effect, to=[GHANA, SWISS], lose=[lose] if lose else [])
 
 
 async def test_equal_ledgers_ask_no_question(world: World) -> None:

@@ -12,7 +12,7 @@ from runtime.program import Said
 from runtime.store import Session
 from schemas.messages import CaseNotice, Inquiry
 from schemas.nodes import Children
-from tests.unit.reconciliation.test_comparison import ADD, hand_over, issue
+from tests.unit.reconciliation.steps import ADD, hand_over, issue
 from tests.unit.reconciliation.world import (
     GHANA,
     KEY,

@@ -16,7 +16,7 @@ from runtime.store import open_store
 from schemas.directory import LastSequence, Revocation, Status, StatusChange
 from schemas.identifiers import Digest, Participant
 from schemas.messages import Delivered, Enclosure
-from tests.unit.reconciliation.test_comparison import hand_over, issue
+from tests.unit.reconciliation.steps import hand_over, issue
 from tests.unit.reconciliation.world import (
     GHANA,
     LOG,

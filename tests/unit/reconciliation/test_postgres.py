@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reconciliation import report
 from reconciliation.examine import ReconcilerSettings
-from tests.unit.reconciliation.test_comparison import hand_over, issue
+from tests.unit.reconciliation.steps import hand_over, issue
 from tests.unit.reconciliation.world import GHANA, SWISS, World, brief
 
 

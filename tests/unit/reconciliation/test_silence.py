@@ -3,7 +3,7 @@
 
 from reconciliation.examine import ReconcilerSettings
 from runtime import events
-from tests.unit.reconciliation.test_comparison import issue
+from tests.unit.reconciliation.steps import issue
 from tests.unit.reconciliation.world import GHANA, SWISS, World
 
 SECONDS = 1000

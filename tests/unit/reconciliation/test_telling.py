@@ -10,8 +10,7 @@ from runtime.program import Batch, Order
 from schemas.effects import CaseEffect, CaseWord
 from schemas.identifiers import Actor, Digest, Participant
 from schemas.messages import CaseNotice
-from tests.unit.reconciliation.test_comparison import hand_over, issue
-from tests.unit.reconciliation.test_work import CASE, give, the_case
+from tests.unit.reconciliation.steps import CASE, give, hand_over, issue, the_case
 from tests.unit.reconciliation.world import GHANA, REC, START, SWISS, Voice, World
 
 

@@ -3,7 +3,6 @@
 
 import asyncio
 import json
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,13 @@ from typer.testing import CliRunner, Result
 from reconciliation.cli import app
 from reconciliation.notes import Note, Resolution, progress_of
 from reconciliation.program import Reconciler
-from reconciliation.report import Discrepancy
 from reconciliation.storage import load_kept
 from runtime import events
-from runtime.program import Batch, Order
 from runtime.schema import migrate
 from runtime.store import open_store
 from schemas.identifiers import CaseId
-from tests.unit.reconciliation.test_comparison import issue
+from tests.unit.reconciliation.steps import CASE, give, issue, the_case
 from tests.unit.reconciliation.world import GHANA, START, World, genesis
-
-NUMBERS = count(1)
-CASE = "REC-1"
 
 
 async def with_a_case(world: World) -> None:
@@ -34,25 +28,6 @@ async def with_a_case(world: World) -> None:
     await issue(world, GHANA, 1, 10)
     await world.nodes[GHANA].sql("update blocks set last = 8 where last = 10")
     await world.examine(GHANA)
-
-
-async def give(world: World, operator: str, command: str, **arguments: Any) -> tuple[bool, str]:
-    """A command as the handler hands it over: done or not, and its result."""
-    order = Order(next(NUMBERS), command, operator, json.loads(json.dumps(arguments)))
-    batch = Batch(now=world.now, ids=world.ids)
-    async with world.store.transaction() as session:
-        facts = await world.rec.load(session, [order], batch)
-        found = world.rec.decide(facts, order, batch)
-        await world.rec.finish(session, facts, batch)
-    world.rec.committed(facts)
-    world.events += [event for event, _ in batch.events]
-    assert bool(found) != bool(batch.results.get(order.id))
-    return not found, "; ".join(map(str, found)) or batch.results[order.id]
-
-
-async def the_case(world: World) -> Discrepancy:
-    (case,) = await world.discrepancies()
-    return case
 
 
 async def test_a_case_is_nobody_s_until_it_is_assigned_and_again_when_it_is_taken_off(
