@@ -136,7 +136,7 @@ class Federation:
         self.anchor: Anchor = FileAnchor(self.folder / f"{HUB}.anchor")
         self._stores: dict[Participant, Store] = {}
         self.ids = Ids()
-        self._operators = [
+        self.operators = [
             Operator(name=name, role="administrator", key=public(name)) for name in OPERATORS
         ]
 
@@ -212,7 +212,7 @@ class Federation:
                 MemoryBroker(self.exchange, str(participant)),
                 self.clock,
                 ring,
-                operators=self._operators,
+                operators=self.operators,
                 settings=NodeSettings(
                     batch_max=self.settings.batch_max,
                     tick_seconds=self.settings.tick_seconds,

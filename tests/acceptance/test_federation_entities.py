@@ -171,7 +171,7 @@ async def test_a_person_of_an_entity_is_refused_once_its_authorization_is_revoke
     eva = Operator(
         name="eva", role="entity", key=public("eva"), entity=DEVELOPER, accounts=(account(MMR), HIS)
     )
-    federation._operators.append(eva)
+    federation.operators.append(eva)
     await federation.start(MECHANISM)
     await federation.greeted()
     version = terms("MM-1", MMR, "CA0001", quantity=500, version=2, entities=[DEVELOPER])
