@@ -23,7 +23,7 @@ from runtime.program import Batch, Order, Program
 from runtime.sealing import Sealer
 from runtime.second_person import ANSWERS, SecondPerson, answer_of
 from runtime.store import Session
-from runtime.tables import dead_letters, desk
+from runtime.tables import NUMBER_MAX, dead_letters, desk
 from runtime.work import Done
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import HUB, Actor, Instant
@@ -236,7 +236,7 @@ async def _settle_letter(session: Session, order: Order, done: Done) -> None:
 
 async def _settled(session: Session, number: object, state: str) -> bytes | None:
     """Mark an open dead letter as replayed or discarded; gives its body, or None."""
-    if not isinstance(number, int) or not 0 < number < 2**31:  # more than the column takes
+    if not isinstance(number, int) or not 0 < number <= NUMBER_MAX:
         return None
     rows = await session.execute(
         update(dead_letters)

@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 
 from runtime.orders import RANKS, Operator, unfit
 from runtime.program import Order
+from runtime.tables import NUMBER_MAX
 from schemas import jws
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import Actor, Digest
@@ -68,7 +69,7 @@ class SecondPerson:
 class Answer(Frozen):
     """Which command is meant: its number at this desk, and the digest of its line."""
 
-    command: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    command: Annotated[int, Field(ge=1, le=NUMBER_MAX)]
     digest: Digest
 
 

@@ -32,6 +32,7 @@ from schemas.limits import SERIAL_MAX
 from schemas.units import KIND_CODES
 
 __all__ = [
+    "NUMBER_MAX",
     "OVERLAY_REACHES",
     "awaited",
     "blocks",
@@ -51,6 +52,9 @@ __all__ = [
 ]
 
 metadata = MetaData()
+
+NUMBER_MAX = 2**31 - 1
+"""What the column takes that numbers commands, and the one that numbers dead letters."""
 
 _RANGE = (
     "first >= 1 and first <= last and "

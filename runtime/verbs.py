@@ -23,7 +23,7 @@ from runtime.keys import Keyring
 from runtime.program import Program
 from runtime.schema import migrate, open_database
 from runtime.settings import DaemonSettings, load_settings, secret
-from runtime.tables import dead_letters, desk, sequences
+from runtime.tables import NUMBER_MAX, dead_letters, desk, sequences
 from schemas.envelope import digest
 
 __all__ = [
@@ -44,10 +44,10 @@ OperatorName = Annotated[str, typer.Option("--operator", help="Your name in the 
 OperatorKey = Annotated[Path, typer.Option("--key", help="Your private key, a PEM file.")]
 Letter = Annotated[
     int,
-    typer.Argument(min=1, max=2**31 - 1, help="The letter's number, as `letters list` shows it."),
+    typer.Argument(min=1, max=NUMBER_MAX, help="The letter's number, as `letters list` shows it."),
 ]
 Number = Annotated[
-    int, typer.Argument(min=1, max=2**31 - 1, help="The command's number, as `commands` shows it.")
+    int, typer.Argument(min=1, max=NUMBER_MAX, help="The command's number, as `commands` shows it.")
 ]
 Most = Annotated[int, typer.Option("--most", min=1, max=10**6, help="How many at most.")]
 
