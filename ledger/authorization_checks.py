@@ -33,7 +33,9 @@ __all__ = [
     "authorization_is_next",
     "designated",
     "first_transfer_is_due",
+    "is_all_known",
     "is_stopped",
+    "may_have_more",
     "metric_words",
     "metrics_agree",
     "transfer_is_not_withdrawn",
@@ -56,9 +58,27 @@ def authorization_is_next(ask: Ask) -> Found:
         return
     known = ask.facts.authorizations.get((terms.party, terms.id))
     next_version = max(known.versions) + 1 if known else 1
-    if terms.version != next_version:
+    if terms.version < next_version or (
+        terms.version > next_version and not may_have_more(ask, terms.party)
+    ):
         detail = f"version {terms.version}; the next is {next_version}"
         yield finding(Reason.AUTHORIZATION_EXISTS, detail, field="body/terms/version")
+
+
+def may_have_more(ask: Ask, party: PartyCode) -> bool:
+    """Whether another registry has a section of the Party, too, so that versions may be recorded
+    there which are not known here. What these say is for the hub to ask.
+    """
+    here, directory = ask.author.participant, ask.facts.directory
+    return not ask.facts.whole and any(
+        actor.section == party and actor.participant != here for actor in directory.actors()
+    )
+
+
+def is_all_known(ask: Ask, party: PartyCode) -> bool:
+    """Whether what the Party has recorded is known here, as far as there is any."""
+    own = party == ask.author.section and not may_have_more(ask, party)
+    return ask.facts.whole or own
 
 
 def authorization_covers(ask: Ask) -> Found:
@@ -74,14 +94,16 @@ def authorization_covers(ask: Ask) -> Found:
             asked.add(name)
             if known is not None:
                 yield from _is_current(known, ref, relied.where)
-            elif ask.facts.whole or party == ask.author.section:
+            elif is_all_known(ask, party):
                 yield finding(Reason.AUTHORIZATION_MISSING, f"{party} {ref.id}", field=relied.where)
         if known is not None:
             yield from _terms_cover(ask, known.current, relied)
     for (party, id_), quantity in sorted(counted(ask.proposal).items()):
         whole = ask.facts.authorizations.get((party, id_))
         most = whole.current.quantity if whole else None
-        if whole and most is not None and whole.used + quantity > most and quantity > 0:
+        if whole is None or most is None or may_have_more(ask, party):
+            continue
+        if whole.used + quantity > most and quantity > 0:
             detail = f"{whole.used} of {most} used, {quantity} asked for"
             yield finding(Reason.AUTHORIZATION_EXCEEDED, detail, field="body/quantity")
 
@@ -227,7 +249,7 @@ def use_is_authorized(ask: Ask, row: Block, where: str) -> Found:
         return
     if terms.binds_first_transferred and (use.purpose or row.attributes.first_transferred):
         terms = known.current
-        yield from _is_not_withdrawn(terms, row, where)
+        yield from _is_not_withdrawn(ask, terms, row, where)
     if use.purpose is not None:
         yield from _terms_allow(ask, terms, use, row)
 
@@ -268,8 +290,8 @@ def designated(row: Block) -> str:
     return "" if given == "MCU" else given
 
 
-def _is_not_withdrawn(terms: AuthorizationTerms, row: Block, where: str) -> Found:
-    if terms.revoked:
+def _is_not_withdrawn(ask: Ask, terms: AuthorizationTerms, row: Block, where: str) -> Found:
+    if terms.revoked and not may_have_more(ask, row.key.party):
         detail = f"{terms.id} is revoked, and its terms bind units that were first-transferred; "
         detail += "a counter-entry takes their first transfer back"
         units = (row.key, row.first, row.last)
@@ -316,7 +338,7 @@ def transfer_is_not_withdrawn(ask: Ask, row: Block, where: str) -> Found:
         return
     terms = known.versions.get(ref.version)
     if terms is not None and terms.binds_first_transferred:
-        yield from _is_not_withdrawn(known.current, row, where)
+        yield from _is_not_withdrawn(ask, known.current, row, where)
 
 
 def is_stopped(row: Block, known: Authorization) -> bool:

@@ -18,6 +18,7 @@ the Party's registry alone (`registry.adjustments`), what a counter-entry does (
 
 from ledger.actions import pledged
 from ledger.asking import Ask, Authorization, Found
+from ledger.authorization_checks import is_all_known
 from ledger.blocks import Block
 from schemas.findings import Reason, finding
 from schemas.identifiers import ADMINISTRATOR, Actor
@@ -36,7 +37,7 @@ def counter_entry_fits(ask: Ask) -> Found:
         known = ask.facts.authorizations.get((party, ref.id))
         if known is not None and ref.version in known.versions:
             yield from _is_revoked_by(known, ref)
-        elif ask.facts.whole or party == ask.author.section:
+        elif is_all_known(ask, party):
             detail = f"{party} {ref.id} version {ref.version}"
             yield finding(Reason.AUTHORIZATION_MISSING, detail, field="body/authorization")
     for i, line in enumerate(ask.proposal.lines):

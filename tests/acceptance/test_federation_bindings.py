@@ -163,7 +163,9 @@ async def test_a_party_changes_its_registry_and_takes_its_units_with_it(
     await fresh.start()
     await admitted(fresh)
     given = {"action": "authorization", "terms": terms("GH-1", GHA, "CA0007")}
-    for actor, wanted in ((GHA, issuance(GHA, U, 1, 1000)), (GHA, given)):
+    swiss = terms("CH-1", CHE, "CA0007")
+    mine = {"action": "authorization", "terms": swiss}
+    for actor, wanted in ((GHA, issuance(GHA, U, 1, 1000)), (GHA, given), (CHE, mine)):
         assert await fresh.transact(actor, wanted) == "completed"
     assert await fresh.transact(GHA, first_transfer(1, 100, 1)) == "completed"
 
@@ -174,6 +176,8 @@ async def test_a_party_changes_its_registry_and_takes_its_units_with_it(
     assert "not-bound" in await refused_at_home(fresh, GHA, first_transfer(101, 110, 101))
     assert await fresh.transact(CHE, over) == "completed"
     assert await fresh.transact(SECTION, use(I, 1, 5, SECTION)) == "completed"
+    revoked = {"action": "authorization", "terms": swiss | {"version": 2, "revoked": True}}
+    assert await fresh.transact(SECTION, revoked) == "completed", "of what it never saw"
     direct = first_transfer(101, 110, 101, SECTION)
     assert await fresh.transact(GHA, direct) == "completed"
     assert {row[1:3] for row in await fresh.holdings(CHE)} == {(91, 100)}

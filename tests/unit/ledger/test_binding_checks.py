@@ -11,6 +11,7 @@ from schemas.directory import Profile
 from schemas.findings import Finding, Reason
 from schemas.identifiers import AccountNumber, Actor, ApproachId, PartyCode
 from schemas.messages import Proposal
+from schemas.units import AuthorizationRef
 from tests.unit.ledger.acts import DESK, GHANA, SWISS, binding, shared
 from tests.unit.ledger.world import (
     CHE,
@@ -163,6 +164,35 @@ def test_authorizations_and_their_revocations_are_recorded_where_a_party_is_boun
     rebound(there, GHANA, "GHA")
     assert of(there.examine(GHA, wanted)) == [(BOUND, None)]
     assert there.examine(GHANA, wanted) == []
+
+
+@pytest.mark.requirement(1)
+def test_a_registry_that_a_party_changed_to_passes_what_follows_on_versions_of_the_other() -> None:
+    """They were recorded before, elsewhere, and it does not know them; the hub does, and asks."""
+    there = world()
+    rebound(there, GHANA, "GHA")
+    there.whole = False
+    there.authorizations.clear()
+    revocation = authorization(GHA, version=2, revoked=True)
+    assert there.examine(GHANA, revocation) == []
+    ref = AuthorizationRef(id=revocation.terms.id, version=1) if revocation.terms else None
+    back = move("counter-entry", I, 1, 2, hld(GHANA), hld(GHANA), authorization=ref)
+    assert Reason.AUTHORIZATION_MISSING not in {one.reason for one in there.examine(GHANA, back)}
+    there.act(GHANA, authorization(GHA, version=3))
+    again = authorization(GHA, version=2)
+    assert of(there.examine(GHANA, again)) == [
+        (Reason.AUTHORIZATION_EXISTS, "body/terms/version")
+    ], "but not what it knows to be there"
+
+
+@pytest.mark.requirement(1)
+def test_the_one_registry_of_a_party_knows_which_version_is_next() -> None:
+    there = settled()
+    there.whole = False
+    there.authorizations.clear()
+    assert of(there.examine(GHA, authorization(GHA, version=2))) == [
+        (Reason.AUTHORIZATION_EXISTS, "body/terms/version")
+    ]
 
 
 @pytest.mark.requirement(1)
