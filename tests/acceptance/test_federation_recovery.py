@@ -27,6 +27,10 @@ from schemas.findings import Reason
 from schemas.identifiers import REC_ACTOR, Instant, Participant, PartyCode
 from schemas.limits import RESEND_ENVELOPES_MAX
 from schemas.messages import Enclosure, parse_message
+from tests.acceptance.test_federation_bindings import bind
+from tests.acceptance.test_federation_cases import ROWS, WHY, at_both, lose
+from tests.acceptance.test_federation_counter_entry import TWO, revoked
+from tests.acceptance.test_federation_evidence import evidence
 from tests.acceptance.test_federation_evidence_asked import asked as evidence_asked
 from tests.acceptance.test_federation_evidence_asked import exported, facts, moved, witnessed
 from tests.cast import (
@@ -44,6 +48,7 @@ from tests.cast import (
     U,
     admission,
     asked,
+    counter_entry,
     first_transfer,
     issuance,
     keyring,
@@ -67,7 +72,7 @@ TABLES = {
     "authorizations": "party, id, version, terms",
     "authorization_use": "party, id, used",
     "approvals": "actor, approval, approved_quantity, issued",
-    "cases": '"id", actor, cause, "key", "first", "last", frozen, "open"',
+    "cases": '"id", actor, concerned, cause, "key", "first", "last", frozen, "open"',
     "blocks": "book, key, first, last, attributes, account",
     "overlays": "book, kind, actor, key, first, last, reference",
 }
@@ -200,6 +205,47 @@ async def test_a_hub_that_was_set_back_gets_its_tail_and_goes_on(
 
     await federation.start(HUB)
     await goes_on(federation)
+
+
+@pytest.mark.parametrize("settings", [Settings(heartbeat_seconds=5.0)])
+async def test_bindings_counter_entries_and_the_turns_of_a_case_come_back(
+    federation: Federation, keeper: Keeper
+) -> None:
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    await revoked(federation)
+    half = await federation.propose(CHE, counter_entry(211, 225, CHE, TWO))
+    assert await federation.ended(half) == "completed"
+    await bind(federation, "CHE", None, CHE)
+    await bind(federation, "CHE", CHE, CHE)
+    await federation.settled()
+    await lose(federation)
+    await at_both(federation, "open")
+    await federation.order(REC, "explain", case="REC-1", text=WHY)
+    await at_both(federation, "explained")
+    await federation.edit(SWISS, f"update blocks set last = 100 {ROWS}", series=I.series)
+    await at_both(federation, "closed")
+    federation.diverged.discard(CHE)
+    await federation.settled()
+    await federation.stop(HUB)
+    newest = await set_aside(federation, "newest")
+    expected = await hub_rows(f"sqlite:///{newest / 'HUB.db'}")
+
+    await set_back(federation, older)
+    await told_to_recover(federation)
+    await federation.start(HUB)
+    await recovered(federation)
+    await federation.stop(HUB)
+    await federation.let_go()
+    assert await hub_rows(federation.urls[HUB]) == expected
+
+    await federation.start(HUB)
+    assert await federation.transact(KOR, counter_entry(241, 260, KOR, TWO)) == "completed"
+    verdict = await evidence(federation, half)
+    assert verdict.valid, f"step {verdict.failed}: {verdict.reason}"
+    await federation.settled()
 
 
 async def test_statements_and_cosignatures_of_the_lost_time_come_back_as_well(
