@@ -94,17 +94,23 @@ def replaced(*replacements: tuple[Any, str, Any]) -> Iterator[None]:
         yield
 
 
-def written_at(step: int, participant: Participant, sql: str) -> AbstractContextManager[None]:
-    """A database that somebody writes to at a step, past its program: no bug of a program's."""
+@contextmanager
+def written_at(step: int, participant: Participant, sql: str) -> Iterator[list[int]]:
+    """A database that somebody writes to at a step, past its program: no bug of a program's. What
+    comes is how many rows each writing has changed.
+    """
     take = Run._step
+    changed: list[int] = []
 
     async def write_and_take(self: Run, number: int) -> None:
         if number == step:
             with closing(sqlite3.connect(self.world.places.paths[participant])) as database:
                 database.executescript(sql)
+                changed.append(database.total_changes)
         await take(self, number)
 
-    return replaced((Run, "_step", write_and_take))
+    with replaced((Run, "_step", write_and_take)):
+        yield changed
 
 
 # --- hearing ------------------------------------------------------------------------------------
@@ -478,7 +484,8 @@ BUGS = {
     ),
     "restored without memory": Bug(restored_without_memory, "restore", FAULT_ITSELF, 12, 120),
     "statement from memory": Bug(
-        statement_from_memory, "edited-rows", "the cases of an actor are its differences", 12
+        *(statement_from_memory, "edited-rows", "the cases of an actor are its differences", 12),
+        or_else="roots are stated as they are",  # rows that were set right, unknown to the program
     ),
     "wrong root stated": Bug(wrong_root_stated, "none", "roots are stated as they are", 1, 20),
     "outbox at start only": Bug(

@@ -17,7 +17,7 @@ from harness.simulation.run import Plan, Result, Simulator
 from harness.simulation.shrink import shrunk
 from tests.simulation.planted import BUGS, replaced
 
-PLAN = Plan(3, 30, frozenset({"loss", "partition"}))
+STEPS, KINDS, SEEDS = 30, frozenset({"loss", "partition"}), 60
 
 
 @pytest.fixture
@@ -26,25 +26,37 @@ def planted() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def failed(simulator: Simulator) -> Result:
+    """The first run that fails by the planted bug before its last step."""
+    with BUGS["expiry forgets to release"].plant():
+        for seed in range(1, SEEDS + 1):
+            result = simulator.run(Plan(seed, STEPS, KINDS))
+            if result.failure is not None and result.failure.step < STEPS:
+                return result
+    raise AssertionError(f"{SEEDS} seeds have not shown the planted bug")
+
+
 @pytest.mark.usefixtures("planted")
-def test_a_failed_run_is_made_shorter_and_fails_the_same_way(simulator: Simulator) -> None:
-    failed = simulator.run(PLAN)
+def test_a_failed_run_is_made_shorter_and_fails_the_same_way(
+    simulator: Simulator, failed: Result
+) -> None:
     assert failed.failure is not None
     progress: list[str] = []
     small = shrunk(failed, simulator.run, progress.append)
     assert small.failure is not None
     assert small.failure.invariant == failed.failure.invariant
-    assert small.plan.steps <= failed.failure.step < PLAN.steps
-    assert small.plan.kinds <= PLAN.kinds
+    assert small.plan.steps <= failed.failure.step < STEPS
+    assert small.plan.kinds <= KINDS
     assert progress
     assert simulator.run(small.plan).trace == small.trace
 
 
 @pytest.mark.usefixtures("planted")
-def test_the_command_that_is_printed_for_a_failed_run_repeats_it() -> None:
-    told = CliRunner().invoke(app, shlex.split(PLAN.command)[2:])
+def test_the_command_that_is_printed_for_a_failed_run_repeats_it(failed: Result) -> None:
+    told = CliRunner().invoke(app, shlex.split(failed.plan.command)[2:])
     assert told.exit_code == 1
-    assert "FAILED: 30 steps" in told.output
+    assert f"FAILED: {STEPS} steps" in told.output
     assert "Traceback" not in told.output
     command = re.search(r"^  a6hub simulate (.*)$", told.output, re.MULTILINE)
     assert command is not None
