@@ -6,11 +6,12 @@ must find out by itself. Lies about what the log itself has, such as a completio
 agreed to, are told to a federation of the acceptance tests (`test_federation_false_hub`).
 """
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
 from runtime.program import Batch, Said
+from schemas.effects import DirectoryEffect
 from schemas.envelope import digest
 from schemas.identifiers import HUB_ACTOR, REC, Actor, Digest, Participant
 from schemas.messages import Entry, Message
@@ -23,11 +24,14 @@ VICTIM = Participant("GHA01")
 Told = Callable[[Batch, Participant, Message, bytes], Iterable[tuple[Message, bytes]]]
 """What the hub says to one participant in place of an entry."""
 
+Lied = list[Participant]
+"""To whom it has said something else than it should, each time."""
+
 
 class Lie(NamedTuple):
     """How a hub lies, who finds out, and what that one says."""
 
-    plant: Callable[[], AbstractContextManager[None]]
+    plant: Callable[[], AbstractContextManager[Lied]]
     found_by: Participant
     event: str
     said: str
@@ -38,7 +42,7 @@ class Lie(NamedTuple):
         return " ".join((self.plant.__doc__ or "").split())
 
 
-def withheld() -> AbstractContextManager[None]:
+def withheld() -> AbstractContextManager[Lied]:
     """An entry is in the log, and is not sent to a registry that it is addressed to."""
     told = [0]
 
@@ -51,7 +55,20 @@ def withheld() -> AbstractContextManager[None]:
     return _telling(skip)
 
 
-def reordered() -> AbstractContextManager[None]:
+def act_withheld() -> AbstractContextManager[Lied]:
+    """An entry that carries an act is in the log, and is not sent to a registry."""
+    told = [0]
+
+    def skip(batch: Batch, to: Participant, message: Message, line: bytes) -> Iterable[Line]:
+        if to != VICTIM or not _carries_an_act(message):
+            return [(message, line)]
+        told[0] += 1
+        return [] if told[0] == 1 else [(message, line)]
+
+    return _telling(skip)
+
+
+def reordered() -> AbstractContextManager[Lied]:
     """Two entries come to a registry in another order than the log has them."""
     kept: list[Line] = []
     done: list[Line] = []
@@ -68,7 +85,7 @@ def reordered() -> AbstractContextManager[None]:
     return _telling(swap)
 
 
-def repeated() -> AbstractContextManager[None]:
+def repeated() -> AbstractContextManager[Lied]:
     """An entry is sent to a registry twice, as two messages."""
 
     def twice(batch: Batch, to: Participant, message: Message, line: bytes) -> Iterable[Line]:
@@ -80,7 +97,7 @@ def repeated() -> AbstractContextManager[None]:
     return _telling(twice)
 
 
-def shown_otherwise() -> AbstractContextManager[None]:
+def shown_otherwise() -> AbstractContextManager[Lied]:
     """A registry is shown an entry with other words than the log has."""
 
     def other(batch: Batch, to: Participant, message: Message, line: bytes) -> Iterable[Line]:
@@ -92,7 +109,7 @@ def shown_otherwise() -> AbstractContextManager[None]:
     return _telling(other)
 
 
-def dropped() -> AbstractContextManager[None]:
+def dropped() -> AbstractContextManager[Lied]:
     """The reconciliation service is not shown an entry."""
     told = [0]
 
@@ -103,7 +120,7 @@ def dropped() -> AbstractContextManager[None]:
     return _telling(skip)
 
 
-def two_logs() -> AbstractContextManager[None]:
+def two_logs() -> AbstractContextManager[Lied]:
     """The reconciliation service is shown another log than everybody else."""
 
     def other(batch: Batch, to: Participant, message: Message, line: bytes) -> Iterable[Line]:
@@ -119,13 +136,24 @@ Line = tuple[Message, bytes]
 
 
 def _concerns(message: Message, to: Participant) -> bool:
+    """Whether an entry is a delivery to a participant and nothing else: acts are counted too, and
+    would give a lie away before the place of the delivery does.
+    """
     entry: Entry = message.body
-    return any(one.actor.participant == to for one in entry.addressed)
+    addressed = any(one.actor.participant == to for one in entry.addressed)
+    return addressed and not _carries_an_act(message)
 
 
-def _telling(told: Told) -> AbstractContextManager[None]:
+def _carries_an_act(message: Message) -> bool:
+    entry: Entry = message.body
+    return any(isinstance(effect, DirectoryEffect) for effect in entry.effects)
+
+
+@contextmanager
+def _telling(told: Told) -> Iterator[Lied]:
     """The hub, with other words to whoever it likes, once the run goes on."""
     repeat = Batch.repeat
+    lied: Lied = []
 
     def lie(
         self: Batch, author: Actor, to: Iterable[Participant], message: Message, line: bytes
@@ -133,17 +161,24 @@ def _telling(told: Told) -> AbstractContextManager[None]:
         if author != HUB_ACTOR or message.type != "entry":
             return repeat(self, author, to, message, line)
         for one in to:
-            for other, said in told(self, one, message, line):
+            words = list(told(self, one, message, line))
+            if words != [(message, line)]:
+                lied.append(one)
+            for other, said in words:
                 self.said.append(Said(author, one, other, said, digest(said)))
         return digest(line)
 
-    return replaced((Batch, "repeat", lie))
+    with replaced((Batch, "repeat", lie)):
+        yield lied
 
 
 HALTS, ALARM = "node_halted", "alarm_raised"
 
 LIES: dict[str, Lie] = {
     "withheld": Lie(withheld, VICTIM, HALTS, "is the next|is not what was received"),
+    "an act withheld": Lie(
+        act_withheld, VICTIM, HALTS, "counts [0-9]+ acts before it, [0-9]+ came"
+    ),
     "reordered": Lie(reordered, VICTIM, HALTS, "is the next|is not what was received"),
     "repeated": Lie(repeated, VICTIM, HALTS, "is the next|is not what was received"),
     "shown otherwise": Lie(shown_otherwise, VICTIM, HALTS, "is not what was received"),
