@@ -315,7 +315,7 @@ BAD_COMMANDS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"actor": CHE, "kind": ["holding"]},
         "command-invalid",
     ),
-    "an account of nobody": ("open-account", {"kind": "holding"}, "argument missing"),
+    "an account of nobody": ("open-account", {"kind": "holding"}, "the argument actor is missing"),
     "an account for another": ("open-account", {"actor": GHA, "kind": "holding"}, "not an actor"),
     "account nought": (
         "open-account",
@@ -333,7 +333,7 @@ BAD_COMMANDS: dict[str, tuple[str, dict[str, Any], str]] = {
     "an account with units": ("close-account", {"account": account(CHE)}, "holds units"),
     "an answer to nothing": ("accept", {"transaction": "GHA01-GHA-77"}, "transaction-unknown"),
     "an answer to no transaction": ("accept", {"transaction": 5}, "command-invalid"),
-    "an answer without a transaction": ("reject", {}, "argument missing"),
+    "an answer without a transaction": ("reject", {}, "the argument transaction is missing"),
     "an answer to what is over": ("accept", {"transaction": "GHA01-GHA-3"}, "transaction-state"),
     "a withdrawal of another's": (
         "withdraw",
@@ -360,7 +360,7 @@ async def test_a_bad_command_is_refused_with_a_reason(federation: Federation, na
 
 BAD_ISSUES: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({}, "command-invalid in party"),
-    "one unit": ({"quantity": 1, "authorized": 0, "designation": None}, "remain after the levies"),
+    "one unit": ({"quantity": 1, "authorized": 0, "designation": None}, "issue more at once"),
     "more authorized than remain": ({"quantity": 1000, "authorized": 931}, "remain after"),
     "authorized for nothing": ({"designation": None}, "have a designation"),
     "designated and not authorized": ({"authorized": 0}, "have a designation"),
