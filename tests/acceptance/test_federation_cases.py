@@ -123,7 +123,7 @@ async def test_both_parties_are_told_of_a_missing_acquisition_until_it_is_mended
     assert not federation.logged(events.CASE_TOLD, participant=UNITED)
 
 
-@pytest.mark.requirement(111, case="nothing of the other Party's units is frozen")
+@pytest.mark.requirement(111)
 @QUICK
 async def test_who_claims_what_another_holds_has_its_holder_told_and_not_stopped(
     federation: Federation,
@@ -151,7 +151,7 @@ async def test_who_claims_what_another_holds_has_its_holder_told_and_not_stopped
     assert await federation.transact(KOR, use(A, 1, 10, KOR)) == "completed"
 
 
-@pytest.mark.requirement(111, case="a Party that is suspended, and one that does not run")
+@pytest.mark.requirement(111)
 @QUICK
 async def test_a_party_that_is_suspended_is_told_and_one_that_is_away_is_told_later(
     federation: Federation,
@@ -173,7 +173,7 @@ async def test_a_party_that_is_suspended_is_told_and_one_that_is_away_is_told_la
     assert [one.newest.state for one in await known(federation, GHA)] == ["open"]
 
 
-@pytest.mark.requirement(111, case="whoever is named must be there to be told")
+@pytest.mark.requirement(111)
 async def test_a_case_that_concerns_nobody_s_actor_is_refused(federation: Federation) -> None:
     await federation.stop(REC)
     voice = await federation.voice(REC_ACTOR)

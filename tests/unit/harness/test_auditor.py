@@ -449,7 +449,7 @@ def test_a_case_is_explained_while_it_is_open_to_the_same() -> None:
     assert case(log, 8, 11, 12, state="closed", concerned=[CHE]) == []
 
 
-@pytest.mark.requirement(111, case="the auditor knows who may be told of which units")
+@pytest.mark.requirement(111)
 def test_a_case_does_not_concern_who_never_heard_of_its_units() -> None:
     log = world()
     assert case(log, 7, 11, 20, concerned=[CHE]) == [], "their ITMOs came to it"

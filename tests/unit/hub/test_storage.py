@@ -439,7 +439,7 @@ async def test_a_notice_fits_its_case_or_changes_nothing(
     assert len(alone.facts.entries) == (len(before) if together else 0) + (not problem)
 
 
-@pytest.mark.requirement(111, case="the entry is for both Parties, at each turn")
+@pytest.mark.requirement(111)
 async def test_all_whom_a_case_concerns_are_told_of_each_turn(alone: Alone) -> None:
     await alone.admit(*PARTIES)
     for changes, laid in (
@@ -463,7 +463,7 @@ async def test_all_whom_a_case_concerns_are_told_of_each_turn(alone: Alone) -> N
         assert case.explanation == (notice.detail if notice.state == "explained" else None)
 
 
-@pytest.mark.requirement(111, case="nobody is named who could not be told")
+@pytest.mark.requirement(111)
 async def test_a_case_does_not_concern_whoever_is_not_admitted(alone: Alone) -> None:
     await alone.admit(*PARTIES)
     strange, far = Actor("FRA01/FRA"), Actor("FRA02/FRA")

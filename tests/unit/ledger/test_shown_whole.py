@@ -81,7 +81,7 @@ def told(*concerned: Actor) -> CaseEffect:
     )
 
 
-@pytest.mark.requirement(111, case="evidence holds the hub to whom it had to tell")
+@pytest.mark.requirement(111)
 @pytest.mark.parametrize(
     ("concerned", "addressed", "problem"),
     [

@@ -15,7 +15,7 @@ KOREA, VANUATU = Actor("KOR01/KOR"), Actor("VUT01/VUT")
 OWN, OTHERS = True, False
 
 
-@pytest.mark.requirement(111, case="who had a part in the units that differ")
+@pytest.mark.requirement(111)
 @pytest.mark.parametrize(
     ("moves", "lost", "addressed", "told"),
     [
@@ -53,7 +53,7 @@ def test_who_had_a_part_in_the_newest_entries_is_told_first_and_others_are_count
     assert found == Concerned(tuple(many[2:]), 2)
 
 
-@pytest.mark.requirement(111, case="nobody is told of units that were never its own")
+@pytest.mark.requirement(111)
 def test_a_range_is_cut_where_others_are_concerned() -> None:
     log = [moved(1, 1, 100, GHANA), moved(2, 31, 50, SWISS, GHANA), moved(3, 51, 60, KOREA, GHANA)]
     trail = (line(1, 1, 100), line(2, 31, 50), line(3, 51, 60))

@@ -41,7 +41,7 @@ async def told(world: World) -> list[tuple[str, str, str | None, int | None]]:
     return [(one.state, one.actor, one.acknowledged_at, one.size) for one in found]
 
 
-@pytest.mark.requirement(111, case="the Party that transferred what another lacks is named")
+@pytest.mark.requirement(111)
 async def test_a_case_names_both_sides_of_the_transfer(world: World) -> None:
     notice = await a_missing_acquisition(world)
     assert (notice.actor, notice.concerned, notice.state) == (SWISS, (GHANA,), "open")
@@ -54,7 +54,7 @@ async def test_a_case_names_both_sides_of_the_transfer(world: World) -> None:
     assert [n.concerned for n in other if n.open] == [()], "of 1-10 nobody else ever heard"
 
 
-@pytest.mark.requirement(111, case="acknowledged by the statement that covers the entry")
+@pytest.mark.requirement(111)
 async def test_a_statement_acknowledges_what_its_deliveries_contain(world: World) -> None:
     notice = await a_missing_acquisition(world)
     before = await world.stated(GHANA)
@@ -87,7 +87,7 @@ async def test_a_statement_of_other_deliveries_acknowledges_nothing(world: World
     assert {actor: at for _, actor, at, _ in await told(world)}[GHANA] is None
 
 
-@pytest.mark.requirement(111, case="explained, and closed, to the same Parties")
+@pytest.mark.requirement(111)
 async def test_an_explanation_and_the_end_are_said_to_the_same(world: World) -> None:
     await issue(world, GHANA, 1, 100)
     await hand_over(world, 11, 20)
@@ -155,7 +155,7 @@ async def test_what_was_explained_before_a_restore_is_known_again(world: World) 
     assert world.rec.kept.cases[1].detail == notice.detail
 
 
-@pytest.mark.requirement(111, case="a hub that tells too few, or too many, is found out")
+@pytest.mark.requirement(111)
 @pytest.mark.parametrize("to", [(SWISS,), (SWISS, GHANA, Actor("KOR01/KOR"))])
 async def test_an_entry_for_others_than_the_case_concerns_is_an_alarm(
     world: World, to: tuple[Actor, ...]
