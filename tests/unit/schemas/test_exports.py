@@ -28,10 +28,9 @@ PUBLIC: dict[str, str] = {
         companion completion consents makes_itmos needs_acceptance pledged release reserve
     """,
     "ledger.authorization_checks": """
-        authorization_covers authorization_is_next designated first_transfer_is_due is_stopped
-        metric_words
-        metrics_agree
-        transfer_is_not_withdrawn use_is_authorized
+        authorization_covers authorization_is_next designated first_transfer_is_due is_all_known
+        is_stopped may_have_more metric_words metrics_agree transfer_is_not_withdrawn
+        use_is_authorized
     """,
     "ledger.first_transfer": """
         FirstTransfer OIMP Recorded Subtype Version counted first_transfers is_due_at_once
