@@ -13,11 +13,11 @@ change of settings carries anything out.
 Elsewhere: who may confirm (`second_person`), carrying a command out (`desk`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, Select, Text, bindparam, select, update
 
 from runtime import events
 from runtime.orders import Operator
@@ -35,9 +35,9 @@ __all__ = [
     "declined",
     "end_all",
     "find",
-    "has_lapsed",
     "keep",
-    "lapsed",
+    "lapse",
+    "late_commands",
     "object_to",
     "with_awaited",
 ]
@@ -118,17 +118,18 @@ async def conclude(
     await session.execute(update(awaited).where(awaited.c.command == number).values(**values))
 
 
-async def lapsed(session: Session, done: Done, most: int) -> list[tuple[int, str, str]]:
+async def lapse(
+    session: Session, rows: Iterable[Row[Any]], done: Done
+) -> list[tuple[int, str, str]]:
     """End what nobody has confirmed in time; gives what is written of it at the desk."""
-    now = done.batch.now
     ends = []
-    for row in list(await session.execute(_lapsed(now).limit(most))):
-        await conclude(session, row.command, "lapsed", now)
+    for row in rows:
+        await conclude(session, row.id, "lapsed", done.batch.now)
         found = finding(
             Reason.COMMAND_LAPSED, f"nobody confirmed it until {row.until}; give it anew"
         )
-        done.batch.log(events.COMMAND_REFUSED, command=row.command, finding=str(found))
-        ends.append((row.command, "refused", str(found)))
+        done.batch.log(events.COMMAND_REFUSED, command=row.id, finding=str(found))
+        ends.append((row.id, "refused", str(found)))
     return ends
 
 
@@ -143,22 +144,21 @@ async def end_all(session: Session, now: Instant) -> list[int]:
     return sorted(row.command for row in ended)
 
 
-async def has_lapsed(session: Session, now: Instant) -> bool:
-    """Whether there is a command that waits no longer."""
-    return bool(list(await session.execute(_lapsed(now).limit(1))))
-
-
 def with_awaited() -> Select[Any]:
     """Commands at the desk, with what is known of the waiting of those that wait or did."""
     more = [column for column in awaited.c if column.name != "command"]
     return select(desk, *more).select_from(desk.outerjoin(awaited, awaited.c.command == desk.c.id))
 
 
-def _lapsed(now: Instant) -> Select[Any]:
+def late_commands() -> Select[Any]:
+    """Commands that nobody has confirmed until the parameter `now`, with the time until when they
+    waited, oldest first.
+    """
     return (
-        select(awaited.c.command, awaited.c.until)
-        .where(awaited.c.ending.is_(None), awaited.c.until <= str(now))
-        .order_by(awaited.c.command)
+        select(desk, awaited.c.until)
+        .join(awaited, awaited.c.command == desk.c.id)
+        .where(awaited.c.ending.is_(None), awaited.c.until <= bindparam("now", type_=Text))
+        .order_by(desk.c.id)
     )
 
 

@@ -13,7 +13,17 @@ who may be a second person (`second_person`), what waits for one (`awaiting`).
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, literal_column, select, update
+from sqlalchemy import (
+    Integer,
+    Text,
+    bindparam,
+    cast,
+    literal_column,
+    null,
+    select,
+    union_all,
+    update,
+)
 
 from runtime import awaiting, events
 from runtime.intake import Unit
@@ -78,9 +88,10 @@ class Desk:
         for a second person.
         """
         orders: list[Order] = []
-        late = await awaiting.lapsed(session, done, COMMANDS_MAX)
-        await close_commands(session, late)
-        waiting = await open_commands(session, COMMANDS_MAX)
+        rows = await _at_the_desk(session, done.batch.now, COMMANDS_MAX)
+        late = [row for row in rows if row.until is not None]
+        waiting = [row for row in rows if row.until is None]
+        await close_commands(session, await awaiting.lapse(session, late, done))
         done.more_commands = COMMANDS_MAX in (len(late), len(waiting))
         for row in waiting:
             order = await self._open(session, row, culprits, done)
@@ -250,7 +261,7 @@ async def _settled(session: Session, number: object, state: str) -> bytes | None
 
 async def has_work(session: Session, now: Instant) -> bool:
     """Whether a command waits at the desk, or one has waited for a second person for too long."""
-    return bool(await open_commands(session, 1)) or await awaiting.has_lapsed(session, now)
+    return bool(await _at_the_desk(session, now, 1))
 
 
 async def open_commands(session: Session, most: int) -> list[Any]:
@@ -258,12 +269,21 @@ async def open_commands(session: Session, most: int) -> list[Any]:
     return list(await session.execute(_OPEN, {"most": most}))
 
 
+async def _at_the_desk(session: Session, now: Instant, most: int) -> list[Any]:
+    """Commands that wait for their turn, and those that have waited for a second person for too
+    long, so many of each, oldest first. The latter have the time in `until`.
+    """
+    rows = await session.execute(_AT_THE_DESK, {"most": most, "now": str(now)})
+    return sorted(rows, key=lambda row: int(row.id))
+
+
+_MOST = bindparam("most", type_=Integer)
 # The state is a literal, so that a plan made once still uses the index over open commands alone.
-_OPEN = (
-    select(desk)
-    .where(desk.c.state == literal_column("'open'"))
-    .order_by(desk.c.id)
-    .limit(bindparam("most", type_=Integer))
+_IS_OPEN = desk.c.state == literal_column("'open'")
+_OPEN = select(desk).where(_IS_OPEN).order_by(desk.c.id).limit(_MOST)
+_AT_THE_DESK = union_all(
+    select(_OPEN.add_columns(cast(null(), Text).label("until")).subquery()),
+    select(awaiting.late_commands().limit(_MOST).subquery()),
 )
 
 
