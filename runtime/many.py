@@ -94,7 +94,8 @@ async def _write(session: Session, table: Table, statement: Executable, rows: Ro
 
 def _one_by_one(table: Table, rows: Rows) -> Rows:
     """Parameters for each row."""
-    return [{_given(table.c[name]): value for name, value in row.items()} for row in rows]
+    given = {name: _given(table.c[name]) for name in rows[0]}
+    return [{given[name]: value for name, value in row.items()} for row in rows]
 
 
 def _as_arrays(table: Table, rows: Rows) -> Mapping[str, Any]:
