@@ -26,10 +26,19 @@ from runtime.clock import Ids, SystemClock, system_entropy
 from runtime.daemon import keyring_of
 from runtime.definitions import definitions, hash_password
 from runtime.errors import LocalProtocolError
+from runtime.listing import Form, FormOption, say_none, write_list
 from runtime.schema import open_database
 from runtime.settings import DaemonSettings, load_settings, secret
 from runtime.stopped import add_stopped_verb
-from runtime.verbs import Most, Settings, add_verbs, guarded, say_none, show_rows
+from runtime.verbs import (
+    TRANSACTION_COLUMNS,
+    Most,
+    Settings,
+    add_verbs,
+    guarded,
+    read_rows,
+    transactions_listed,
+)
 from schemas.directory import SignedAct
 from schemas.identifiers import HUB, Participant
 
@@ -197,15 +206,14 @@ def transactions(
     settings: Settings,
     state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
     most: Most = 50,
+    form: FormOption = Form.TEXT,
 ) -> None:
     """List transactions, newest first."""
-    table = tables.transactions
-    statement = select(table).order_by(table.c.changed_at.desc()).limit(most)
+    statement = transactions_listed(tables.transactions).limit(most)
     if state is not None:
-        statement = statement.where(table.c.state == state)
-    for row in show_rows(HubDaemonSettings, settings, statement):
-        to = f" → {row.acquirer}" if row.acquirer else ""
-        typer.echo(f"{row.changed_at}  {row.id}  {row.state}  {row.action}  {row.proposer}{to}")
+        statement = statement.where(tables.transactions.c.state == state)
+    rows = read_rows(HubDaemonSettings, settings, statement)
+    write_list("transactions", TRANSACTION_COLUMNS, rows, form)
 
 
 add_stopped_verb(app, HubDaemonSettings, tables.authorizations, BOOK)
@@ -265,7 +273,7 @@ def _directory(settings: Path) -> Directory:
     statement = select(tables.acts).order_by(tables.acts.c.position)
     acts = [
         SignedAct(act=row.act, signatures=tuple(json.loads(row.signatures)))
-        for row in show_rows(HubDaemonSettings, settings, statement, none=NO_LOG)
+        for row in read_rows(HubDaemonSettings, settings, statement, none=NO_LOG)
     ]
     known = Directory.begin(acts[0])
     for act in acts[1:]:

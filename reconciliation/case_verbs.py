@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`a6hub reconcile assign`, `comment`, `explain`, `resolve` and `notes`: people's work on cases.
+"""`a6hub reconcile assign`, `comment`, `explain`, `resolve`, `notes`, `case`: work on cases.
 
 The first four sign a command with the operator's key and put it on the desk, like `order`, which
-would do as well. `notes` reads.
+would do as well. The others read.
 
 Elsewhere: what the commands do (`work`), the other reports (`cli`, `report`).
 """
@@ -13,15 +13,19 @@ from typing import Annotated, Any
 
 import typer
 
-from reconciliation import past, work
-from reconciliation.notes import progress_of
+from reconciliation import past, report, work
+from reconciliation.notes import Note, progress_of
 from runtime.errors import LocalProtocolError
+from runtime.listing import Form, FormOption, write_list
 from runtime.schema import open_database
 from runtime.settings import DaemonSettings, load_settings
-from runtime.verbs import OperatorKey, OperatorName, Settings, carry_out, guarded, say_none
+from runtime.verbs import OperatorKey, OperatorName, Settings, carry_out, guarded
 from schemas.identifiers import CaseId
+from schemas.plain import printable
 
 __all__ = ["add_case_verbs"]
+
+NOTE_COLUMNS = ("at", "operator", "kind", "command", "owner", "due", "text")
 
 CaseArgument = Annotated[str, typer.Argument(help="The case, such as REC-7.")]
 
@@ -78,18 +82,21 @@ def add_case_verbs(app: typer.Typer, model: type[DaemonSettings]) -> None:
         """Sign the resolution of a case; two operators must sign the same words."""
         words = text if text is not None else guarded(lambda: _waiting(model, settings, case))
         if text is None:
-            typer.echo(f"signing: {words}")
+            typer.echo(printable(f"signing: {words}"))
         _order(model, settings, "resolve", {"case": case, "text": words}, operator, key)
 
     @app.command("notes")
-    def notes(settings: Settings, case: CaseArgument) -> None:
+    def notes(settings: Settings, case: CaseArgument, form: FormOption = Form.TEXT) -> None:
         """Show all that people have written to a case, oldest first."""
-        found = guarded(lambda: _notes(model, settings, case))
-        if not found:
-            say_none()
-        for note in found:
-            what = note.text or f"{note.owner or 'nobody'}'s, due {note.due or 'at no time'}"
-            typer.echo(f"{note.at}  {note.operator}  {note.kind}  command {note.command}  {what}")
+        found: list[Note] = guarded(lambda: _notes(model, settings, case))
+        rows = [tuple(getattr(note, name) for name in NOTE_COLUMNS) for note in found]
+        write_list("notes", NOTE_COLUMNS, rows, form)
+
+    @app.command("case")
+    def show_case(settings: Settings, case: CaseArgument, form: FormOption = Form.RECORD) -> None:
+        """Show all that is known of one case, each column on a line of its own."""
+        found: list[report.Discrepancy] = guarded(lambda: _case(model, settings, case))
+        write_list("case", report.Discrepancy._fields, found, form)
 
 
 def _notes(model: type[DaemonSettings], settings: Path, case: str) -> Any:
@@ -102,6 +109,20 @@ def _notes(model: type[DaemonSettings], settings: Path, case: str) -> Any:
 
     found = asyncio.run(read())
     if found is None:
+        raise LocalProtocolError(f"there is no case {case}")
+    return found
+
+
+def _case(model: type[DaemonSettings], settings: Path, case: str) -> list[report.Discrepancy]:
+    async def read() -> list[report.Discrepancy]:
+        async with (
+            open_database(load_settings(model, settings)) as store,
+            store.snapshot() as session,
+        ):
+            return await report.discrepancies(session)
+
+    found = [one for one in asyncio.run(read()) if one.case == case]
+    if not found:
         raise LocalProtocolError(f"there is no case {case}")
     return found
 

@@ -2,14 +2,9 @@
 """`a6hub reconcile`: the reconciliation service's daemon and its operator's reports."""
 
 import asyncio
-import csv
-import json
-import sys
 from collections.abc import Awaitable, Callable, Sequence
-from enum import StrEnum
-from html import escape
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import typer
 from pydantic import Field, field_validator
@@ -21,10 +16,11 @@ from reconciliation.program import Reconciler
 from reconciliation.proof_verbs import add_proof_verb
 from runtime.errors import LocalProtocolError
 from runtime.keys import Keyring
+from runtime.listing import Form, FormOption, write_list
 from runtime.schema import open_database
 from runtime.settings import DaemonSettings, load_settings
 from runtime.store import Session
-from runtime.verbs import Settings, add_verbs, guarded, say_none
+from runtime.verbs import Settings, add_verbs, guarded
 from schemas.directory import SignedAct
 from schemas.identifiers import REC, Digest, Participant
 
@@ -58,6 +54,36 @@ class ReconcileDaemonSettings(DaemonSettings):
         return participant
 
 
+SHORT = {
+    "discrepancies": (
+        "case",
+        "state",
+        "cause",
+        "actor",
+        "key",
+        "first",
+        "last",
+        "opened_at",
+        "owner",
+        "due",
+        "awaited",
+    ),
+    "told": ("case", "state", "actor", "position", "told_at", "acknowledged_at"),
+    "positions": (
+        "actor",
+        "deliveries",
+        "stated",
+        "lag",
+        "equal",
+        "said_at",
+        "drilling",
+        "open_cases",
+    ),
+    "totals": ("actor", "key", "kind", "expected", "stated"),
+    "alarms": ("at", "kind", "subject", "sequence", "line", "detail"),
+}
+"""The columns of a report that stand on one line of text. `case` shows all of one."""
+
 app = typer.Typer(help="The reconciliation service.", no_args_is_help=True)
 
 
@@ -84,50 +110,38 @@ add_case_verbs(app, ReconcileDaemonSettings)
 add_proof_verb(app, ReconcileDaemonSettings)
 
 
-class Format(StrEnum):
-    """How a report is written."""
-
-    TEXT = "text"
-    JSON = "json"
-    CSV = "csv"
-    HTML = "html"
-
-
-Form = Annotated[Format, typer.Option("--format", help="For people, for programs, for a browser.")]
-
-
 @app.command("discrepancies")
-def discrepancies(settings: Settings, form: Form = Format.TEXT) -> None:
+def discrepancies(settings: Settings, form: FormOption = Form.TEXT) -> None:
     """List the cases: which units of whom differ from the log, and why."""
     _show(settings, report.discrepancies, report.Discrepancy, form)
 
 
 @app.command("told")
-def told(settings: Settings, form: Form = Format.TEXT) -> None:
+def told(settings: Settings, form: FormOption = Form.TEXT) -> None:
     """List who was told of which case, and the signed statement that acknowledges it."""
     _show(settings, report.told, report.Told, form)
 
 
 @app.command("positions")
-def positions(settings: Settings, form: Form = Format.TEXT) -> None:
+def positions(settings: Settings, form: FormOption = Form.TEXT) -> None:
     """List how far each actor has applied the log, and whether its rows agree."""
     _show(settings, report.positions, report.ActorPosition, form)
 
 
 @app.command("totals")
-def totals(settings: Settings, form: Form = Format.TEXT) -> None:
+def totals(settings: Settings, form: FormOption = Form.TEXT) -> None:
     """List the sums by key and kind that differ."""
     _show(settings, report.totals, report.DifferingTotal, form)
 
 
 @app.command("alarms")
-def alarms(settings: Settings, form: Form = Format.TEXT) -> None:
+def alarms(settings: Settings, form: FormOption = Form.TEXT) -> None:
     """List what the hub said and cannot be true of one log."""
     _show(settings, report.alarms, report.AlarmRow, form)
 
 
 @app.command("head")
-def head(settings: Settings, form: Form = Format.TEXT) -> None:
+def head(settings: Settings, form: FormOption = Form.TEXT) -> None:
     """Show the log's size and root, by the entries that came here."""
     _show(settings, report.head, report.LogHead, form)
 
@@ -136,9 +150,9 @@ def _show(
     settings: Path,
     query: Callable[[Session], Awaitable[Sequence[NamedTuple]]],
     kind: type[NamedTuple],
-    form: Format,
+    form: Form,
 ) -> None:
-    """Write a report; `kind` has its columns, which are there even where there are no rows."""
+    """Write a report; `kind` has its columns."""
 
     async def read() -> Sequence[NamedTuple]:
         async with (
@@ -147,44 +161,5 @@ def _show(
         ):
             return await query(session)
 
-    rows = [_plain(row) for row in guarded(lambda: asyncio.run(read()))]
-    match form:
-        case Format.JSON:
-            typer.echo(json.dumps(rows, indent=2))
-        case Format.CSV:
-            writer = csv.DictWriter(sys.stdout, fieldnames=kind._fields)
-            writer.writeheader()
-            writer.writerows(rows)
-        case Format.HTML:
-            typer.echo(_page(query.__name__, kind._fields, rows))
-        case Format.TEXT:
-            for row in rows:
-                typer.echo("  ".join(f"{value}" for value in row.values() if value is not None))
-            if not rows:
-                say_none()
-
-
-def _page(title: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
-    """One self-contained page with a table."""
-    heads = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    lines = "".join(
-        "<tr>"
-        + "".join(f"<td>{'' if v is None else escape(str(v))}</td>" for v in row.values())
-        + "</tr>\n"
-        for row in rows
-    )
-    return (
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>\n'
-        "<style>body{font-family:sans-serif}table{border-collapse:collapse}"
-        "td,th{border:1px solid #999;padding:.2em .5em;text-align:left;vertical-align:top}"
-        "</style>\n"
-        f"<h1>{escape(title)}</h1>\n<table>\n<tr>{heads}</tr>\n{lines}</table>\n</html>"
-    )
-
-
-def _plain(row: NamedTuple) -> dict[str, Any]:
-    values = row._asdict()
-    return {
-        name: value if isinstance(value, int | bool) or value is None else str(value)
-        for name, value in values.items()
-    }
+    rows = guarded(lambda: asyncio.run(read()))
+    write_list(query.__name__, kind._fields, rows, form, SHORT.get(query.__name__, ()))

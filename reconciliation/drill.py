@@ -73,6 +73,9 @@ class Held(Frozen):
         """The account, a space, the attributes: for tables and people."""
         return f"{self.account} {self.attributes}"
 
+    def __str__(self) -> str:
+        return self.text
+
     @classmethod
     def parse(cls, text: str | None) -> "Held | None":
         """Read what `text` gives."""

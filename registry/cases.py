@@ -11,7 +11,6 @@ acknowledged what.
 """
 
 import asyncio
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -21,10 +20,11 @@ from registry import tables
 from registry.sections import check_section
 from registry.state import Delivery
 from runtime.journal import kept_lines, said_lines
+from runtime.listing import Form, FormOption, write_list
 from runtime.schema import open_database
 from runtime.settings import load_settings
 from runtime.store import Session
-from runtime.verbs import Settings, guarded, say_none
+from runtime.verbs import Settings, guarded
 from schemas.effects import CaseEffect
 from schemas.identifiers import ADMINISTRATOR, HUB_ACTOR, Actor, CaseId, Digest, Instant
 from schemas.messages import Entry, parse_message
@@ -111,6 +111,7 @@ def add_cases_verb(app: typer.Typer, model: "type[RegistryDaemonSettings]") -> N
         only_open: Annotated[
             bool, typer.Option("--open", help="Only those that are not closed.")
         ] = False,
+        form: FormOption = Form.TEXT,
     ) -> None:
         """List the cases that concern this registry: who differs where, why, and how it stands."""
 
@@ -123,22 +124,46 @@ def add_cases_verb(app: typer.Typer, model: "type[RegistryDaemonSettings]") -> N
                 return await load_cases(session, actors)
 
         found = [c for c in guarded(lambda: asyncio.run(work())) if c.newest.open or not only_open]
-        if not found:
-            say_none()
-        for one in found:
-            for line in _words(one):
-                typer.echo(line)
+        write_list("cases", _Listed._fields, [_Listed.of(one) for one in found], form, SHORT)
 
 
-def _words(one: KnownCase) -> Iterator[str]:
-    case = one.newest
-    units = f"{case.key.text} {case.first}-{case.last}"
-    yield f"{case.case}  {case.state}  {case.actor}  {units}  {case.quantity}  {case.cause}"
-    others = [actor for actor in (case.actor, *case.concerned) if actor not in one.told]
-    known = f", and {', '.join(others)}" if others else ""
-    yield f"  told: {', '.join(one.told)}{known}"
-    yield f"  opened {one.opened_at}"
-    if one.explained_at is not None:
-        yield f"  explained {one.explained_at}: {one.explanation}"
-    if one.closed_at is not None:
-        yield f"  closed {one.closed_at}"
+class _Listed(NamedTuple):
+    """A case as it is listed: `told` are our actors, `told_elsewhere` all others that were."""
+
+    case: str
+    state: str
+    cause: str
+    actor: str
+    key: str
+    first: int
+    last: int
+    quantity: int
+    told: tuple[str, ...]
+    told_elsewhere: tuple[str, ...]
+    opened_at: str
+    explained_at: str | None
+    closed_at: str | None
+    explanation: str | None
+
+    @classmethod
+    def of(cls, one: KnownCase) -> "_Listed":
+        case = one.newest
+        return cls(
+            case.case,
+            case.state,
+            case.cause,
+            case.actor,
+            case.key.text,
+            case.first,
+            case.last,
+            case.quantity,
+            one.told,
+            tuple(actor for actor in (case.actor, *case.concerned) if actor not in one.told),
+            one.opened_at,
+            one.explained_at,
+            one.closed_at,
+            one.explanation,
+        )
+
+
+SHORT = ("case", "state", "cause", "actor", "key", "first", "last", "opened_at", "explanation")

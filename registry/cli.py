@@ -22,14 +22,24 @@ from registry.program import Registry, RegistrySettings
 from registry.tracing import add_trace_verb
 from runtime.errors import LocalProtocolError
 from runtime.keys import Keyring
+from runtime.listing import Form, FormOption, write_list
 from runtime.settings import DaemonSettings
 from runtime.stopped import add_stopped_verb
 from runtime.tables import blocks
-from runtime.verbs import Most, Settings, add_verbs, show_rows
+from runtime.verbs import (
+    TRANSACTION_COLUMNS,
+    Most,
+    Settings,
+    add_verbs,
+    read_rows,
+    transactions_listed,
+)
 from schemas.directory import SignedAct
 from schemas.identifiers import HUB, REC, ApproachId, Digest, Participant
 
 __all__ = ["RegistryDaemonSettings", "build_registry", "genesis_of", "registry_app"]
+
+HOLDING_COLUMNS = ("account", "key", "first", "last", "quantity", "entity")
 
 
 class RegistryDaemonSettings(DaemonSettings):
@@ -155,24 +165,27 @@ def registry_app(help_text: str, model: type[RegistryDaemonSettings]) -> typer.T
     add_cases_verb(app, model)
 
     @app.command("accounts")
-    def accounts(settings: Settings) -> None:
+    def accounts(settings: Settings, form: FormOption = Form.TEXT) -> None:
         """List the registry's accounts, with the entity of those that are not the Party's own."""
-        statement = select(tables.accounts).order_by(tables.accounts.c.number)
-        for row in show_rows(model, settings, statement):
-            typer.echo(f"{row.number}  {row.state}  {row.name}{_of(row.entity)}")
+        table = tables.accounts.c
+        statement = select(table.number, table.state, table.entity, table.name)
+        rows = read_rows(model, settings, statement.order_by(table.number))
+        write_list("accounts", ("account", "state", "entity", "name"), rows, form)
 
     @app.command("holdings")
-    def holdings(settings: Settings) -> None:
+    def holdings(settings: Settings, form: FormOption = Form.TEXT) -> None:
         """List the blocks held: account, key, first and last serial, quantity, entity."""
+        table = blocks.c
         statement = (
-            select(blocks, tables.accounts.c.entity)
-            .outerjoin(tables.accounts, tables.accounts.c.number == blocks.c.account)
-            .order_by(blocks.c.account, blocks.c.series, blocks.c.first)
+            select(table.account, table.key, table.first, table.last, tables.accounts.c.entity)
+            .outerjoin(tables.accounts, tables.accounts.c.number == table.account)
+            .order_by(table.account, table.series, table.first)
         )
-        for row in show_rows(model, settings, statement):
-            quantity = row.last - row.first + 1
-            held = f"{row.account}  {row.key}  {row.first}-{row.last}  {quantity}"
-            typer.echo(held + _of(row.entity))
+        rows = [
+            (account, key, first, last, last - first + 1, entity)
+            for account, key, first, last, entity in read_rows(model, settings, statement)
+        ]
+        write_list("holdings", HOLDING_COLUMNS, rows, form)
 
     @app.command("transactions")
     def transactions(
@@ -181,19 +194,13 @@ def registry_app(help_text: str, model: type[RegistryDaemonSettings]) -> typer.T
             bool, typer.Option("--waiting", help="Only those that want an answer of yours.")
         ] = False,
         most: Most = 50,
+        form: FormOption = Form.TEXT,
     ) -> None:
         """List transactions, newest first; with --waiting those that want an answer."""
-        table = tables.transactions
-        statement = select(table).order_by(table.c.changed_at.desc()).limit(most)
+        statement = transactions_listed(tables.transactions).limit(most)
         if waiting:
-            statement = statement.where(table.c.waiting == 1)
-        for row in show_rows(model, settings, statement):
-            to = f" → {row.acquirer}" if row.acquirer else ""
-            typer.echo(f"{row.changed_at}  {row.id}  {row.state}  {row.action}  {row.proposer}{to}")
+            statement = statement.where(tables.transactions.c.waiting == 1)
+        rows = read_rows(model, settings, statement)
+        write_list("transactions", TRANSACTION_COLUMNS, rows, form)
 
     return app
-
-
-def _of(entity: str | None) -> str:
-    """Whose an account is, if an entity's."""
-    return f"  of {entity}" if entity else ""

@@ -5,9 +5,8 @@ Elsewhere: identifying, which is a command at the desk (`identification`).
 """
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 from sqlalchemy import select
@@ -19,10 +18,11 @@ from registry.identified import load_entities, read_identification
 from registry.identities import Ending, Identification
 from registry.state import Account
 from registry.storage import load_all_accounts
+from runtime.listing import Form, FormOption, write_list
 from runtime.schema import open_database
 from runtime.settings import load_settings
 from runtime.store import Session
-from runtime.verbs import Settings, guarded, say_none
+from runtime.verbs import Settings, guarded
 from schemas.findings import Finding
 from schemas.identifiers import Actor, AuthorizationId, PartyCode
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from registry.cli import RegistryDaemonSettings
 
 __all__ = ["Listed", "add_entity_verbs", "list_entities"]
+
+COLUMNS = ("actor", "entity", "accounts", "standing", "records")
 
 
 @dataclass
@@ -76,7 +78,7 @@ def add_entity_verbs(app: typer.Typer, model: "type[RegistryDaemonSettings]") ->
     """Add `entities` to a registry's command."""
 
     @app.command("entities")
-    def entities(settings: Settings) -> None:
+    def entities(settings: Settings, form: FormOption = Form.TEXT) -> None:
         """List the entities that were identified: whether they stand, accounts, all records."""
 
         async def work() -> list[Listed]:
@@ -87,23 +89,19 @@ def add_entity_verbs(app: typer.Typer, model: "type[RegistryDaemonSettings]") ->
                 return await list_entities(session)
 
         listed: list[Listed] = guarded(lambda: asyncio.run(work()))
-        if not listed:
-            say_none()
-        for one in listed:
-            for line in _words(one):
-                typer.echo(line)
+        write_list("entities", COLUMNS, [_row(one) for one in listed], form, COLUMNS[:-1])
 
 
-def _words(one: Listed) -> Iterator[str]:
+def _row(one: Listed) -> tuple[Any, ...]:
+    """The `COLUMNS` of an entity: whether it stands, or why not, and all records of it."""
     newest = one.records[-1]
-    stands = "; ".join(found.detail for found in one.found) or "stands"
-    yield f"{newest.record.actor}  {newest.record.entity}  {stands}"
-    for account in one.accounts:
-        yield f"  account {account.number} {'open' if account.open else 'closed'}"
-    if not one.accounts:
-        yield "  no account"
-    for record in one.records:
-        yield f"  {record.number}: {record.at} by {record.operator}: {_record_words(record)}"
+    return (
+        newest.record.actor,
+        newest.record.entity,
+        tuple(f"{a.number} {'open' if a.open else 'closed'}" for a in one.accounts),
+        tuple(found.detail for found in one.found) or "stands",
+        tuple(f"{r.number}: {r.at} by {r.operator}: {_record_words(r)}" for r in one.records),
+    )
 
 
 def _record_words(record: Identification) -> str:

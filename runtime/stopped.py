@@ -19,16 +19,27 @@ from sqlalchemy import Table, select
 from ledger.asking import Authorization
 from ledger.authorization_checks import is_stopped
 from ledger.blocks import Block, join
+from runtime.listing import Form, FormOption, write_list
 from runtime.rows import read_block
 from runtime.schema import open_database
 from runtime.settings import DaemonSettings, load_settings
 from runtime.store import Session
 from runtime.tables import blocks
-from runtime.verbs import Settings, guarded, say_none
+from runtime.verbs import Settings, guarded
 from schemas.effects import AuthorizationTerms
 from schemas.identifiers import AuthorizationId, PartyCode
 
 __all__ = ["add_stopped_verb", "load_stopped"]
+
+COLUMNS = (
+    "account",
+    "key",
+    "first",
+    "last",
+    "quantity",
+    "authorization",
+    "revoked_by_version",
+)
 
 Stopped = list[tuple[Block, AuthorizationTerms]]
 """Units, and the version by which their authorization is revoked."""
@@ -71,7 +82,7 @@ def add_stopped_verb(
     """Add `stopped` to a program's command; without a `book`, that of the participant is read."""
 
     @app.command("stopped")
-    def stopped(settings: Settings) -> None:
+    def stopped(settings: Settings, form: FormOption = Form.TEXT) -> None:
         """List the units that a revocation stopped, as it binds what was first-transferred."""
 
         async def work() -> Stopped:
@@ -80,10 +91,8 @@ def add_stopped_verb(
                 return await load_stopped(session, book or loaded.participant, authorizations)
 
         found: Stopped = guarded(lambda: asyncio.run(work()))
-        for block, terms in found:
-            typer.echo(
-                f"{block.position.account}  {block.key.text}  {block.first}-{block.last}  "
-                f"{block.quantity}  {terms.id}, revoked by version {terms.version}"
-            )
-        if not found:
-            say_none()
+        rows = [
+            (b.position.account, b.key.text, b.first, b.last, b.quantity, terms.id, terms.version)
+            for b, terms in found
+        ]
+        write_list("stopped", COLUMNS, rows, form)

@@ -10,23 +10,26 @@ import json
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
-from sqlalchemy import select
+from sqlalchemy import Select, Table, select
 
 from runtime.awaiting import with_awaited
 from runtime.daemon import run_daemon
 from runtime.errors import A6HubError, LocalProtocolError, in_one_line
 from runtime.giving import Ending, Given, give_order
 from runtime.keys import Keyring
+from runtime.listing import Form, FormOption, write_list
 from runtime.program import Program
 from runtime.schema import migrate, open_database
 from runtime.settings import DaemonSettings, load_settings, secret
 from runtime.tables import NUMBER_MAX, dead_letters, desk, sequences
 from schemas.envelope import digest
+from schemas.plain import printable
 
 __all__ = [
+    "TRANSACTION_COLUMNS",
     "Letter",
     "Most",
     "OperatorKey",
@@ -35,8 +38,8 @@ __all__ = [
     "add_verbs",
     "carry_out",
     "guarded",
-    "say_none",
-    "show_rows",
+    "read_rows",
+    "transactions_listed",
 ]
 
 Settings = Annotated[Path, typer.Option("--settings", help="The program's settings file.")]
@@ -52,6 +55,7 @@ Number = Annotated[
 Most = Annotated[int, typer.Option("--most", min=1, max=10**6, help="How many at most.")]
 
 WAIT_SECONDS = 30.0
+TRANSACTION_COLUMNS = ("changed_at", "transaction", "state", "action", "proposer", "acquirer")
 EXITS = {Ending.REFUSED: 1, Ending.WAITING: 4, Ending.AWAITING: 5}
 """2 and 3 are taken: a wrong command line, a halted daemon. The table is in docs/operating.md."""
 
@@ -69,7 +73,7 @@ def guarded(action: Callable[[], Any]) -> Any:
     try:
         return action()
     except (A6HubError, ValueError, OSError) as error:
-        typer.echo(f"a6hub: {in_one_line(error)}", err=True)
+        typer.echo(printable(f"a6hub: {in_one_line(error)}"), err=True)
         raise typer.Exit(2) from None
 
 
@@ -115,11 +119,12 @@ def add_verbs(
     _add_looks(app, model)
 
     @app.command("sequences")
-    def list_sequences(settings: Settings) -> None:
+    def list_sequences(settings: Settings, form: FormOption = Form.TEXT) -> None:
         """List the last sequence of each sender to each recipient, as this program knows it."""
-        statement = select(sequences).order_by(sequences.c.sender, sequences.c.recipient)
-        for row in show_rows(model, settings, statement):
-            typer.echo(f"{row.sender}  {row.recipient}  {row.last}")
+        table = sequences.c
+        statement = select(table.sender, table.recipient, table.last)
+        rows = read_rows(model, settings, statement.order_by(table.sender, table.recipient))
+        write_list("sequences", ("sender", "recipient", "last"), rows, form)
 
     letters = typer.Typer(help="Dead letters: what was not taken, and why.", no_args_is_help=True)
     app.add_typer(letters, name="letters")
@@ -134,25 +139,21 @@ def _add_looks(app: typer.Typer, model: type[DaemonSettings]) -> None:
         settings: Settings,
         state: Annotated[Ending | None, typer.Option(help="Only those in this state.")] = None,
         most: Most = 50,
+        form: FormOption = Form.TEXT,
     ) -> None:
-        """List operators' commands, newest first: number, time, state, who, what, by whom it was
-        confirmed, result.
-        """
+        """List operators' commands, newest first: time, state, who, what, confirmed by, result."""
         statement = with_awaited().order_by(desk.c.id.desc()).limit(most)
         if state is not None:
             statement = statement.where(desk.c.state == state)
-        for row in show_rows(model, settings, statement):
-            who, what = _given_by(row.command)
-            told = [str(row.id), row.submitted_at, row.state, who, what]
-            if row.ending == "confirmed":
-                told.append(f"confirmed by {row.person} ({row.answer})")
-            typer.echo("  ".join([*told, *([row.result] if row.result else [])]))
+        rows = [_Ordered.of(row) for row in read_rows(model, settings, statement)]
+        short = [name for name in _Ordered._fields if name != "confirmed_with"]
+        write_list("commands", _Ordered._fields, rows, form, short)
 
     @app.command("command")
     def show_command(settings: Settings, number: Number) -> None:
         """Show one command whole: line, digest and signature, and who confirmed or declined it."""
         statement = with_awaited().where(desk.c.id == number)
-        (row,) = show_rows(model, settings, statement, none=f"no command {number}")
+        (row,) = read_rows(model, settings, statement, none=f"no command {number}")
         _show_signed(row)
         if row.since is not None:
             typer.echo(f"given by {row.author}, waits for a second person until {row.until}")
@@ -160,7 +161,7 @@ def _add_looks(app: typer.Typer, model: type[DaemonSettings]) -> None:
             by = f" by {row.person} with command {row.answer}" if row.person else ""
             typer.echo(f"{row.ending}{by} at {row.ended_at}")
         if row.answer is not None:
-            for answer in show_rows(model, settings, select(desk).where(desk.c.id == row.answer)):
+            for answer in read_rows(model, settings, select(desk).where(desk.c.id == row.answer)):
                 _show_signed(answer)
 
 
@@ -189,20 +190,23 @@ def _add_letters(app: typer.Typer, model: type[DaemonSettings]) -> None:
         state: Annotated[
             LetterState, typer.Option(help="Those that wait, were replayed, or put aside.")
         ] = LetterState.OPEN,
+        form: FormOption = Form.TEXT,
     ) -> None:
         """List dead letters: number, time, claimed sender, code, reason."""
-        statement = select(dead_letters).where(dead_letters.c.state == state)
-        for row in show_rows(model, settings, statement.order_by(dead_letters.c.id)):
-            sender = row.claimed_sender or "unknown"
-            typer.echo(f"{row.id}  {row.received_at}  {sender}  {row.code} {row.reason}")
+        table = dead_letters.c
+        columns = (table.id, table.received_at, table.claimed_sender, table.code, table.reason)
+        statement = select(*columns).where(table.state == state).order_by(table.id)
+        heads = ("letter", *(column.name for column in columns[1:]))
+        write_list("letters", heads, read_rows(model, settings, statement), form)
 
     @app.command("show")
     def show_letter(settings: Settings, number: Letter) -> None:
         """Show one dead letter whole."""
         statement = select(dead_letters).where(dead_letters.c.id == number)
-        for row in show_rows(model, settings, statement, none=f"no letter {number}"):
-            typer.echo(f"{row.code} {row.reason}: {row.detail}\nstate: {row.state}\n")
-            typer.echo(bytes(row.body).decode("utf-8", "backslashreplace"))
+        for row in read_rows(model, settings, statement, none=f"no letter {number}"):
+            typer.echo(printable(f"{row.code} {row.reason}: {row.detail}"))
+            typer.echo(f"state: {row.state}\n")
+            _show_lines(bytes(row.body).decode("utf-8", "backslashreplace"))
 
     for name, text in (
         ("replay", "Hand a dead letter to the program once more."),
@@ -219,12 +223,11 @@ def _add_letter_order(app: typer.Typer, model: type[DaemonSettings], name: str, 
         carry_out(model, settings, name, {"letter": number}, operator, key)
 
 
-def show_rows(
+def read_rows(
     model: type[DaemonSettings], settings: Path, statement: Any, none: str | None = None
 ) -> list[Any]:
-    """Rows of a program's database, read in one snapshot.
-
-    Where there are none, that is said; with `none`, these words say it and it is an error.
+    """Rows of a program's database, read in one snapshot. With `none`, it is an error that there
+    are none, and these words say so.
     """
 
     async def work() -> list[Any]:
@@ -241,14 +244,38 @@ def show_rows(
         return rows
 
     rows: list[Any] = guarded(read)
-    if not rows:
-        say_none()
     return rows
 
 
-def say_none() -> None:
-    """An empty list is said to be one, on standard error: a list that is counted stays right."""
-    typer.echo("none", err=True)
+def transactions_listed(table: Table) -> Select[Any]:
+    """The `TRANSACTION_COLUMNS` of a hub's or a registry's table, newest change first."""
+    c = table.c
+    columns = (c.changed_at, c.id, c.state, c.action, c.proposer, c.acquirer)
+    return select(*columns).order_by(c.changed_at.desc())
+
+
+class _Ordered(NamedTuple):
+    """A command at the desk as it is listed; `confirmed_with` is the number of the one by which
+    `confirmed_by` did so.
+    """
+
+    number: int
+    submitted_at: str
+    state: str
+    operator: str
+    command: str
+    confirmed_by: str | None
+    confirmed_with: int | None
+    result: str | None
+
+    @classmethod
+    def of(cls, row: Any) -> "_Ordered":
+        operator, command = _given_by(row.command)
+        confirmed = row.ending == "confirmed"
+        person, answer = (row.person, row.answer) if confirmed else (None, None)
+        return cls(
+            row.id, row.submitted_at, row.state, operator, command, person, answer, row.result
+        )
 
 
 def _given_by(line: str) -> tuple[str, str]:
@@ -263,8 +290,15 @@ def _given_by(line: str) -> tuple[str, str]:
 def _show_signed(row: Any) -> None:
     """A command at the desk with its signature, as both were put there."""
     result = f": {row.result}" if row.result else ""
-    typer.echo(f"command {row.id}  {row.state}{result}")
-    typer.echo(f"{row.command}\ndigest {digest(row.command.encode())}\nsignature {row.signature}")
+    typer.echo(printable(f"command {row.id}  {row.state}{result}"))
+    _show_lines(row.command)
+    typer.echo(f"digest {digest(row.command.encode())}")
+    typer.echo(printable(f"signature {row.signature}"))
+
+
+def _show_lines(text: str) -> None:
+    """What somebody else has written: whole, line by line, and nothing that a terminal obeys."""
+    typer.echo("\n".join(map(printable, text.split("\n"))))
 
 
 def _read_arguments(text: str) -> dict[str, Any]:

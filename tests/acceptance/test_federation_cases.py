@@ -101,11 +101,14 @@ async def test_both_parties_are_told_of_a_missing_acquisition_until_it_is_mended
     place_file.write_text(federation.urls[GHANA])
     settings = place / "settings.toml"
     settings.write_text(SETTINGS.format(database=place_file))
-    first, *rest = shown(settings)
-    assert first == f"REC-1  closed  CHE01/CHE  {I.text} 91-100  10  missing"
-    assert rest[0] == "  told: GHA01/GHA, and CHE01/CHE"
-    assert [line.split()[0] for line in rest[1:]] == ["opened", "explained", "closed"]
-    assert rest[2].endswith(f": {WHY}")
+    head, row = shown(settings)
+    assert head.split()[:7] == ["case", "state", "cause", "actor", "key", "first", "last"]
+    assert row.split()[:7] == ["REC-1", "closed", "missing", "CHE01/CHE", I.text, "91", "100"]
+    assert row.endswith(f"  {WHY}")
+    record = dict(line.split(maxsplit=1) for line in shown(settings, "--format", "record"))
+    assert (record["told"], record["told_elsewhere"]) == ("GHA01/GHA", "CHE01/CHE")
+    assert record["opened_at"] < record["explained_at"] < record["closed_at"]
+    assert (record["quantity"], record["explanation"]) == ("10", WHY)
     assert shown(settings, "--open") == []
     (refused,) = shown(settings, "--section", "CHE")
     assert "CHE has no section in GHA01" in refused

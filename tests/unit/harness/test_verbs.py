@@ -175,6 +175,9 @@ def test_evidence_is_of_the_hub_or_a_registry(folder: Path, tmp_path: Path) -> N
 # --- commands -----------------------------------------------------------------------------------
 
 
+COMMAND_HEADS = ["number", "submitted_at", "state", "operator", "command", "confirmed_by", "result"]
+
+
 def order(
     folder: Path, *words: str, name: str = "operator", key: str = "GHA01", wait: str = "0"
 ) -> Result:
@@ -215,8 +218,10 @@ def test_a_command_that_is_not_answered_in_time_is_no_refusal(folder: Path) -> N
     ((number, state),) = execute(folder, "GHA01", select(desk.c.id, desk.c.state))
     assert state == "open"
     listed = run("party", "commands", settings=settings_of(folder, "GHA01")).stdout
-    assert listed.startswith(f"{number}  ")
-    assert listed.endswith("  open  operator  status\n")
+    head, row = listed.splitlines()
+    assert head.split() == COMMAND_HEADS
+    assert row.split()[0] == str(number)
+    assert row.split()[2:] == ["open", "operator", "status", "-", "-"]
 
 
 def test_a_line_at_the_desk_that_nobody_can_read_is_listed_all_the_same(folder: Path) -> None:
@@ -224,9 +229,9 @@ def test_a_line_at_the_desk_that_nobody_can_read_is_listed_all_the_same(folder: 
         row = {"submitted_at": "then", "nonce": str(number), "command": line, "signature": ""}
         execute(folder, "GHA01", insert(desk).values(row))
     result = run("party", "commands", "--state", "open", settings=settings_of(folder, "GHA01"))
-    assert [line.split("  ")[3:] for line in result.stdout.splitlines()] == [
-        ["7", "None"],
-        *[["?", "?"]] * 3,
+    assert [line.split()[3:] for line in result.stdout.splitlines()[1:]] == [
+        ["7", "None", "-", "-"],
+        *[["?", "?", "-", "-"]] * 3,
     ]
 
 
@@ -318,11 +323,18 @@ def test_a_command_is_shown_with_both_lines_and_both_signatures(folder: Path) ->
     execute(folder, "UN01", insert(awaited).values(waited))
     try:
         listed = run("mechanism", "commands", settings=settings).stdout.splitlines()
+        json_text = run("mechanism", "commands", "--format", "json", settings=settings).stdout
+        written = json.loads(json_text)
         shown = run("mechanism", "command", "1", settings=settings).stdout.splitlines()
         assert refusal(run("mechanism", "command", "3", settings=settings)) == "no command 3"
     finally:
         execute(folder, "UN01", awaited.delete())
-    assert listed[1] == "1  then  done  olga  issue  confirmed by otto (2)  UN01-ADM-1"
+    assert listed[0].split() == COMMAND_HEADS
+    assert listed[2].split() == ["1", "then", "done", "olga", "issue", "otto", "UN01-ADM-1"]
+    assert {name: written[1][name] for name in ("confirmed_by", "confirmed_with")} == {
+        "confirmed_by": "otto",
+        "confirmed_with": 2,
+    }
     assert shown == [
         "command 1  done: UN01-ADM-1",
         line,
@@ -363,6 +375,11 @@ EMPTY = [
     ("hub", "HUB", ["commands", "--state", "refused"]),
     ("reconcile", "REC", ["discrepancies"]),
     ("reconcile", "REC", ["alarms"]),
+    ("reconcile", "REC", ["told"]),
+    ("party", "GHA01", ["cases", "--open"]),
+    ("party", "GHA01", ["entities"]),
+    ("party", "GHA01", ["stopped"]),
+    ("hub", "HUB", ["stopped"]),
 ]
 
 
@@ -370,8 +387,12 @@ EMPTY = [
 def test_an_empty_list_says_that_it_is_one(
     program: str, participant: str, words: list[str], folder: Path
 ) -> None:
-    result = run(program, *words, settings=settings_of(folder, participant))
+    settings = settings_of(folder, participant)
+    result = run(program, *words, settings=settings)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "none\n")
+    result = run(program, *words, "--format", "csv", settings=settings)
+    (head,) = result.stdout.splitlines()
+    assert (result.exit_code, len(set(head.split(","))) > 2, result.stderr) == (0, True, "")
 
 
 WRONG = [
@@ -415,11 +436,45 @@ def test_a_letter_is_shown_and_one_that_is_not_there_is_said_so(folder: Path) ->
     }
     execute(folder, "GHA01", insert(dead_letters).values(letter))
     (row,) = execute(folder, "GHA01", select(dead_letters))
+    listed = run("party", "letters", "list", settings=settings).stdout.splitlines()
+    assert [line.split() for line in listed] == [
+        ["letter", "received_at", "claimed_sender", "code", "reason"],
+        [str(row.id), letter["received_at"], "-", "1001", "envelope-invalid"],
+    ]
     result = run("party", "letters", "show", str(row.id), settings=settings)
     assert (result.exit_code, "words" in result.stdout) == (0, True)
     execute(folder, "GHA01", update(dead_letters).values(state="replayed"))
     result = run("party", "letters", "list", settings=settings)
     assert (result.stdout, result.stderr) == ("", "none\n")
+
+
+def test_what_others_wrote_is_shown_whole_and_obeyed_by_no_terminal(folder: Path) -> None:
+    settings = settings_of(folder, "GHA01")
+    letter = {
+        "received_at": "2026-01-01T00:00:00.000000Z",
+        "claimed_sender": "\x1b[2J",
+        "body": b'{\n"a": "\x1b]0;title\x07\xff"}',
+        "code": 1001,
+        "reason": "envelope-invalid",
+        "detail": "\u202e",
+        "state": "discarded",
+    }
+    execute(folder, "GHA01", insert(dead_letters).values(letter))
+    ((number,),) = execute(
+        folder, "GHA01", select(dead_letters.c.id).where(dead_letters.c.state == "discarded")
+    )
+    row = {"submitted_at": "then", "nonce": "1", "signature": "\x9b", "command": "{\x1b\n}"}
+    ((order,),) = execute(folder, "GHA01", insert(desk).values(row).returning(desk.c.id))
+    verbs = {
+        ("letters", "list", "--state", "discarded"): "\\u001b[2J",
+        ("letters", "show", str(number)): '{\n"a": "\\u001b]0;title\\u0007\\xff"}\n',
+        ("command", str(order)): "{\\u001b\n}\n",
+    }
+    for words, told in verbs.items():
+        result = run("party", *words, settings=settings)
+        assert result.exit_code == 0
+        assert told in result.stdout
+        assert all(line.isprintable() for line in result.stdout.split("\n"))
 
 
 def test_a_log_that_is_not_begun_is_said_so(folder: Path) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner, Result
 
+from reconciliation import report
 from reconciliation.cli import app
 from reconciliation.notes import Note, Resolution, progress_of
 from reconciliation.program import Reconciler
@@ -173,14 +174,20 @@ async def test_reports_show_the_work_in_every_form(world: World, settings: Path)
     await give(world, "ada", "resolve", case=CASE, text="restored")
     forms = {
         form: (await shown("discrepancies", "--settings", settings, "--format", form)).output
-        for form in ("text", "json", "csv", "html")
+        for form in ("text", "record", "json", "csv", "html")
     }
     (row,) = json.loads(forms["json"])
     assert (row["owner"], row["due"], row["comments"]) == ("ben", "2026-12-31", 1)
     assert (row["resolution"], row["signed_by"], row["resolved"]) == ("restored", "ada", False)
-    for form in ("text", "csv"):
+    head, line = forms["text"].splitlines()
+    told = dict(zip(head.split(), line.split(), strict=True))
+    assert (told["case"], told["owner"], told["due"]) == (CASE, "ben", "2026-12-31")
+    assert (told["first"], told["last"]) == (str(row["first"]), str(row["last"]))
+    assert len(line) <= 160, "a person reads it on one line"
+    for form in ("record", "csv"):
         assert "ben" in forms[form]
         assert "restored" in forms[form]
+    assert row["expected"].startswith("GHA01-GHA-HLD-1-"), "the account, then the attributes"
     assert "<td>ada: &lt;b&gt;look&lt;/b&gt;</td>" in forms["html"]
     assert "<th>signed_by</th>" in forms["html"]
     assert "http" not in forms["html"], "the page needs nothing from elsewhere"
@@ -193,13 +200,28 @@ async def test_the_notes_of_a_case_are_listed_and_what_is_not_there_is_named(
     await give(world, "ada", "assign", case=CASE, owner="ben")
     await give(world, "ben", "comment", case=CASE, text="hm")
     lines = (await shown("notes", "--settings", settings, CASE)).output.splitlines()
-    assert [line.split("  ")[1:3] for line in lines] == [["ada", "assignment"], ["ben", "comment"]]
-    result = await shown("notes", "--settings", settings, "REC-9")
-    assert (result.exit_code, "there is no case REC-9" in result.output) == (2, True)
+    assert [line.split()[1:3] for line in lines] == [
+        ["operator", "kind"],
+        ["ada", "assignment"],
+        ["ben", "comment"],
+    ]
+    for verb in ("notes", "case"):
+        result = await shown(verb, "--settings", settings, "REC-9")
+        assert (result.exit_code, "there is no case REC-9" in result.output) == (2, True)
     key = ("--operator", "ada", "--key", settings)
     result = await shown("resolve", "--settings", settings, *key, CASE)
     assert result.exit_code == 2
     assert "no resolution of REC-1 waits for a signature" in result.output
+
+
+async def test_one_case_is_shown_with_every_column(world: World, settings: Path) -> None:
+    await with_a_case(world)
+    await give(world, "ada", "comment", case=CASE, text="two\nlines")
+    told = (await shown("case", "--settings", settings, CASE)).output.splitlines()
+    heads = [line.split()[0] for line in told if not line.startswith(" ")]
+    assert heads == list(report.Discrepancy._fields)
+    place = heads.index("last_comment")
+    assert [line.split()[-1] for line in told[place : place + 2]] == ["two", "lines"]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

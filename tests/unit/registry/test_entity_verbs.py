@@ -33,16 +33,28 @@ IDENTITY: dict[str, Any] = {
     "authorized_by": {"letter": "2026/12"},
 }
 OPENING = {"actor": GHA, "kind": "holding"}
+STOVES = account(GHA, "HLD", 2)
 LISTED = f"""\
-GHA01/GHA  Airline  stands
-  no account
-  1: {NOON} by olga: Gold Coast Cookstoves Ltd, by certificate CS04 of Registrar (GHA), \
+actor      entity      accounts                 standing
+GHA01/GHA  Airline     -                        stands
+GHA01/GHA  Cookstoves  {STOVES} open  Cookstoves is not identified for GHA any more, \
+since {NOON[:10]}
+"""
+RECORDS = f"""\
+actor     GHA01/GHA
+entity    Airline
+accounts  -
+standing  stands
+records   1: {NOON} by olga: Gold Coast Cookstoves Ltd, by certificate CS04 of Registrar (GHA), \
 2024-02-11; letter 2026/12; contact the office
-GHA01/GHA  Cookstoves  Cookstoves is not identified for GHA any more, since {NOON[:10]}
-  account {account(GHA, "HLD", 2)} open
-  1: {NOON} by olga: Gold Coast Cookstoves Ltd, by certificate CS04 of Registrar (GHA), \
+
+actor     GHA01/GHA
+entity    Cookstoves
+accounts  {STOVES} open
+standing  Cookstoves is not identified for GHA any more, since {NOON[:10]}
+records   1: {NOON} by olga: Gold Coast Cookstoves Ltd, by certificate CS04 of Registrar (GHA), \
 2024-02-11; letter 2026/12
-  2: {NOON} by olga: ended: dissolved
+          2: {NOON} by olga: ended: dissolved
 """
 
 
@@ -83,23 +95,30 @@ async def settings(tmp_path: Path) -> Path:
     return path
 
 
-def shown(settings: Path, verb: str) -> str:
+def shown(settings: Path, *words: str) -> str:
     app = importlib.import_module(COMMANDS["party"][0]).app
-    done = CliRunner().invoke(app, [verb, "--settings", str(settings)])
+    done = CliRunner().invoke(app, [*words, "--settings", str(settings)])
     assert done.exit_code == 0, done.output
     return done.stdout
 
 
 VERBS = {
     "entities": LISTED,
-    "accounts": f"{account(GHA)}  open  The Party's\n"
-    f"{account(GHA, 'HLD', 2)}  open  Stoves  of Cookstoves\n",
-    "holdings": f"{account(GHA)}  {U.text}  10-14  5\n"
-    f"{account(GHA, 'HLD', 2)}  {U.text}  20-24  5  of Cookstoves\n",
+    "entities --format record": RECORDS,
+    "accounts": f"""\
+{"account":{len(STOVES)}}  state  entity      name
+{account(GHA)}  open   -           The Party's
+{STOVES}  open   Cookstoves  Stoves
+""",
+    "holdings": f"""\
+{"account":{len(STOVES)}}  {"key":{len(U.text)}}  first  last  quantity  entity
+{account(GHA)}  {U.text}     10    14         5  -
+{STOVES}  {U.text}     20    24         5  Cookstoves
+""",
 }
 
 
 @pytest.mark.requirement(24)
 @pytest.mark.parametrize("verb", VERBS)
 def test_whose_an_account_is_can_be_seen(settings: Path, verb: str) -> None:
-    assert shown(settings, verb) == VERBS[verb]
+    assert shown(settings, *verb.split()) == VERBS[verb]
