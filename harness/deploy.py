@@ -43,6 +43,7 @@ from runtime.verbs import guarded
 from schemas import jws
 from schemas.directory import SignedAct, Status
 from schemas.identifiers import HUB, HUB_ACTOR, REC, REC_ACTOR, Participant
+from schemas.plain import mistake_in
 
 __all__ = ["Federation", "app", "deploy", "load_federation"]
 
@@ -84,9 +85,7 @@ def load_federation(path: Path) -> Federation:
             data = {name: getattr(scenario, name) for name in Federation.model_fields}
         return Federation.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-        raise ScenarioError(f"{path}: {where}: {first['msg']}") from None
+        raise ScenarioError(f"{path}: {mistake_in(error)}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ScenarioError(f"{path}: {error}") from None
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from harness.expected import Planted, read_account, years_of
 from harness.scenario import After, Example, Plant, Scenario, ScenarioError, Step
 from schemas.identifiers import Actor
+from schemas.plain import in_words, mistake_in
 from schemas.units import Key
 
 __all__ = ["load_scenario"]
@@ -92,9 +93,7 @@ def _made(path: Path, model: type[M], data: dict[str, Any]) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-        raise ScenarioError(f"{path}: {where}: {first['msg']}") from None
+        raise ScenarioError(f"{path}: {mistake_in(error)}") from None
 
 
 def _joined(scenario: Scenario, examples: list[Example]) -> Scenario:
@@ -144,7 +143,7 @@ def _check(scenario: Scenario) -> None:
         try:
             step.arguments()
         except ValueError as error:
-            raise ValueError(f"step {step.name}: {error}") from None
+            raise ValueError(f"step {step.name}: {in_words(error)}") from None
     for plant in scenario.plants:
         if plant.after not in names:
             raise ValueError(f"plant after {plant.after}: there is no such step")

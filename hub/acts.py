@@ -30,6 +30,7 @@ from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import HUB, HUB_ACTOR, REC, Actor, Instant
 from schemas.limits import CLOCK_AHEAD_SECONDS_TOLERATED
 from schemas.messages import Entry
+from schemas.plain import in_words
 
 __all__ = ["COMMANDS", "decide_order", "handed_in", "rotate", "unfit_change"]
 
@@ -48,7 +49,7 @@ def handed_in(order: Order) -> SignedAct | Finding:
     try:
         return SignedAct.model_validate_json(str(order.arguments.get("act")))
     except ValueError as error:
-        return finding(Reason.COMMAND_INVALID, str(error), field="act")
+        return finding(Reason.COMMAND_INVALID, in_words(error), field="act")
 
 
 def decide_order(facts: HubFacts, order: Order, batch: Batch) -> Findings:
@@ -87,7 +88,7 @@ def unfit_change(author: Actor, sequence: int, signed: SignedAct) -> Findings:
     try:
         act = parse_act(signed.act)
     except ValueError as error:
-        return [finding(Reason.COMMAND_INVALID, f"not an act: {error}", field="body/act")]
+        return [finding(Reason.COMMAND_INVALID, f"not an act: {in_words(error)}", field="body/act")]
     if not isinstance(act, Rotation):
         detail = f"{act.act} is handed in by the hub's administrators"
         return [finding(Reason.TYPE_NOT_ALLOWED, detail, field="body/act")]
@@ -130,7 +131,7 @@ def _from_the_future(signed: SignedAct, now: Instant) -> Finding | None:
     try:
         act = parse_act(signed.act)
     except ValueError as error:
-        return finding(Reason.COMMAND_INVALID, f"not an act: {error}", field="act")
+        return finding(Reason.COMMAND_INVALID, f"not an act: {in_words(error)}", field="act")
     latest = now.moment() + timedelta(seconds=CLOCK_AHEAD_SECONDS_TOLERATED)
     if isinstance(act, _DATED) and act.at.moment() > latest:
         return finding(Reason.CLOCK_AHEAD, f"the act is of {act.at}, it is {now}", field="act/at")

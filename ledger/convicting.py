@@ -47,6 +47,7 @@ from schemas.messages import (
     parse_message,
 )
 from schemas.misbehaviour import Misbehaviour
+from schemas.plain import in_words
 
 __all__ = ["Conviction", "convict"]
 
@@ -79,7 +80,7 @@ def convict(file: Misbehaviour, trust: Trust) -> Conviction:
         reader.prepare(file)
         problem = reader.read(envelopes, file.before)
     except ValueError as flaw:  # a `Flaw`, or a value that nothing can be made of
-        return Conviction(tuple(held), flaw=str(flaw))
+        return Conviction(tuple(held), flaw=in_words(flaw))
     return Conviction(tuple(held), proven=problem)
 
 

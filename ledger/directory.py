@@ -42,6 +42,7 @@ from schemas.directory import (
 from schemas.envelope import digest
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import Actor, Instant, Participant, PartyCode
+from schemas.plain import in_words
 
 __all__ = ["Directory", "DirectoryError", "KeyRecord", "Member", "act_signature", "sign_act"]
 
@@ -289,7 +290,7 @@ def _parse(signed: SignedAct) -> Act:
     try:
         return parse_act(signed.act)
     except ValueError as error:
-        raise DirectoryError(Reason.COMMAND_INVALID, f"not an act: {error}") from None
+        raise DirectoryError(Reason.COMMAND_INVALID, f"not an act: {in_words(error)}") from None
 
 
 def _subject(act: Act) -> frozenset[str]:

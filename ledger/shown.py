@@ -28,6 +28,7 @@ from schemas.directory import Genesis, SignedAct, Status, parse_act
 from schemas.effects import CaseEffect, DirectoryEffect
 from schemas.identifiers import Actor, Digest, Participant, TransactionId
 from schemas.messages import Checkpoint, Entry, Message
+from schemas.plain import in_words
 
 __all__ = [
     "Head",
@@ -160,7 +161,7 @@ def _of_another_log(shown: Shown, entry: Entry, mine: Sequence[Actor]) -> str | 
             if [parse_act(act) for act in acts] != [genesis]:
                 return "the log begins with another genesis than ours"
         except ValueError as error:
-            return f"the log begins with no genesis: {error}"
+            return f"the log begins with no genesis: {in_words(error)}"
     actors = [one.actor for one in entry.addressed if one.actor in mine]
     return "an actor is addressed twice" if len(set(actors)) != len(actors) else None
 

@@ -29,6 +29,7 @@ from ledger.proven_transaction import ProvenTransaction
 from ledger.transactions import State
 from schemas.evidence import Bundle, Trust
 from schemas.identifiers import TransactionId
+from schemas.plain import in_words
 
 __all__ = ["STEPS", "Step", "Verdict", "verify"]
 
@@ -89,5 +90,5 @@ def verify(bundle: Bundle, trust: Trust) -> Verdict:
         try:
             held.append(Step(number, claim, tuple(work())))
         except ValueError as flaw:  # a `Flaw`, or a value in some line that nothing can be made of
-            return Verdict(bundle.transaction, tuple(held), number, str(flaw))
+            return Verdict(bundle.transaction, tuple(held), number, in_words(flaw))
     return Verdict(bundle.transaction, tuple(held), state=transaction.state)

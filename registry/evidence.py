@@ -29,6 +29,7 @@ from schemas.envelope import EnvelopeError, digest, open_manifest
 from schemas.evidence import Bundle, EvidencePart, Logged, Said, Trust
 from schemas.identifiers import HUB_ACTOR, Actor, Digest, TransactionId
 from schemas.messages import Entry, Malformed, Notice, parse_message
+from schemas.plain import in_words
 
 __all__ = ["collect", "hold_to_records", "trust_root"]
 
@@ -87,7 +88,7 @@ async def collect(session: Session, transaction: TransactionId, mine: Collection
             receipts=tuple(one for part in parts for one in part.receipts),
         )
     except ValueError as error:
-        _wrong(transaction, f"it makes no file: {error}")
+        _wrong(transaction, f"it makes no file: {in_words(error)}")
 
 
 async def _newest_answer(

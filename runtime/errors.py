@@ -13,7 +13,7 @@ exception. Bugs are `assert`s and are not in this tree.
 What a person is told of any of them, or of what a library raised, is `in_one_line`.
 """
 
-from pydantic import ValidationError
+from schemas.plain import in_words
 
 __all__ = ["A6HubError", "LocalProtocolError", "RemoteProtocolError", "Unavailable", "in_one_line"]
 
@@ -45,13 +45,8 @@ def in_one_line(error: Exception) -> str:
 
     Values that were given are left out: they may be secrets.
     """
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-        text = first["msg"].removeprefix("Value error, ")
-        return f"{where}: {text}" if where else text
     if isinstance(error, OSError) and error.strerror:
         missing = isinstance(error, FileNotFoundError)
         reason = "no such file" if missing else error.strerror[:1].lower() + error.strerror[1:]
         return f"{error.filename}: {reason}" if error.filename else reason
-    return " ".join(str(error).split())
+    return in_words(error)

@@ -26,6 +26,7 @@ from schemas.envelope import digest
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import AccountNumber, Instant, Participant
 from schemas.messages import strict_json
+from schemas.plain import in_words, mistake_in
 from schemas.units import Frozen, User
 
 __all__ = [
@@ -128,8 +129,8 @@ def check_order(
         return finding(Reason.COMMAND_NOT_ALLOWED, "no such operator here")
     except jws.JWSError as error:
         return finding(Reason.SIGNATURE_INVALID, str(error))
-    except (ValidationError, ValueError) as error:
-        return finding(Reason.COMMAND_INVALID, str(error))
+    except ValueError as error:
+        return finding(Reason.COMMAND_INVALID, in_words(error))
     needed = roles.get(line.command)
     if needed is None:
         return finding(Reason.COMMAND_INVALID, f"no command {line.command} here")
@@ -147,6 +148,5 @@ def check_order(
 
 def unfit(error: ValidationError, remedy: str = "") -> Finding:
     """What a command's arguments are not fit for: the first fault, with the argument it is in."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = "/".join(str(part) for part in first["loc"])
-    return finding(Reason.COMMAND_INVALID, first["msg"] + remedy, field=where)
+    mistake = mistake_in(error)
+    return finding(Reason.COMMAND_INVALID, mistake.words + remedy, field=mistake.path or None)

@@ -21,6 +21,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from schemas import jws, limits
 from schemas.findings import Finding, Reason, finding
 from schemas.identifiers import Actor, Digest, Instant, Participant
+from schemas.plain import mistake_in
 from schemas.strict import no_boolean, only_boolean, strict_json
 from schemas.units import Frozen, Whole
 
@@ -159,9 +160,9 @@ def open_manifest(line: bytes) -> tuple[jws.Token, Manifest]:
     try:
         return token, Manifest.model_validate_json(token.payload)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-        raise _refuse(Reason.ENVELOPE_MALFORMED, f"manifest/{where}: {first['msg']}") from None
+        mistake = mistake_in(error)
+        sign = "/" if mistake.place else ": "
+        raise _refuse(Reason.ENVELOPE_MALFORMED, f"manifest{sign}{mistake}") from None
 
 
 def verify(token: jws.Token, key: jws.PublicKey) -> None:

@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 
 from schemas.identifiers import Digest, TransactionId
 from schemas.limits import EVIDENCE_ACTS_MAX, EVIDENCE_BYTES_MAX, INTEGER_MAX, MESSAGE_BYTES_MAX
+from schemas.plain import mistake_in
 from schemas.strict import strict_json
 from schemas.units import Frozen, Whole
 
@@ -179,9 +180,8 @@ def read_members(model: type[M], data: bytes) -> M:
         strict_json(data)
         return model.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-        raise Unreadable(f"{where or 'the whole'}: {first['msg']}") from None
+        mistake = mistake_in(error)
+        raise Unreadable(f"{mistake.path or 'the whole'}: {mistake.words}") from None
     except ValueError as error:
         raise Unreadable(f"not strict JSON: {error}") from None
 

@@ -35,6 +35,7 @@ from schemas.identifiers import (
     TransactionId,
 )
 from schemas.nodes import Bucket, Children, Node, PointLabel, check_labels
+from schemas.plain import mistake_in
 from schemas.strict import strict_json
 from schemas.units import (
     Attributes,
@@ -733,11 +734,11 @@ _recent = lru_cache(maxsize=2048)(_parse)
 
 
 def _explain(error: ValidationError, value: Any) -> Finding:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    if first["type"] in {"union_tag_invalid", "union_tag_not_found"} and not first["loc"]:
-        return finding(Reason.TYPE_UNKNOWN, first["msg"], field="type")
-    where = _member(first["loc"][1:], value)
-    return finding(Reason.MESSAGE_MALFORMED, first["msg"], field=where or None)
+    mistake = mistake_in(error)
+    if mistake.kind in {"union_tag_invalid", "union_tag_not_found"} and not mistake.place:
+        return finding(Reason.TYPE_UNKNOWN, mistake.words, field="type")
+    where = _member(mistake.place[1:], value)
+    return finding(Reason.MESSAGE_MALFORMED, mistake.words, field=where or None)
 
 
 def _member(path: tuple[int | str, ...], value: Any) -> str:

@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError
 from harness.simulation.cast import REGISTRIES_MAX
 from harness.simulation.chances import FaultListError, parse_kinds
 from harness.simulation.run import STEPS_MAX, Plan
+from schemas.plain import mistake_in
 from schemas.units import Frozen
 
 __all__ = ["KeptRun", "SeedFileError", "read_seeds"]
@@ -62,8 +63,6 @@ def read_seeds(path: Path) -> list[KeptRun]:
     except FaultListError as error:
         raise SeedFileError(f"{path}: faults: {error}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
         known = ", ".join(KeptRun.model_fields)
-        raise SeedFileError(f"{path}: {where}: {first['msg']} (members: {known})") from None
+        raise SeedFileError(f"{path}: {mistake_in(error)} (members: {known})") from None
     return runs

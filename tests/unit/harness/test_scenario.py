@@ -15,6 +15,7 @@ from harness.loading import load_scenario
 from harness.scenario import Example, Scenario, ScenarioError
 from ledger.first_transfer import Subtype
 from schemas.messages import Proposal
+from tests.plain import traces_of_pydantic
 
 FOLDER = Path(__file__).resolve().parents[3] / "scenarios"
 SMALL = (FOLDER / "small.toml").read_text(encoding="utf-8")
@@ -165,6 +166,7 @@ def test_a_wrong_file_is_refused_with_the_place(name: str, tmp_path: Path) -> No
         load_scenario(path)
     assert str(path) in str(refused.value)
     assert place in str(refused.value)
+    assert traces_of_pydantic(str(refused.value)) == []
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

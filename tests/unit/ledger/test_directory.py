@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from ledger.directory import Directory, act_signature, sign_act
+from ledger.directory import Directory, DirectoryError, act_signature, sign_act
 from schemas import jws
 from schemas.directory import (
     ActorKey,
@@ -31,6 +31,7 @@ from schemas.envelope import digest
 from schemas.export import documents
 from schemas.findings import Reason
 from schemas.identifiers import Actor, Instant, Participant
+from tests.plain import traces_of_pydantic
 from tests.unit.ledger.acts import refused
 from tests.unit.ledger.world import (
     ACTORS,
@@ -246,7 +247,10 @@ def changed_line(signed_act: Any, /, **changes: Any) -> str:
 )
 def test_what_is_no_act_is_refused_whoever_signed(line: str) -> None:
     whole = sign_act(line, [signer(name) for name in ("ada", "ben", "cleo", GHA)])
-    refused(Reason.COMMAND_INVALID, "not an act", lambda: directory().apply(whole))
+    with pytest.raises(DirectoryError, match="not an act: ") as caught:
+        directory().apply(whole)
+    assert caught.value.finding.reason is Reason.COMMAND_INVALID
+    assert traces_of_pydantic(caught.value.finding.detail) == []
 
 
 def test_a_name_that_stands_twice_in_an_act_could_be_read_in_two_ways() -> None:

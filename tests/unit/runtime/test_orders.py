@@ -18,6 +18,7 @@ from runtime.store import open_store
 from schemas.findings import Finding, Reason
 from tests.cast import CHE, GHA, account, public, signer
 from tests.peer import NOON
+from tests.plain import traces_of_pydantic
 from tests.toy import make_database
 
 DESK = GHA.participant
@@ -155,6 +156,7 @@ def test_any_other_command_is_refused_with_its_finding(name: str) -> None:
     found = checked(make())
     assert isinstance(found, Finding)
     assert found.reason is reason
+    assert traces_of_pydantic(found.detail) == []
 
 
 def test_a_command_is_good_at_one_desk_alone() -> None:

@@ -17,7 +17,7 @@ PACKAGES = ("schemas", "ledger")
 
 PUBLIC: dict[str, str] = {
     "ledger.action_checks": "issuance_fits issuer_may_issue units_fit_the_action",
-    "schemas.plain": "printable",
+    "schemas.plain": "Mistake in_words mistake_in printable",
     "ledger.adjustments": """
         AccountFigures Average ClosedYear Figures Late NdcPeriod adjustment annual_figures
         check_periods late_entries levies_left_out may_close period_of report_due
