@@ -49,6 +49,7 @@ from runtime.exporting import FileKind, export_file
 from runtime.schema import open_database
 from runtime.settings import load_settings
 from runtime.verbs import guarded
+from schemas.plain import printable
 
 __all__ = ["app"]
 
@@ -294,20 +295,15 @@ def _words(report: Report) -> Iterator[str]:
     for reading in report.readings:
         said, aef = reading.aef.submission, reading.aef
         if reading.whole:
-            yield _printable(
+            yield printable(
                 f"{reading.file}: {said.party or '?'} {said.year or '?'}, version "
                 f"{said.version or '?'}: {len(aef.authorizations)} authorizations, "
                 f"{len(aef.actions)} actions, {len(aef.holdings)} holdings, "
                 f"{len(aef.entities)} entities"
             )
     for found in report.findings:
-        yield _printable(str(found))
+        yield printable(str(found))
     for unchecked in report.unchecked:
-        yield _printable(f"{unchecked.file}: not checked: {unchecked.code}: {unchecked.reason}")
+        yield printable(f"{unchecked.file}: not checked: {unchecked.code}: {unchecked.reason}")
     counts = ", ".join(f"{report.count(level)} {level}" for level in Level)
     yield f"{counts}, {len(report.unchecked)} not checked"
-
-
-def _printable(text: str) -> str:
-    """A line of others' words, in which nothing can end the line or steer a terminal."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

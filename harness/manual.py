@@ -24,6 +24,7 @@ from reconciliation.program import Reconciler
 from registry.cli import RegistryDaemonSettings
 from registry.program import Registry
 from runtime.desk import OWN_COMMANDS
+from runtime.rules_settings import RulesSettings
 from runtime.settings import DaemonSettings
 
 __all__ = ["operating_blocks", "table"]
@@ -37,6 +38,7 @@ def operating_blocks() -> dict[str, str]:
         "verbs": _verbs(),
         "orders": _orders(),
         "settings": _settings(DaemonSettings),
+        "settings-rules": _settings(RulesSettings),
         "settings-hub": _settings(HubDaemonSettings),
         "settings-registry": _settings(RegistryDaemonSettings),
         "settings-reconcile": _settings(ReconcileDaemonSettings),
@@ -44,8 +46,9 @@ def operating_blocks() -> dict[str, str]:
 
 
 def _settings(model: type[DaemonSettings]) -> str:
-    """A program's own members; those that every program has stand in their own table."""
-    shared = DaemonSettings.model_fields if model is not DaemonSettings else {}
+    """A model's own members; those that it has from another one stand in the table of that."""
+    parent = model.__bases__[0]
+    shared = parent.model_fields if issubclass(parent, DaemonSettings) else {}
     rows = [
         (f"`{name}`", _default(field), _bounds(field), field.description or "")
         for name, field in model.model_fields.items()

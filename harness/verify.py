@@ -28,6 +28,7 @@ from schemas.evidence import (
 )
 from schemas.limits import EVIDENCE_BYTES_MAX
 from schemas.misbehaviour import MISBEHAVIOUR, Misbehaviour
+from schemas.plain import printable
 
 __all__ = ["app"]
 
@@ -124,10 +125,10 @@ def words(verdict: Verdict) -> list[str]:
     lines = []
     for step in verdict.steps:
         lines.append(f"  {step.number}. holds: {step.claim}")
-        lines += [f"       {_printable(said)}" for said in step.said]
+        lines += [f"       {printable(said)}" for said in step.said]
     if verdict.failed is not None:
         lines.append(f"  {verdict.failed}. FAILS: {STEPS[verdict.failed - 1]}")
-        lines.append(f"       {_printable(verdict.reason or '')}")
+        lines.append(f"       {printable(verdict.reason or '')}")
         lines.append("not valid")
     else:
         lines.append(f"valid: the transaction is {verdict.state}")
@@ -146,12 +147,7 @@ def _conviction(accused: Misbehaviour, found: Conviction) -> dict[str, Any]:
 
 def _charge(accused: Misbehaviour, found: Conviction) -> list[str]:
     lines = [f"what the hub said to {accused.to}"]
-    lines += [f"  holds: {_printable(said)}" for said in found.held]
+    lines += [f"  holds: {printable(said)}" for said in found.held]
     if found.proven is None:
-        return [*lines, f"  FAILS: {_printable(found.flaw or '')}", "it proves nothing"]
-    return [*lines, f"  {_printable(found.proven)}", "proven: the hub has broken the protocol"]
-
-
-def _printable(text: str) -> str:
-    """A line of others' words, in which nothing can end the line or steer a terminal."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        return [*lines, f"  FAILS: {printable(found.flaw or '')}", "it proves nothing"]
+    return [*lines, f"  {printable(found.proven)}", "proven: the hub has broken the protocol"]

@@ -4,6 +4,7 @@
 import asyncio
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -18,7 +19,7 @@ from hub.listing import directory_lines
 from hub.program import Hub, HubSettings
 from hub.recovering import begin_recovery, undo_recovery
 from hub.storage import BOOK
-from ledger.asking import Policy, Rounding
+from ledger.asking import Policy
 from ledger.directory import Directory
 from ledger.transactions import State
 from runtime.anchor import FileAnchor
@@ -27,8 +28,9 @@ from runtime.daemon import keyring_of
 from runtime.definitions import definitions, hash_password
 from runtime.errors import LocalProtocolError
 from runtime.listing import Form, FormOption, say_none, write_list
+from runtime.rules_settings import RulesSettings
 from runtime.schema import open_database
-from runtime.settings import DaemonSettings, load_settings, secret
+from runtime.settings import load_settings, secret
 from runtime.stopped import add_stopped_verb
 from runtime.verbs import (
     TRANSACTION_COLUMNS,
@@ -45,7 +47,7 @@ from schemas.identifiers import HUB, Participant
 __all__ = ["HubDaemonSettings", "app"]
 
 
-class HubDaemonSettings(DaemonSettings):
+class HubDaemonSettings(RulesSettings):
     """The hub's settings."""
 
     program: ClassVar[type[Hub]] = Hub
@@ -56,27 +58,6 @@ class HubDaemonSettings(DaemonSettings):
     """Checkpoints are made at most this often while there are new entries."""
     heartbeat_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """Everybody is shown a checkpoint at least this often."""
-    mechanism: str = "UN01"
-    """The mechanism registry's participant."""
-    international: tuple[str, ...] = ("UN02",)
-    """Participants that are international registries: their sections do not issue."""
-    share_of_proceeds_permille: Annotated[int, Field(ge=0, le=1000)] = 50
-    """Share of proceeds of an issuance, in permille."""
-    share_of_proceeds_rounding: Rounding = "up"
-    """How the share of proceeds becomes whole units: up, down or nearest."""
-    omge_permille: Annotated[int, Field(ge=0, le=1000)] = 20
-    """Cancellation for overall mitigation, in permille."""
-    omge_rounding: Rounding = "up"
-    """How it becomes whole units: up, down or nearest. Down may be less than the share."""
-    first_ndc_last_year: Annotated[int, Field(ge=2021, le=2200)] = 2030
-    """The last calendar year towards which CERs are used: when first NDCs end."""
-    mechanism_passes_all: bool = False
-    """Whether ITMOs that are no A6.4ERs may pass between the mechanism registry and others."""
-    mechanism_to_parties: bool = False
-    """Whether A6.4ERs may go from the mechanism registry straight to a Party's own registry."""
-    transfer_data: bool = False
-    """Whether a first transfer or transfer to another Party must name the acquiring entity and the
-    method of corresponding adjustment (as the agreements of some Parties ask)."""
     suspend_overdue: bool = True
     """Whether units leave no account of an actor while a case `statement-overdue` is open."""
 
@@ -88,20 +69,8 @@ class HubDaemonSettings(DaemonSettings):
         return participant
 
     def policy(self) -> Policy:
-        """The settings of the rules."""
-        return Policy(
-            mechanism=self.mechanism,
-            international=frozenset(self.international),
-            share_of_proceeds_permille=self.share_of_proceeds_permille,
-            share_of_proceeds_rounding=self.share_of_proceeds_rounding,
-            omge_permille=self.omge_permille,
-            omge_rounding=self.omge_rounding,
-            first_ndc_last_year=self.first_ndc_last_year,
-            mechanism_passes_all=self.mechanism_passes_all,
-            mechanism_to_parties=self.mechanism_to_parties,
-            transfer_data=self.transfer_data,
-            suspend_overdue=self.suspend_overdue,
-        )
+        """The settings of the rules, with the one that is the hub's alone."""
+        return replace(super().policy(), suspend_overdue=self.suspend_overdue)
 
 
 app = typer.Typer(help="The hub: checks, orders and logs.", no_args_is_help=True)

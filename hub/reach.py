@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from ledger.approvals import approvals_of_proposal
 from ledger.blocks import Block
 from runtime.program import Heard
-from schemas.effects import ApprovalEffect, ApprovalRecordEffect, Units
+from schemas.effects import ApprovalEffect, ApprovalRecordEffect
 from schemas.evidence import EvidenceRequest
 from schemas.identifiers import Actor, CaseId, Participant, TransactionId
 from schemas.limits import EVIDENCE_REQUESTS_MAX
@@ -24,7 +24,6 @@ __all__ = [
     "approvals_named",
     "cases_named",
     "evidence_named",
-    "spans_moved",
     "spans_named",
     "spans_represented",
 ]
@@ -59,16 +58,6 @@ def spans_represented(blocks: Iterable[Block], proposals: Sequence[Proposal]) ->
         )
         for block in blocks
         if block.key.layer is Layer.ITMO and block.attributes.underlying_offset is not None
-    }
-
-
-def spans_moved(entries: Iterable[Entry]) -> set[Span]:
-    """The ranges that the effects of entries name."""
-    return {
-        (effect.key.series, effect.first, effect.last)
-        for entry in entries
-        for effect in entry.effects
-        if isinstance(effect, Units)
     }
 
 

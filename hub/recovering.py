@@ -29,13 +29,14 @@ from hub.ahead import Ahead
 from hub.causes import Causes
 from hub.guard import NO_LOG, RUNBOOK, Guard, Head, Refusal, bring, refused, root_at
 from hub.owing import say_what_is_owed
-from hub.reach import approvals_counted, spans_moved
+from hub.reach import approvals_counted
 from hub.state import HubFacts, Kept, facts_of
 from hub.tail import RECOVERED, RECOVERING
 from hub.taking import take_back
 from hub.words import Words
 from ledger.asking import Policy, authorizations_named
 from ledger.directory import Directory
+from ledger.effects import spans_of_effects
 from runtime import books, events
 from runtime.errors import LocalProtocolError
 from runtime.journal import Journal, answers_said, get_mark, set_mark
@@ -281,7 +282,7 @@ async def _load(
     for line in proposals.values():
         proposal: Proposal = parse_message(line).body
         asked.append(proposal)
-    facts.holdings = await books.load_holdings(session, storage.BOOK, spans_moved(bodies))
+    facts.holdings = await books.load_holdings(session, storage.BOOK, spans_of_effects(bodies))
     names = authorizations_named(asked, facts.holdings.blocks())
     for body in bodies:
         for effect in body.effects:

@@ -8,15 +8,16 @@ not be carried is given back as disputed (design: the true rows are stated, noth
 Elsewhere: which effects an action has (`actions`), what entitles it (`checks`).
 """
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from ledger.blocks import Block, Range, normalize, subtract
 from ledger.holdings import Holdings, Overlay, OverlayKind
 from schemas.effects import Effect, Freeze, Move, Pledge, Release, Reserve, Restate, Unfreeze, Units
 from schemas.identifiers import Actor
+from schemas.messages import Entry
 from schemas.units import Position
 
-__all__ = ["Dispute", "Everybody", "apply"]
+__all__ = ["Dispute", "Everybody", "apply", "spans_of_effects"]
 
 Dispute = tuple[Units, Actor]
 """Units that an actor's rows could not carry as the effect said."""
@@ -51,6 +52,18 @@ def apply(
             Overlay(OverlayKind.DISPUTED, actor, units.key, units.first, units.last, reference)
         )
     return disputes
+
+
+def spans_of_effects(entries: Iterable[Entry]) -> set[tuple[str, int, int]]:
+    """The ranges that the effects of entries name: series, first and last serial. What is to be
+    loaded before `apply`.
+    """
+    return {
+        (effect.key.series, effect.first, effect.last)
+        for entry in entries
+        for effect in entry.effects
+        if isinstance(effect, Units)
+    }
 
 
 def _move(holdings: Holdings, move: Move, actors: Container[Actor]) -> list[Dispute]:

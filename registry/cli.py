@@ -11,7 +11,6 @@ from pydantic import Field, field_validator
 from sqlalchemy import select
 
 from ledger.adjustments import NdcPeriod, check_periods
-from ledger.asking import Policy, Rounding
 from registry import tables
 from registry.adjustment_verbs import add_adjustment_verbs
 from registry.cases import add_cases_verb
@@ -23,7 +22,7 @@ from registry.tracing import add_trace_verb
 from runtime.errors import LocalProtocolError
 from runtime.keys import Keyring
 from runtime.listing import Form, FormOption, write_list
-from runtime.settings import DaemonSettings
+from runtime.rules_settings import RulesSettings
 from runtime.stopped import add_stopped_verb
 from runtime.tables import blocks
 from runtime.verbs import (
@@ -42,7 +41,7 @@ __all__ = ["RegistryDaemonSettings", "build_registry", "genesis_of", "registry_a
 HOLDING_COLUMNS = ("account", "key", "first", "last", "quantity", "entity")
 
 
-class RegistryDaemonSettings(DaemonSettings):
+class RegistryDaemonSettings(RulesSettings):
     """A registry's settings."""
 
     program: ClassVar[type[Registry]] = Registry
@@ -57,30 +56,6 @@ class RegistryDaemonSettings(DaemonSettings):
     majority_seconds: Annotated[float, Field(ge=60, le=30 * 24 * 3600)] = 3600.0
     """Heads of the log that a majority of the participants has not cosigned for so many seconds are
     told as `majority_missing`."""
-    mechanism: str = "UN01"
-    """The mechanism registry's participant; the same at every program."""
-    international: tuple[str, ...] = ("UN02",)
-    """Participants that are international registries; the same at every program."""
-    share_of_proceeds_permille: Annotated[int, Field(ge=0, le=1000)] = 50
-    """Share of proceeds of an issuance, in permille; the same as the hub's."""
-    share_of_proceeds_rounding: Rounding = "up"
-    """How the share of proceeds becomes whole units: up, down or nearest; the same as the hub's."""
-    omge_permille: Annotated[int, Field(ge=0, le=1000)] = 20
-    """Cancellation for overall mitigation, in permille; the same as the hub's."""
-    omge_rounding: Rounding = "up"
-    """How it becomes whole units: up, down or nearest; the same as the hub's."""
-    first_ndc_last_year: Annotated[int, Field(ge=2021, le=2200)] = 2030
-    """The last calendar year towards which CERs are used: when first NDCs end; the same as the
-    hub's."""
-    mechanism_passes_all: bool = False
-    """Whether ITMOs that are no A6.4ERs may pass between the mechanism registry and others;
-    the same as the hub's."""
-    mechanism_to_parties: bool = False
-    """Whether A6.4ERs may go from the mechanism registry straight to a Party's own registry;
-    the same as the hub's."""
-    transfer_data: bool = False
-    """Whether a first transfer or transfer to another Party must name the acquiring entity and the
-    method of corresponding adjustment; the same as the hub's."""
     ndc_periods: tuple[NdcPeriod, ...] = ()
     """NDC periods of Parties: party, first_year, last_year, method (trajectory, averaging), target
     (single-year, multi-year), levies (true, false); see corresponding adjustments."""
@@ -101,21 +76,6 @@ class RegistryDaemonSettings(DaemonSettings):
         if participant in {HUB, REC}:
             raise ValueError(f"{participant} is no registry; these settings are another program's")
         return participant
-
-    def policy(self) -> Policy:
-        """The settings of the rules."""
-        return Policy(
-            mechanism=self.mechanism,
-            international=frozenset(self.international),
-            share_of_proceeds_permille=self.share_of_proceeds_permille,
-            share_of_proceeds_rounding=self.share_of_proceeds_rounding,
-            omge_permille=self.omge_permille,
-            omge_rounding=self.omge_rounding,
-            first_ndc_last_year=self.first_ndc_last_year,
-            mechanism_passes_all=self.mechanism_passes_all,
-            mechanism_to_parties=self.mechanism_to_parties,
-            transfer_data=self.transfer_data,
-        )
 
 
 def build_registry(settings: RegistryDaemonSettings, keyring: Keyring) -> Registry:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ledger.adjustments import NdcPeriod, levies_left_out
 from ledger.asking import Policy, authorizations_named
 from ledger.directory import Directory
+from ledger.effects import spans_of_effects
 from ledger.holdings import Holdings
 from registry import (
     accounts,
@@ -38,7 +39,6 @@ from registry.reach import (
     authorizations_given,
     enclosed_proposals,
     proposals_of,
-    spans_of_effects,
     spans_of_proposals,
 )
 from registry.recalling import recall_proposal

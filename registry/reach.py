@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from ledger.approvals import approvals_of_proposal
 from runtime.program import Order
-from schemas.effects import ApprovalEffect, ApprovalRecordEffect, Move, Restate, Units
+from schemas.effects import ApprovalEffect, ApprovalRecordEffect, Move, Restate
 from schemas.envelope import digest
 from schemas.identifiers import AccountNumber, Actor, Digest
 from schemas.messages import Enclosure, Entry, Malformed, Proposal, parse_message
@@ -25,21 +25,10 @@ __all__ = [
     "authorizations_given",
     "enclosed_proposals",
     "proposals_of",
-    "spans_of_effects",
     "spans_of_proposals",
 ]
 
 Span = tuple[str, int, int]
-
-
-def spans_of_effects(entries: Iterable[Entry]) -> set[Span]:
-    """The ranges that the effects of entries name."""
-    return {
-        (effect.key.series, effect.first, effect.last)
-        for entry in entries
-        for effect in entry.effects
-        if isinstance(effect, Units)
-    }
 
 
 def spans_of_proposals(proposals: Iterable[Proposal | None]) -> set[Span]:

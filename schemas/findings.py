@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from schemas.identifiers import CaseId
 from schemas.limits import SERIAL_MAX
+from schemas.plain import printable
 from schemas.units import Frozen, Key
 
 __all__ = ["RULES", "CheckClass", "Finding", "Reason", "Rule", "finding"]
@@ -291,15 +292,10 @@ def finding(
     return Finding(
         code=rule.code,
         reason=reason,
-        field=field and _printable(field)[:120],
+        field=field and printable(field)[:120],
         key=key,
         first=first,
         last=last,
         case=case,
-        detail=_printable(detail or rule.text)[:400],
+        detail=printable(detail or rule.text)[:400],
     )
-
-
-def _printable(text: str) -> str:
-    """Text that any terminal, JSON reader and database takes: others' bytes may be quoted in it."""
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

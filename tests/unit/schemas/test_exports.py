@@ -51,7 +51,7 @@ PUBLIC: dict[str, str] = {
     "ledger.consent": "Facts Known Said bound_by moved_by not_agreed",
     "ledger.convicting": "Conviction convict",
     "ledger.directory": "Directory DirectoryError KeyRecord Member act_signature sign_act",
-    "ledger.effects": "Dispute Everybody apply",
+    "ledger.effects": "Dispute Everybody apply spans_of_effects",
     "ledger.enclosed": "unproven",
     "ledger.flaws": "Flaw must",
     "ledger.proven_log": "ProvenEntry ProvenLog hashes",
