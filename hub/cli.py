@@ -15,7 +15,7 @@ from sqlalchemy import select
 from hub import tables
 from hub.genesis import begin_log
 from hub.guard import NO_LOG, Guard, Head, anchored_and_logged, lay_anew
-from hub.listing import directory_lines
+from hub.listing import KINDS, Of, listed
 from hub.program import Hub, HubSettings
 from hub.recovering import begin_recovery, undo_recovery
 from hub.storage import BOOK
@@ -27,7 +27,7 @@ from runtime.clock import Ids, SystemClock, system_entropy
 from runtime.daemon import keyring_of
 from runtime.definitions import definitions, hash_password
 from runtime.errors import LocalProtocolError
-from runtime.listing import Form, FormOption, say_none, write_list
+from runtime.listing import Form, FormOption, write_list
 from runtime.rules_settings import RulesSettings
 from runtime.schema import open_database
 from runtime.settings import load_settings, secret
@@ -189,15 +189,15 @@ add_stopped_verb(app, HubDaemonSettings, tables.authorizations, BOOK)
 
 
 @app.command("directory")
-def directory(settings: Settings) -> None:
-    """List who is admitted: status, actors with the ids of their keys, and profiles of pairs. Tell
+def directory(
+    settings: Settings,
+    of: Annotated[Of, typer.Option(help="What of it is listed.")] = Of.ACTORS,
+    form: FormOption = Form.TEXT,
+) -> None:
+    """List who is admitted: status, actors with the ids of their keys; or the profiles of pairs; or
     to which section each Party is bound since when, and was before.
     """
-    known = _directory(settings)
-    if not known.members:
-        say_none()
-    for line in directory_lines(known):
-        typer.echo(line)
+    write_list(of, KINDS[of]._fields, listed(_directory(settings), of), form)
 
 
 @app.command("definitions")

@@ -25,7 +25,7 @@ from rich.cells import cell_len
 
 from schemas.plain import printable
 
-__all__ = ["Form", "FormOption", "say_none", "write_list"]
+__all__ = ["Form", "FormOption", "write_list"]
 
 Row = Sequence[Any]
 """Cells in the order of the columns: None, numbers, truth values, tuples of words, or what `str`
@@ -77,12 +77,7 @@ def write_list(
             shown = [[row[i] for i in wanted] for row in rows]
             typer.echo("\n".join(_aligned([columns[i] for i in wanted], shown)))
         case Form.RECORD | Form.TEXT:
-            say_none()
-
-
-def say_none() -> None:
-    """An empty list is said to be one, on standard error: what reads the list reads nothing."""
-    typer.echo("none", err=True)
+            typer.echo("none", err=True)  # what reads the list reads nothing
 
 
 def _aligned(columns: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:

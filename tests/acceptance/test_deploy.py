@@ -222,10 +222,11 @@ def test_a_deployment_sets_itself_up_transfers_units_and_stops_cleanly(
     assert site.run("sh", "-c", again) == ""
     assert site.run(*SERVICES["admit"]["entrypoint"]) == ""
     admitted = site.look("hub", "HUB", "directory")
-    assert set(re.findall(r"^(\w+)  active$", admitted, re.MULTILINE)) == {
+    assert set(re.findall(r"^(\w+) +active ", admitted, re.MULTILINE)) == {
         *("REC", "UN01", "UN02", "GHA01", "CHE01")
     }
-    assert "CHE01/CHE  GHA01/GHA  information" in admitted
+    profiles = site.look("hub", "HUB", "directory", "--of", "profiles")
+    assert "CHE01/CHE  GHA01/GHA  information" in profiles
     assert_the_hub_would_make_the_same_definitions(site)
 
     transfer(site)
