@@ -14,6 +14,7 @@ from runtime.schema import open_database
 from runtime.settings import load_settings
 from runtime.verbs import Settings, guarded
 from schemas.identifiers import Actor
+from schemas.plain import printable
 
 __all__ = ["MechanismDaemonSettings", "app"]
 
@@ -47,4 +48,4 @@ def buffer(settings: Settings) -> None:
     found: Buffer = guarded(lambda: asyncio.run(work()))
     typer.echo(f"the buffer holds {found.held}")
     for one in found.reversals:
-        typer.echo(str(one))
+        typer.echo(printable(str(one)))

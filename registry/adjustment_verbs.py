@@ -17,6 +17,7 @@ from registry import tallying
 from registry.adjustment_report import AdjustmentReport, as_csv, as_json, as_table
 from registry.sections import check_section
 from runtime.errors import LocalProtocolError
+from runtime.listing import write_lines
 from runtime.schema import open_database
 from runtime.settings import load_settings
 from runtime.verbs import Settings, guarded
@@ -36,7 +37,7 @@ class Form(StrEnum):
     CSV = "csv"
 
 
-WRITERS = {Form.TABLE: as_table, Form.JSON: as_json, Form.CSV: as_csv}
+WRITERS = {Form.JSON: as_json, Form.CSV: as_csv}
 
 
 def add_adjustment_verbs(app: typer.Typer, model: "type[RegistryDaemonSettings]") -> None:
@@ -69,7 +70,10 @@ def add_adjustment_verbs(app: typer.Typer, model: "type[RegistryDaemonSettings]"
             return await read_report(loaded, _party(loaded, party), year, levels)
 
         report: AdjustmentReport = guarded(lambda: asyncio.run(work()))
-        typer.echo(WRITERS[form](report))
+        if form is Form.TABLE:
+            write_lines(as_table(report))
+        else:
+            typer.echo(WRITERS[form](report))
 
 
 async def read_report(

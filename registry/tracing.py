@@ -27,6 +27,7 @@ from runtime.store import Session
 from runtime.verbs import Settings, guarded
 from schemas.identifiers import TransactionId
 from schemas.messages import IssuanceReferences, Line, Proposal
+from schemas.plain import printable
 from schemas.units import ItmoIdentifier, Layer
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def add_trace_verb(app: typer.Typer, model: "type[RegistryDaemonSettings]") -> N
 
         found: Trace = guarded(lambda: asyncio.run(work()))
         for line in _words(found):
-            typer.echo(line)
+            typer.echo(printable(line))
 
 
 def _words(found: Trace) -> Iterator[str]:

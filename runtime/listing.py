@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists as operators and their scripts read them: every verb that lists something ends here.
+"""Lists as operators and their scripts read them: every verb that lists something ends here, and
+what is shown whole, such as a letter.
 
 - Columns have the same names in all forms. A list has them where it is empty, too, except as text,
   which then says `none` on standard error.
@@ -25,7 +26,7 @@ from rich.cells import cell_len
 
 from schemas.plain import printable
 
-__all__ = ["Form", "FormOption", "write_list"]
+__all__ = ["Form", "FormOption", "write_lines", "write_list"]
 
 Row = Sequence[Any]
 """Cells in the order of the columns: None, numbers, truth values, tuples of words, or what `str`
@@ -80,6 +81,13 @@ def write_list(
             typer.echo("none", err=True)  # what reads the list reads nothing
 
 
+def write_lines(text: str, *, err: bool = False) -> None:
+    """Write a text in which others' words may stand: whole, line by line, and nothing in it that a
+    terminal obeys.
+    """
+    typer.echo(_by_line(text), err=err)
+
+
 def _aligned(columns: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     """The head and the rows; a column of numbers is aligned at its right."""
     cells = [list(columns), *([_words(cell) for cell in row] for row in rows)]
@@ -124,7 +132,10 @@ def _text(cell: Any) -> str:
 
 def _lines(cell: Any) -> str:
     """A cell for a sheet or a page: its line breaks are kept."""
-    text = str(cell) if isinstance(cell, bool) else _text(cell)
+    return _by_line(str(cell) if isinstance(cell, bool) else _text(cell))
+
+
+def _by_line(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 

@@ -20,7 +20,7 @@ from runtime.daemon import run_daemon
 from runtime.errors import A6HubError, LocalProtocolError, in_one_line
 from runtime.giving import Ending, Given, give_order
 from runtime.keys import Keyring
-from runtime.listing import Form, FormOption, write_list
+from runtime.listing import Form, FormOption, write_lines, write_list
 from runtime.program import Program
 from runtime.schema import migrate, open_database
 from runtime.settings import DaemonSettings, load_settings, secret
@@ -178,7 +178,7 @@ def carry_out(
     given: Given = guarded(
         lambda: asyncio.run(give_order(model, settings, command, arguments, operator, key, wait))
     )
-    typer.echo(given.text, err=given.ending is Ending.WAITING)
+    write_lines(given.text, err=given.ending is Ending.WAITING)
     if given.ending is not Ending.DONE:
         raise typer.Exit(EXITS[given.ending])
 
@@ -206,7 +206,7 @@ def _add_letters(app: typer.Typer, model: type[DaemonSettings]) -> None:
         for row in read_rows(model, settings, statement, none=f"no letter {number}"):
             typer.echo(printable(f"{row.code} {row.reason}: {row.detail}"))
             typer.echo(f"state: {row.state}\n")
-            _show_lines(bytes(row.body).decode("utf-8", "backslashreplace"))
+            write_lines(bytes(row.body).decode("utf-8", "backslashreplace"))
 
     for name, text in (
         ("replay", "Hand a dead letter to the program once more."),
@@ -291,14 +291,9 @@ def _show_signed(row: Any) -> None:
     """A command at the desk with its signature, as both were put there."""
     result = f": {row.result}" if row.result else ""
     typer.echo(printable(f"command {row.id}  {row.state}{result}"))
-    _show_lines(row.command)
+    write_lines(row.command)
     typer.echo(f"digest {digest(row.command.encode())}")
     typer.echo(printable(f"signature {row.signature}"))
-
-
-def _show_lines(text: str) -> None:
-    """What somebody else has written: whole, line by line, and nothing that a terminal obeys."""
-    typer.echo("\n".join(map(printable, text.split("\n"))))
 
 
 def _read_arguments(text: str) -> dict[str, Any]:

@@ -8,13 +8,16 @@ twenty on to Korea; then Ghana revokes.
 
 import asyncio
 import io
+from threading import Thread
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from aef.nomenclature import load
 from aef.report import check
 from hub import tables as hub_tables
+from hub.cli import app
 from registry import tables
 from registry.tracing import trace_unit
 from runtime import events
@@ -25,6 +28,7 @@ from schemas.units import ItmoIdentifier
 from tests.acceptance.test_federation_adjustments import PERIODS, close, units
 from tests.acceptance.test_federation_aef import aef, packed
 from tests.acceptance.test_federation_evidence import evidence
+from tests.acceptance.test_federation_evidence_asked import written_settings
 from tests.cast import (
     CHE,
     GHA,
@@ -200,6 +204,34 @@ async def test_what_is_stopped_and_what_went_back_is_shown(federation: Federatio
     assert [(b.first, b.last) for b, _ in own] == [(226, 260)]
     assert [step.action for step in traced.steps][-2:] == ["counter-entry"] * 2
     assert "underlying:CA0007-GHA01-GHA-2023 215" in str(traced.represents)
+    head, *rows = shown(federation, "stopped")
+    assert " ".join(head) == "account key first last quantity authorization revoked_by_version"
+    assert [row[1:] for row in rows] == [
+        [b.key.text, str(b.first), str(b.last), str(b.quantity), "GH-9", "2"] for b, _ in found
+    ]
+    head, newest, *_ = shown(federation, "transactions")
+    assert " ".join(head) == "changed_at transaction state action proposer acquirer"
+    assert newest[2:] == ["completed", "counter-entry", "CHE01/CHE", "GHA01/GHA"]
+    head, *rows = shown(federation, "directory")
+    assert " ".join(head) == "participant status actor key key_state"
+    assert {(row[0], row[1], row[4]) for row in rows if row[2] == CHE} == {
+        ("CHE01", "active", "current")
+    }
+    head, *rows = shown(federation, "directory", "--of", "bindings")
+    assert " ".join(head) == "party section since until"
+    assert ["CHE", CHE, "-"] in [[row[0], row[1], row[3]] for row in rows]
+
+
+def shown(federation: Federation, *words: str) -> list[list[str]]:
+    """What a list of the hub's says, cell by cell; a verb runs its own loop, in a thread."""
+    file = written_settings(federation, federation.folder, HUB)
+    given, found = [*words, "--settings", str(file)], list[Result]()
+    other = Thread(target=lambda: found.append(CliRunner().invoke(app, given)))
+    other.start()
+    other.join()
+    (done,) = found
+    assert done.exit_code == 0, done.output
+    return [line.split() for line in done.stdout.splitlines()]
 
 
 @ACCEPTING

@@ -262,12 +262,14 @@ def test_a_command_that_is_answered_ends_with_its_answer(
     # The desk's answer is there before the command: the database gives it at once.
     answer = f"create trigger answers after insert on desk begin update desk set state = '{state}'"
 
-    execute(folder, "GHA01", text(f"{answer}, result = 'words' where id = new.id; end"))
+    words = "words\x1b[2J\n\u202eand more"
+    execute(folder, "GHA01", text(f"{answer}, result = '{words}' where id = new.id; end"))
     try:
         result = order(folder, "status", wait="30")
     finally:
         execute(folder, "GHA01", text("drop trigger answers"))
-    assert (result.exit_code, result.stdout) == (status, "words\n")
+    said = "words\\u001b[2J\n\\u202eand more\n"
+    assert (result.exit_code, result.stdout) == (status, said)
 
 
 # --- a second person ----------------------------------------------------------------------------

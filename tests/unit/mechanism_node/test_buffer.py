@@ -90,6 +90,7 @@ def shown(folder: Path) -> Result:
 def test_the_verb_tells_what_completed_and_what_the_buffer_holds(tmp_path: Path) -> None:
     done = [("completed", str(author), wanted) for author, wanted in DONE]
     done.append(("refused", str(ADM), reversed_by(158, 160)))
+    done.append(("completed", str(ADM), reversed_by(161, 161, reversal="RV-3\x1b[2J\n")))
     asyncio.run(established(f"sqlite:///{tmp_path / 'UN01.db'}", done))
     found = shown(tmp_path)
     assert found.exit_code == 0, found.output
@@ -97,6 +98,7 @@ def test_the_verb_tells_what_completed_and_what_the_buffer_holds(tmp_path: Path)
         "the buffer holds 10",
         "RV-1: 5 cancelled, 4 deposited again, 1 missing",
         "RV-2: 2 cancelled, 0 deposited again, 2 missing",
+        "RV-3\\u001b[2J\\u000a: 1 cancelled, 0 deposited again, 1 missing",
     ]
 
 
