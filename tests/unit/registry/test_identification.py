@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entities in the mechanism registry: no account before they are identified, and on whose word
-their units move.
+"""Entities in the mechanism registry: no account before they are identified, and none when they no
+longer stand.
+
+Elsewhere: on whose word their units move (`test_entities`), what the database refuses by itself
+(`tests/contract/test_identifications`).
 """
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,132 +17,39 @@ from sqlalchemy import text
 from ledger.blocks import Block
 from ledger.holdings import Holdings
 from mechanism_node.program import MechanismRegistry
-from registry import tables
 from registry.entity_verbs import list_entities
 from registry.program import Registry
 from runtime.books import save_holdings
-from runtime.many import write_over
-from runtime.program import Entity, Order
+from runtime.program import Entity
 from runtime.schema import migrate
 from runtime.store import open_store
-from schemas.approvals import ApprovalRecord
-from schemas.effects import AuthorizationTerms
-from schemas.findings import Finding, Reason
+from schemas.findings import Reason
 from schemas.units import Attributes, Position
-from tests.cast import (
-    ADM,
-    GHA,
-    KOR,
-    MM1,
-    MMR,
-    A,
-    account,
-    approval,
-    asked,
-    genesis,
-    instruction,
-    keyring,
-    line,
-    terms,
-)
+from tests.cast import ADM, GHA, KOR, MMR, A, account, genesis, keyring, line
 from tests.unit.registry.bench import NOON, Bench, bench_of
-
-HERE = ADM.participant
-DEVELOPER, AIRLINE = "Developer", "Airline"
-DOCUMENT = {
-    "type": "certificate of incorporation",
-    "reference": "C-4711",
-    "authority": "Directorate of Companies",
-    "country": "MMR",
-    "date": "2025-03-01",
-}
-X = Reason
+from tests.unit.registry.developer import (
+    AIRLINE,
+    DEVELOPER,
+    DOCUMENT,
+    HERE,
+    X,
+    at,
+    authorize,
+    bench_with_developer,
+    end,
+    first_transfer,
+    forwarding,
+    identify,
+    opening,
+    order,
+    proposing,
+)
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    """The mechanism registry, where an approval lists the developer as a participant."""
-    registry = MechanismRegistry(HERE, [ADM, MMR], genesis(), keyring(HERE))
-    async with bench_of(registry, f"sqlite:///{tmp_path / 'registry.db'}") as bench:
-        record = ApprovalRecord.model_validate_json(json.dumps(approval("A", A, 1000)["approval"]))
-        row = {
-            "actor": ADM,
-            "approval": "A",
-            "approved_quantity": 1000,
-            "issued": 0,
-            "record": record.model_dump_json(),
-        }
-        async with bench.store.transaction() as session:
-            await write_over(session, tables.approvals, [row])
+    async with bench_with_developer(tmp_path) as bench:
         yield bench
-
-
-async def authorize(bench: Bench, version: int, **members: Any) -> None:
-    """A version of the Party's authorization, as an entry would have brought it."""
-    given = json.dumps(terms("MM-1", MMR, "CA0001", version=version, **members))
-    row = {
-        "party": "MMR",
-        "id": "MM-1",
-        "version": version,
-        "terms": AuthorizationTerms.model_validate_json(given).model_dump_json(),
-        "position": version,
-    }
-    async with bench.store.transaction() as session:
-        await write_over(session, tables.authorizations, [row])
-
-
-def order(command: str, **arguments: Any) -> Order:
-    return Order(1, command, "olga", arguments)
-
-
-def identify(entity: str = DEVELOPER, **members: Any) -> Order:
-    given = {
-        "actor": MMR,
-        "entity": entity,
-        "name": f"{entity} Ltd",
-        "document": DOCUMENT,
-        "authorized_by": {"approval": "A"},
-    }
-    return order("identify", **given | members)
-
-
-def end(entity: str = DEVELOPER, reason: str = "dissolved") -> Order:
-    return order("end-identification", actor=MMR, entity=entity, reason=reason)
-
-
-def opening(entity: str | None = DEVELOPER, **members: Any) -> Order:
-    return order("open-account", **{"actor": MMR, "kind": "holding", "entity": entity} | members)
-
-
-def proposing(proposal: dict[str, Any], actor: Any = ADM, **members: Any) -> Order:
-    return order("propose", actor=actor, **asked(proposal) | members)
-
-
-def forwarding(number: int = 1) -> dict[str, Any]:
-    one = line(A, 1, 10, account(ADM, "PEN"), account(MMR, "HLD", number))
-    return {
-        "action": "forwarding",
-        "lines": (one,),
-        "acquirer": MMR,
-        "instruction": instruction("A"),
-    }
-
-
-def first_transfer(number: int = 1, **members: Any) -> dict[str, Any]:
-    one = line(A, 1, 10, account(MMR, "HLD", number), account(KOR))
-    return {"action": "first-transfer", "lines": (one,), "acquirer": KOR, "authorization": MM1} | (
-        members
-    )
-
-
-def cancellation(user: str, number: int = 1) -> dict[str, Any]:
-    one = line(A, 1, 10, account(MMR, "HLD", number), account(MMR, "CAN"))
-    mark = {"purpose": "OP", "user": user, "cancellation": "voluntary"}
-    return {"action": "cancellation", "lines": (one,), "use": mark}
-
-
-def at(found: list[Finding]) -> list[tuple[Reason, str | None]]:
-    return [(one.reason, one.field) for one in found]
 
 
 # --- no account before ----------------------------------------------------------------------------
@@ -340,124 +249,6 @@ async def test_who_is_said_to_acquire_is_whose_account_it_is(bench: Bench) -> No
     for entity, wrong in ((AIRLINE, True), (DEVELOPER, False)):
         (found,) = await bench.run(proposing(taken | {"entity": entity}))
         assert ((X.ACCOUNT_WRONG, "body/lines/0/target") in at(found)) == wrong
-
-
-# --- on whose word --------------------------------------------------------------------------------
-
-ITS_WORD = {"name": DEVELOPER, "reference": "letter of 1 May"}
-PARTY_S_WORD = {"name": "MMR", "reference": "letter of 2 May"}
-ADM_S_WORD = {"name": "ADM", "reference": "decision 3"}
-THEIRS = {X.MEMBER_MISSING, X.COMMAND_NOT_ALLOWED, X.MEMBER_SUPERFLUOUS, X.ENTITY_NOT_IDENTIFIED}
-
-
-def of_the_word(found: list[Finding]) -> list[tuple[Reason, str | None]]:
-    """The findings about whose word it is; what the ledger says of units is not of interest."""
-    return [
-        (one.reason, one.field)
-        for one in found
-        if one.reason in THEIRS and one.field and "instruct" in one.field
-    ]
-
-
-@pytest.mark.requirement(24)
-@pytest.mark.parametrize(
-    ("word", "stands", "ended"),
-    [
-        (
-            None,
-            [(X.MEMBER_MISSING, "instructed_by")],
-            [(X.MEMBER_MISSING, "instructed_by")],
-        ),
-        (ITS_WORD, [], [(X.ENTITY_NOT_IDENTIFIED, "instructed_by")]),
-        (PARTY_S_WORD, [(X.COMMAND_NOT_ALLOWED, "instructed_by/name")], []),
-        (ADM_S_WORD, [(X.COMMAND_NOT_ALLOWED, "instructed_by/name")], []),
-        (
-            {"name": AIRLINE, "reference": "letter"},
-            [(X.COMMAND_NOT_ALLOWED, "instructed_by/name")],
-            [(X.COMMAND_NOT_ALLOWED, "instructed_by/name")],
-        ),
-    ],
-)
-async def test_units_of_an_entity_move_on_its_word_while_it_stands_and_then_on_its_party_s(
-    bench: Bench, word: dict[str, str] | None, stands: Any, ended: Any
-) -> None:
-    await bench.run(identify(), opening())
-    asking = proposing(first_transfer(), MMR, **({"instructed_by": word} if word else {}))
-    (found,) = await bench.run(asking)
-    assert of_the_word(found) == stands
-    await bench.run(end())
-    (found,) = await bench.run(asking)
-    assert of_the_word(found) == ended
-
-
-async def test_a_word_is_given_about_units_of_entities_and_by_no_person_of_theirs(
-    bench: Bench,
-) -> None:
-    await bench.run(identify(), opening(), opening(None))
-    asking = proposing(first_transfer(2), MMR, instructed_by=ITS_WORD)
-    (found,) = await bench.run(asking)
-    assert of_the_word(found) == [(X.MEMBER_SUPERFLUOUS, "instructed_by")]
-    developer = Entity(DEVELOPER, (account(MMR),))
-    asking = proposing(first_transfer(), MMR, instructed_by=ITS_WORD)
-    (found,) = await bench.run(replace(asking, entity=developer))
-    assert of_the_word(found) == [(X.MEMBER_SUPERFLUOUS, "instructed_by")]
-    for wrong in ("letter", {"name": DEVELOPER}, {**ITS_WORD, "more": 1}):
-        (found,) = await bench.run(proposing(first_transfer(), MMR, instructed_by=wrong))
-        assert [one.reason for one in found] == [X.COMMAND_INVALID]
-
-
-@pytest.mark.requirement(22)
-async def test_what_an_entity_has_cancelled_is_cancelled_for_it(bench: Bench) -> None:
-    await bench.run(identify(), opening())
-    for user, wrong in ((DEVELOPER, False), (AIRLINE, True)):
-        asking = proposing(cancellation(user), MMR, instructed_by=ITS_WORD)
-        (found,) = await bench.run(asking)
-        assert ((X.COMMAND_NOT_ALLOWED, "body/use/user") in at(found)) == wrong
-
-
-@pytest.mark.requirement(31)
-async def test_a_person_of_an_entity_has_no_accounts_that_are_not_the_entity_s(
-    bench: Bench,
-) -> None:
-    """Whatever the settings say: the Party's, another entity's, or one that is not there."""
-    await bench.run(identify(), identify(AIRLINE, authorized_by={"letter": "2026/12"}))
-    await bench.run(opening(None), opening(AIRLINE), opening())
-    settings = tuple(account(MMR, "HLD", number) for number in (1, 2, 3, 9))
-    developer = Entity(DEVELOPER, settings)
-    for number in (1, 2, 9):
-        asking = replace(proposing(first_transfer(number), MMR), entity=developer)
-        (found,) = await bench.run(asking)
-        assert at(found)[0] == (X.COMMAND_NOT_ALLOWED, "body/lines/0/source")
-    (found,) = await bench.run(replace(proposing(first_transfer(3), MMR), entity=developer))
-    assert X.COMMAND_NOT_ALLOWED not in {one.reason for one in found}
-
-
-@pytest.mark.requirement(31)
-async def test_a_person_of_an_entity_does_not_say_what_units_are_authorized_for(
-    bench: Bench,
-) -> None:
-    await bench.run(identify(), opening())
-    named = {"action": "designation", "designation": "N", "authorization": MM1}
-    asking = proposing({**named, "lines": (line(A, 1, 10, account(MMR)),)}, MMR)
-    developer = Entity(DEVELOPER, (account(MMR),))
-    (found,) = await bench.run(replace(asking, entity=developer))
-    assert at(found) == [(X.COMMAND_NOT_ALLOWED, "body/action")]
-    (found,) = await bench.run(asking)
-    assert of_the_word(found) == [], "the Party says it, and nothing moves"
-
-
-@pytest.mark.requirement(88)
-async def test_a_person_of_an_entity_takes_no_first_transfer_back(bench: Bench) -> None:
-    """Both Parties sign that: an operator does for the entity's, on its word as ever."""
-    await bench.run(identify(), opening())
-    back = {**first_transfer(), "action": "counter-entry"}
-    developer = Entity(DEVELOPER, (account(MMR),))
-    (found,) = await bench.run(replace(proposing(back, MMR), entity=developer))
-    assert at(found) == [(X.COMMAND_NOT_ALLOWED, "body/action")]
-    (found,) = await bench.run(proposing(back, MMR))
-    assert of_the_word(found) == [(X.MEMBER_MISSING, "instructed_by")]
-    (found,) = await bench.run(proposing(back, MMR, instructed_by=ITS_WORD))
-    assert of_the_word(found) == []
 
 
 # --- loading and the schema -----------------------------------------------------------------------
