@@ -19,7 +19,7 @@ that carries them (`hub`).
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -270,6 +270,12 @@ class Directory:
         """The section in which a Party's ITMOs are tracked; None when it is bound to none."""
         history = self.bindings.get(party, ())
         return history[-1].actor if history else None
+
+    def known_of(self, actors: Sequence[Actor]) -> tuple[Actor, ...]:
+        """Those of one program's actors that are admitted; all of them while none is, since the
+        acts may not have come yet.
+        """
+        return tuple(actor for actor in actors if actor in self.keys) or tuple(actors)
 
     def actors(self) -> list[Actor]:
         """Every admitted registry actor, sorted."""

@@ -13,7 +13,7 @@ Elsewhere: ordinary envelopes (`intake`), when missing ones are asked for (`gaps
 (`peers`), storing what came back (`recalling`).
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -96,7 +96,7 @@ class Control:
         journal: Journal,
     ) -> None:
         self._participant = participant
-        self._actors = actors
+        self._actors = self._able = actors
         self._journal = journal
         self._nonces: dict[str, Greeting] = {}
         self._greetings: set[Greeting] = set()
@@ -106,11 +106,16 @@ class Control:
         self._told: dict[Actor, int] = {}
         self.recovering = False
         """Whether nobody is heard, and the hub takes back what it has lost (rule 3.13)."""
-        self.meet(greets)
+        self.meet(greets, actors)
 
-    def meet(self, peers: Iterable[Participant]) -> None:
-        """Greet these, too; whoever is new is waited for as after a start."""
-        for greeting in ((actor, peer) for peer in peers for actor in self._actors):
+    def meet(self, peers: Iterable[Participant], actors: Sequence[Actor]) -> None:
+        """These actors of ours greet these, too; whoever is new is waited for as after a start. An
+        actor that is not among them is not admitted: nobody would answer it, and it says nothing.
+        """
+        self._able = tuple(actors)
+        for greetings in (self._greetings, self._open, self._anew):
+            greetings.difference_update([one for one in greetings if one[0] not in actors])
+        for greeting in ((actor, peer) for peer in peers for actor in actors):
             if greeting not in self._greetings:
                 self._greetings.add(greeting)
                 self._open.add(greeting)
@@ -211,7 +216,7 @@ class Control:
         ours = self._actors[0]
         replies.told[author] = hello.sent
         if author.participant == HUB:  # which greets nobody but to recover
-            replies.owed |= {(actor, HUB) for actor in self._actors[1:]}
+            replies.owed |= {(actor, HUB) for actor in self._able if actor != ours}
         has = self._journal.sent(ours, author.participant)
         if hello.received > has:
             self._doubt((ours, author.participant), hello.received, replies)

@@ -9,7 +9,8 @@ rows are written in the same transaction, so a crash anywhere repeats bytes, nev
 
 An exception out of `decide` names its item (`Culprit`); the node runs the batch again one by one,
 and the culprit alone gets an internal finding. A program that must stop at a message stops the
-batch there (`Halting`): what follows is neither committed nor acknowledged.
+batch there (`Halting`): what follows is neither committed nor acknowledged. One that pauses there
+takes it in its next batch.
 
 Elsewhere: where envelopes come from and go to (`node`), the rules (`program`), order (`arranging`),
 what becomes of a message that has no effect (`hearing`), commands (`desk`), sealing (`sealing`).
@@ -73,8 +74,13 @@ class Handler:
             await self.program.start(session)
             await self.sealer.load(session)
             self.halted = await halts.is_halted(session)
-        self.control.meet(self.program.greets)
+        self._meet()
         self.control.recover(recovering=self.program.recovery is not None, anew=True)
+
+    def _meet(self) -> None:
+        """Greet whom the program depends on, by its actors as far as they are admitted."""
+        able = self.program.directory.known_of(self.program.actors)
+        self.control.meet(self.program.greets, able)
 
     async def run(
         self, work: Work, now: Instant, confirmed: Sequence[Sealed], culprits: frozenset[str]
@@ -205,7 +211,7 @@ class Handler:
                 self._hearing.tell(item, found, batch)
             elif found and isinstance(item, Order):
                 batch.refusals[item.id] = found
-            if batch.halt is not None and isinstance(item, Heard):
+            if (batch.halt is not None or batch.pause) and isinstance(item, Heard):
                 _stop_behind(item, ready, more=not isinstance(items[-1], Heard))
 
     # --- commit ---------------------------------------------------------------------------------
@@ -244,12 +250,13 @@ class Handler:
         for actor in done.batch.rotations:
             self.sealer.rotated(actor)
         self.control.committed(done.replies)
-        self.control.meet(self.program.greets)
+        self._meet()
         self.control.recover(recovering=self.program.recovery is not None, anew=False)
 
 
 def _stop_behind(item: Heard, ready: Sequence[Opened], *, more: bool) -> None:
-    """`Halting` if the batch holds more than the envelope of the item at which the program stops.
+    """`Halting` if the batch holds more than the envelope of the item at which the program stops or
+    pauses.
 
     The other messages of that envelope cannot be parted from it, and have their outcome.
     """

@@ -282,8 +282,12 @@ class Node:
                 done = await self._handler.run(work, self._clock.now(), confirmed, culprits)
             except Halting as stop:
                 await self._handler.load()
-                work = work.cut(stop.last)
+                whole, work = work, work.cut(stop.last)
                 done = await self._handler.run(work, self._clock.now(), confirmed, culprits)
+                if done.batch.pause:  # what was behind it is next
+                    self._again += whole.behind(stop.last)
+                    self._resume |= set(whole.resume) | self._handler.journal.next_stored()
+                    self._rung = self._rung or whole.commands
         except BaseException:
             self._resume |= set(work.resume)
             raise

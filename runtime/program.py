@@ -136,6 +136,8 @@ class Batch:
     ones, so that they take them back (rule 3.11).
     """
     halt: str | None = None
+    pause: bool = False
+    """Whether nothing behind the envelope that is being heard is taken in this batch."""
 
     def make(
         self, type_: str, conversation: str, body: Frozen, *, answers: Digest | None = None

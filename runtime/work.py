@@ -2,7 +2,7 @@
 """What one batch is made of (`Work`), and what it leaves to do once it is durable (`Done`).
 
 The two exceptions end a batch before its commit and say how it may be run again: without an item
-(`Culprit`), or up to an envelope (`Halting`).
+(`Culprit`), or up to an envelope (`Halting`), behind which a program stops or pauses.
 
 Elsewhere: how a batch is run (`handler`), who puts it together (`node`).
 """
@@ -28,8 +28,8 @@ class Culprit(Exception):
 
 
 class Halting(Exception):
-    """The program stops at a message and more lies behind it: `last` says up to which sequence of
-    each sender the batch may go; senders that are not named have nothing in it.
+    """The program stops or pauses at a message and more lies behind it: `last` says up to which
+    sequence of each sender the batch may go; senders that are not named have nothing in it.
     """
 
     def __init__(self, last: Mapping[Actor, int]) -> None:
@@ -60,6 +60,11 @@ class Work:
         """The same up to these sequences; the desk and the clock come after all envelopes."""
         within = [a for a in self.sequenced if a.sequence <= last.get(a.opened.manifest.sender, 0)]
         return replace(self, sequenced=within, commands=False, tick=False, until=last)
+
+    def behind(self, last: Mapping[Actor, int]) -> list[Unit]:
+        """The envelopes that are beyond these sequences."""
+        sequenced = ((a, last.get(a.opened.manifest.sender, 0)) for a in self.sequenced)
+        return [a.unit for a, until in sequenced if a.sequence > until]
 
     def parts(self) -> "list[Work]":
         """The same in its smallest parts, in an order in which they may be run."""

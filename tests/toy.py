@@ -89,13 +89,14 @@ class Facts:
 
 @dataclass
 class Toy:
-    """Counts; `bugs`, `spoils`, `refused` and `halts` are transactions that it trips over."""
+    """Counts; `bugs`, `spoils`, `refused`, `halts`, `pauses` are transactions that it meets."""
 
     participant: Participant
     bugs: set[str] = field(default_factory=set)
     spoils: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     halts: set[str] = field(default_factory=set)
+    pauses: set[str] = field(default_factory=set)
     greets: tuple[Participant, ...] = ()
     recovery: Recovery | None = None
     packages: tuple[str, ...] = ("runtime",)
@@ -173,6 +174,7 @@ class Toy:
         if about in self.halts:
             batch.halt = f"stopped at {about}"
             return []
+        batch.pause = batch.pause or about in self.pauses
         facts.counts[item.author] = number = facts.counts.get(item.author, 0) + 1
         spoilt = about in self.spoils  # no row may be without a transaction
         facts.rows.append({"author": item.author, "transaction": None if spoilt else about})

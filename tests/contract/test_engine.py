@@ -243,6 +243,22 @@ async def test_what_is_stored_behind_a_halting_message_is_applied_once_it_is_res
     await engine.counts(1, 3, 4)
 
 
+@pytest.mark.parametrize("missing", [0, 1])
+async def test_a_program_that_pauses_goes_on_with_what_is_behind(
+    engine: Engine, missing: int
+) -> None:
+    """It arrived in one batch, or was stored behind a gap."""
+    ghana = await engine.hand(GHA)
+    said = [ghana.ask(number) for number in (1, 2, 3, 4)]
+    await ghana.send(*said[missing:])
+    await engine.start(pauses={"GHA01-GHA-2"})
+    if missing:
+        await ghana.hears(lambda m: m.type == "resend", "a request for what is missing")
+        await ghana.send(*said[:missing])
+    await engine.counts(1, 2, 3, 4)
+    assert engine.so_far(events.NODE_HALTED) == []
+
+
 async def test_a_clock_far_ahead_blocks_nothing(engine: Engine) -> None:
     await engine.start()
     ghana = await engine.hand(GHA)

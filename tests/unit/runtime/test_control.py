@@ -209,9 +209,9 @@ async def test_a_hub_asks_for_what_it_is_said_to_have_lost_and_waits_for_nobody(
 async def test_newcomers_are_greeted_and_waited_for_once(bench: Bench) -> None:
     bench.control.greet("1" * 32, GREETING)
     await bench.answered("1" * 32)
-    bench.control.meet([HUB, REC])
+    bench.control.meet([HUB, REC], [GHA])
     assert bench.control.waiting == {REC}
-    bench.control.meet([HUB, REC])
+    bench.control.meet([HUB, REC], [GHA])
     assert bench.control.open_greetings() == [(GHA, REC)]
 
 
@@ -249,13 +249,35 @@ async def test_envelopes_of_a_third_are_not_handed_out(bench: Bench) -> None:
 
 async def test_nobody_is_heard_before_the_hub_has_answered(bench: Bench) -> None:
     """What another says may give rise to something new for the hub, under a used sequence."""
-    bench.control.meet([REC])
+    bench.control.meet([REC], [GHA])
     assert REC in bench.control.unheard
     assert CHE.participant in bench.control.unheard
     bench.control.greet("1" * 32, GREETING)
     await bench.answered("1" * 32)
     assert REC in bench.control.unheard
     assert CHE.participant not in bench.control.unheard
+
+
+async def test_a_section_that_is_not_admitted_greets_nobody_and_is_waited_for_once_it_is(
+    bench: Bench,
+) -> None:
+    control = Control(KOR.participant, (KOR, VUT), (HUB,), bench.journal)
+    control.meet((HUB,), [KOR])
+    assert control.open_greetings() == [(KOR, HUB)]
+    bench.control = control
+    hello = Hello(actor=HUB_ACTOR, sent=0, received=0, answer=False)
+    control.committed(await bench.hears(HUB_ACTOR, hello, "hello"))
+    assert control.open_greetings() == [(KOR, HUB)], "not even a hub that recovers"
+    control.greet("1" * 32, (KOR, HUB))
+    body = Hello(actor=KOR, sent=0, received=0, answer=True)
+    control.committed(await bench.hears(HUB_ACTOR, body, "hello", "1" * 32))
+    assert control.waiting == frozenset()
+    control.greet_anew()
+    assert control.open_greetings() == [(KOR, HUB)]
+    control.meet((HUB,), [KOR, VUT])
+    assert control.waiting == {HUB}
+    assert CHE.participant in control.unheard
+    assert (VUT, HUB) in control.open_greetings()
 
 
 # --- a hub that recovers ------------------------------------------------------------------------

@@ -116,6 +116,24 @@ async def test_a_batch_stops_behind_the_envelope_that_halts_the_program(bench: B
     assert (await bench.counted())[2:] == ["GHA01-GHA-4", "CHE01-CHE-1"]
 
 
+async def test_what_is_behind_the_envelope_at_which_a_program_pauses_is_left_for_later(
+    bench: Bench,
+) -> None:
+    ghana, swiss = Peer(GHA), Peer(CHE)
+    envelopes = [ghana.ask(1), ghana.ask(2, 3), ghana.ask(4), swiss.ask(1)]
+    bench.toy.pauses = {"GHA01-GHA-2"}
+    with pytest.raises(Halting) as stop:
+        await bench.run(*envelopes)
+    await bench.handler.load()
+    work = Work(sequenced=[authentic(one) for one in envelopes])
+    assert [unit.body for unit in work.behind(stop.value.last)] == envelopes[2:]
+    done = await bench.handler.run(work.cut(stop.value.last), NOON, (), frozenset())
+    assert done.batch.halt is None
+    assert await bench.counted() == ["GHA01-GHA-1", "GHA01-GHA-2", "GHA01-GHA-3"]
+    await bench.run(*envelopes[2:])
+    assert (await bench.counted())[3:] == ["GHA01-GHA-4", "CHE01-CHE-1"]
+
+
 async def test_what_was_stored_early_behind_a_halting_envelope_stays_stored(bench: Bench) -> None:
     ghana = Peer(GHA)
     first, halting, behind = ghana.ask(1), ghana.ask(2), ghana.ask(3)
