@@ -3,7 +3,8 @@
 
 A genesis and a rotation name every key that signs them. The administrators, who sign admissions,
 revocations, changes of status and bindings, are named by the genesis act; the actors of a profile
-and of a binding are known to the hub's directory alone.
+and of a binding, and whoever agrees to further sections for a participant, are known to the hub's
+directory alone.
 
 Elsewhere: who must sign, and whether they did (`ledger.directory`), the command (`acts`).
 """
@@ -22,6 +23,7 @@ from schemas.directory import (
     ProfileChange,
     Revocation,
     Rotation,
+    SectionAdmission,
     SignedAct,
 )
 from schemas.envelope import digest
@@ -47,6 +49,8 @@ def keys_in(act: Act) -> list[NamedKey]:
     if isinstance(act, Admission):
         witness = _named("witness", act.witness_key, signs=False)
         return [*(_named(pair.actor, pair.key) for pair in act.actors), witness]
+    if isinstance(act, SectionAdmission):
+        return [_named(pair.actor, pair.key) for pair in act.actors]
     if isinstance(act, Rotation):
         return [NamedKey(f"{act.actor} old", act.old, None), _named(f"{act.actor} new", act.new)]
     if isinstance(act, Revocation):
@@ -63,7 +67,7 @@ def signers(act: Act, genesis: Genesis | None) -> tuple[list[NamedKey], bool]:
     if genesis is None or isinstance(act, ProfileChange):
         return known, False
     administrators = [_named(each.name, each.key) for each in genesis.administrators]
-    return [*known, *administrators], not isinstance(act, BindingChange)
+    return [*known, *administrators], not isinstance(act, BindingChange | SectionAdmission)
 
 
 def whose(act: Act, genesis: Genesis | None, key_id: str) -> str:

@@ -42,7 +42,9 @@ def new(
     output: Annotated[Path, typer.Argument(help="The file to write.")],
     members: Annotated[str, typer.Argument(help="The act's members as JSON, or @file.")],
 ) -> None:
-    """Write an unsigned act: genesis, admission, rotation, revocation, status, profile, binding."""
+    """Write an unsigned act: genesis, admission, section, rotation, revocation, status, profile,
+    binding.
+    """
 
     def work() -> None:
         check_folder(output)

@@ -20,6 +20,7 @@ from schemas.directory import (
     BindingChange,
     ProfileChange,
     Rotation,
+    SectionAdmission,
     SignedAct,
     StatusChange,
     parse_act,
@@ -38,8 +39,8 @@ __all__ = ["COMMANDS", "decide_order", "handed_in", "rotate", "unfit_change"]
 COMMANDS = {"act": "administrator"}
 """The hub's commands and the role that each needs."""
 
-_DATED = StatusChange | ProfileChange | BindingChange | Admission
-"""Acts after which an older one on their subject does not count; an admission may bind a Party."""
+_DATED = StatusChange | ProfileChange | BindingChange | Admission | SectionAdmission
+"""Acts after which an older one on their subject does not count; a new section may bind a Party."""
 
 Findings = list[Finding]
 
@@ -53,7 +54,7 @@ def handed_in(order: Order) -> SignedAct | Finding:
 
 
 def decide_order(facts: HubFacts, order: Order, batch: Batch) -> Findings:
-    """Record a signed act on the directory: admission, revocation, status, profile, binding."""
+    """Record a signed act on the directory, whoever signed it; no rotation (`rotate`)."""
     signed = handed_in(order)
     if isinstance(signed, Finding):
         return [signed]

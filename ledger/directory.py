@@ -4,9 +4,10 @@ ITMOs are tracked; built from signed acts alone.
 
 It starts from the genesis act and grows act by act. An act counts when those entitled signed it:
 genesis by the hub and all administrators; an admission by the threshold of administrators and by
-each new actor; a rotation by the old and the new key; a revocation or a change of status by the
-threshold of administrators (two at least); a profile by both actors; a change of binding by the
-threshold of administrators, the section that is bound, and the one bound before while it can sign.
+each new actor; further sections by these and by the participant; a rotation by the old and the new
+key; a revocation or a change of status by the threshold of administrators (two at least); a profile
+by both actors; a change of binding by the threshold of administrators, the section that is bound,
+and the one bound before while it can sign.
 
 An act counts once, and not after a newer one on the same subject: what everybody holds and could
 say again must not undo what was decided since.
@@ -34,6 +35,7 @@ from schemas.directory import (
     ProfileChange,
     Revocation,
     Rotation,
+    SectionAdmission,
     SignedAct,
     Status,
     StatusChange,
@@ -41,7 +43,16 @@ from schemas.directory import (
 )
 from schemas.envelope import digest
 from schemas.findings import Finding, Reason, finding
-from schemas.identifiers import Actor, Instant, Participant, PartyCode
+from schemas.identifiers import (
+    ADMINISTRATOR,
+    HUB,
+    REC,
+    Actor,
+    Instant,
+    Participant,
+    PartyCode,
+)
+from schemas.limits import ACTORS_MAX
 from schemas.plain import in_words
 
 __all__ = ["Directory", "DirectoryError", "KeyRecord", "Member", "act_signature", "sign_act"]
@@ -121,6 +132,8 @@ class Directory:
     def _after(self, act: Act, signed: SignedAct) -> "Directory":
         if isinstance(act, Admission):
             return self._admit(act, signed)
+        if isinstance(act, SectionAdmission):
+            return self._extend(act, signed)
         if isinstance(act, Rotation | Revocation):
             return self._change_key(act, signed)
         if isinstance(act, StatusChange):
@@ -141,17 +154,57 @@ class Directory:
     def _admit(self, act: Admission, signed: SignedAct) -> "Directory":
         if act.participant in self.members or act.participant == "HUB":
             raise DirectoryError(Reason.COMMAND_INVALID, f"{act.participant} is admitted already")
-        actors = [pair.actor for pair in act.actors]
+        witness = _key(act.witness_key)
+        member = Member(act.participant, act.status, witness, ())
+        return self._with_actors(member, act, signed, witness)
+
+    def _extend(self, act: SectionAdmission, signed: SignedAct) -> "Directory":
+        """A participant's further sections. Who speaks for it: its administrators' section if there
+        is one, so that no Party's section decides about another's; else any section that it has.
+        """
+        if act.participant in {HUB, REC}:
+            raise DirectoryError(Reason.COMMAND_INVALID, f"{act.participant} has no sections")
+        member = self.members.get(act.participant)
+        if member is None:
+            raise DirectoryError(Reason.PARTICIPANT_UNKNOWN, f"{act.participant} is not admitted")
+        if member.status is Status.SUSPENDED:
+            detail = f"{act.participant} is suspended, and begins nothing"
+            raise DirectoryError(Reason.PARTICIPANT_SUSPENDED, detail)
+        if len(member.actors) + len(act.actors) > ACTORS_MAX:
+            detail = f"{act.participant} would have more than {ACTORS_MAX} actors"
+            raise DirectoryError(Reason.COMMAND_INVALID, detail)
+        desk = [actor for actor in member.actors if actor.section == ADMINISTRATOR]
+        keys = [key for actor in desk or member.actors if (key := self.current_key(actor))]
+        if not keys:
+            detail = f"{' '.join(desk) or act.participant} has no key to agree with; give it one"
+            raise DirectoryError(Reason.KEY_UNKNOWN, detail)
+        _require(signed, keys, 1)
+        return self._with_actors(member, act, signed)
+
+    def _with_actors(
+        self,
+        member: Member,
+        act: Admission | SectionAdmission,
+        signed: SignedAct,
+        *others: jws.PublicKey,
+    ) -> "Directory":
+        """With the new actors of a participant, each with a key that is nobody's and none of the
+        `others` of the act; signed by the administrators and by each new actor.
+        """
+        actors = tuple(pair.actor for pair in act.actors)
         if any(a.participant != act.participant for a in actors) or len(set(actors)) != len(actors):
             raise DirectoryError(Reason.COMMAND_INVALID, "actors must be distinct and its own")
+        there = [actor for actor in actors if actor in self.keys]
+        if there:
+            raise DirectoryError(Reason.COMMAND_INVALID, f"{there[0]} is admitted already")
         self._administrators_signed(signed)
-        keys, witness = {pair.actor: _key(pair.key) for pair in act.actors}, _key(act.witness_key)
-        new = {*keys.values(), witness}
-        if len(new) != len(keys) + 1 or any(map(self.is_taken, new)):
+        keys = {pair.actor: _key(pair.key) for pair in act.actors}
+        new = {*keys.values(), *others}
+        if len(new) != len(keys) + len(others) or any(map(self.is_taken, new)):
             detail = "every actor, and the witness, needs a key of its own"
             raise DirectoryError(Reason.COMMAND_INVALID, detail)
         _require(signed, keys.values(), len(keys))
-        member = Member(act.participant, act.status, witness, tuple(actors))
+        member = replace(member, actors=(*member.actors, *actors))
         records = {actor: (KeyRecord(key),) for actor, key in keys.items()}
         return replace(
             self,

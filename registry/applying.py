@@ -49,8 +49,9 @@ def apply_entry(
 ) -> list[Finding]:
     """Carry out one entry of the log: everything is looked at first, and then everything done."""
     entry: Entry = heard.message.body
-    deliveries = {one.actor: one.index for one in entry.addressed if one.actor in mine}
-    problem = _untrusted(facts, heard) or false_entry(facts, entry, mine)
+    own = mine[0].participant
+    deliveries = {one.actor: one.index for one in entry.addressed if one.actor.participant == own}
+    problem = _untrusted(facts, heard) or false_entry(facts, entry, sorted(deliveries))
     if problem is None and deliveries:
         problem = false_step(heard.message, _state(facts, heard.message.conversation))
     if problem is not None:
@@ -62,7 +63,7 @@ def apply_entry(
 
     act, _ = learned(facts, entry)
     if act is not None:
-        _learn(facts, entry.position, act, batch)
+        _learn(facts, entry.position, act, mine, batch)
     if deliveries:
         _deliver(facts, heard, deliveries)
         _carry_out(facts, heard, deliveries, batch)
@@ -96,7 +97,14 @@ def _state(facts: RegistryFacts, conversation: str) -> State | None:
 # --- carrying out -------------------------------------------------------------------------------
 
 
-def _learn(facts: RegistryFacts, position: int, act: Learned, batch: Batch) -> None:
+def _learn(
+    facts: RegistryFacts, position: int, act: Learned, mine: Sequence[Actor], batch: Batch
+) -> None:
+    """Take an act into the directory. A section of ours that it admits may have said something
+    already, if this database is a restored one: nothing more is heard before it was greeted.
+    """
+    if facts.directory.known_of(mine) != act.directory.known_of(mine):
+        batch.pause = True
     facts.directory = act.directory
     facts.new_acts.append((position, act.signed))
     facts.known_acts = (*facts.known_acts, position)

@@ -266,20 +266,23 @@ def _answer(
     batch.say(known.acquirer, HUB, type_, known.id, body, answers=known.message)
 
 
-def _waiting(facts: RegistryFacts, order: Order) -> Transaction | Findings:
+def _waiting(facts: RegistryFacts, order: Order, mine: Sequence[Actor]) -> Transaction | Findings:
     id_ = TransactionId(order.arguments["transaction"])
     known = facts.transactions.get(id_)
     if known is None:
         return [finding(Reason.TRANSACTION_UNKNOWN, str(id_))]
     if not known.waiting or known.state is not State.CLEARED:
         return [finding(Reason.TRANSACTION_STATE, f"{id_} does not wait for an answer of yours")]
+    if known.acquirer not in mine:
+        detail = f"{known.acquirer} is not in the settings of this registry, or not admitted yet"
+        return [finding(Reason.NOT_CONCERNED, detail)]
     return known
 
 
 def _accept_order(
     facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Batch
 ) -> Findings:
-    known = _waiting(facts, order)
+    known = _waiting(facts, order, mine)
     if isinstance(known, list):
         return known
     found = _against(facts, known, mine)
@@ -293,7 +296,7 @@ def _accept_order(
 def _reject_order(
     facts: RegistryFacts, order: Order, mine: Sequence[Actor], batch: Batch
 ) -> Findings:
-    known = _waiting(facts, order)
+    known = _waiting(facts, order, mine)
     if isinstance(known, list):
         return known
     comment = order.arguments.get("comment")

@@ -37,15 +37,18 @@ __all__ = ["hear_enclosure", "hear_notice", "hear_status"]
 def hear_enclosure(
     facts: RegistryFacts, heard: Heard, mine: Sequence[Actor], batch: Batch, *, accept: bool
 ) -> list[Finding]:
-    """A proposal that an actor of ours is to answer. What else is passed on (the answer to a
-    proposal of ours) is kept in the journal as evidence, and changes nothing here.
+    """A proposal that an actor of ours is to answer; one that cannot speak yet leaves it to an
+    operator. What else is passed on (the answer to a proposal of ours) is kept in the journal as
+    evidence, and changes nothing here.
     """
     try:
         author, message, line = _open_enclosure(heard.message.body, facts.directory)
     except (EnvelopeError, Malformed) as error:
         return [error.finding]
     body = message.body
-    if not isinstance(body, Proposal) or body.acquirer not in mine:
+    if not isinstance(body, Proposal) or body.acquirer is None:
+        return []
+    if body.acquirer.participant != mine[0].participant:
         return []
     told, conversation = digest(line), heard.message.conversation
     known = next((t for t in facts.transactions.values() if t.id == conversation), None)
@@ -59,7 +62,8 @@ def hear_enclosure(
     known.proposal, known.line, known.acquirer = body, line, body.acquirer
     facts.changed.add(known.id)
     if known.state is State.CLEARED and told not in facts.answered:
-        desk.answer_clearance(facts, known, mine, batch, accept=accept)
+        speaks = body.acquirer in mine
+        desk.answer_clearance(facts, known, mine, batch, accept=accept and speaks)
     return []
 
 

@@ -127,6 +127,13 @@ class Registry:
         return self.kept.directory if self._kept else Directory.begin(self._genesis)
 
     @property
+    def speaking(self) -> tuple[Actor, ...]:
+        """Our actors that may say something in this batch: a section in the settings that was not
+        admitted before it has greeted nobody yet.
+        """
+        return self.directory.known_of(self.actors)
+
+    @property
     def seen(self) -> int:
         """The size of the last checkpoint witnessed."""
         return self.kept.log_size
@@ -267,7 +274,7 @@ class Registry:
     def decide(self, facts: RegistryFacts, item: Item, batch: Batch) -> list[Finding]:
         """Carry out one item."""
         if isinstance(item, Order):
-            return desk.decide_order(facts, item, self.actors, batch)
+            return desk.decide_order(facts, item, self.speaking, batch)
         if not isinstance(item, Heard) or batch.halt:
             return []
         body = item.message.body
@@ -275,9 +282,9 @@ class Registry:
             return apply_entry(facts, item, self.actors, batch)
         if isinstance(body, Enclosure):
             accept = self._settings.accept
-            return hearing.hear_enclosure(facts, item, self.actors, batch, accept=accept)
+            return hearing.hear_enclosure(facts, item, self.speaking, batch, accept=accept)
         if isinstance(body, Inquiry):
-            if body.actor not in self.actors:
+            if body.actor not in self.speaking:
                 return [finding(Reason.NOT_CONCERNED, f"{body.actor} is not of {self.participant}")]
             facts.inquiries.append(Inquired(body, item.message.conversation, item.digest))
         elif isinstance(body, Notice):
@@ -306,7 +313,7 @@ class Registry:
         for inquired in facts.inquiries:
             await answer_inquiry(session, facts, inquired, batch)
         if facts.witnessed:
-            await witness.make_statements(session, facts, self.actors, self._keyring, batch)
+            await witness.make_statements(session, facts, self.speaking, self._keyring, batch)
 
     def committed(self, facts: RegistryFacts) -> None:
         """Keep what the next batch starts from."""

@@ -37,19 +37,16 @@ def witness_checkpoint(
 ) -> list[Finding]:
     """Check a checkpoint; a statement is owed when it counts."""
     body: Checkpoint = heard.message.body
-    head = read_head(facts, body, _admitted(facts, mine))
+    own = mine[0].participant
+    ours = [actor for actor in facts.directory.keys if actor.participant == own]
+    head = read_head(facts, body, ours)
     if isinstance(head, str):
         batch.log(events.CHECKPOINT_REFUSED, problem=head)
         return keep_proof(facts, heard, batch, finding(Reason.LOG_DIFFERS, head))
-    _count_witnesses(facts, head, mine[0].participant, batch)
+    _count_witnesses(facts, head, own, batch)
     facts.log_size, facts.log_root = head.size, head.root
     facts.witnessed = True
     return []
-
-
-def _admitted(facts: RegistryFacts, mine: Sequence[Actor]) -> list[Actor]:
-    """Our actors as far as the directory has them: the others have nothing to state yet."""
-    return [actor for actor in mine if actor in facts.directory.keys]
 
 
 def _count_witnesses(facts: RegistryFacts, head: Head, own: Participant, batch: Batch) -> None:
@@ -75,12 +72,12 @@ async def make_statements(
     keyring: Keyring,
     batch: Batch,
 ) -> None:
-    """One statement per actor about the checkpoint witnessed last."""
-    participant = mine[0].participant
+    """One statement per actor about the checkpoint witnessed last, of those that are admitted."""
+    participant, stating = mine[0].participant, [a for a in mine if a in facts.directory.keys]
     text = note.Checkpoint(facts.directory.genesis.log, facts.log_size, facts.log_root).to_text()
     cosignature = note.cosign(text, str(participant), keyring.witness, _seconds(batch.now))
     expired = await storage.unstated_expiries(session, EXPIRIES)
-    for actor in _admitted(facts, mine):
+    for actor in stating:
         own = facts.deliveries.get(actor, Growth())
         root = await books.holdings_root(session, actor)
         answers = [
@@ -103,7 +100,8 @@ async def make_statements(
         )
         batch.say(actor, HUB, "statement", "statement", statement)
         batch.log(events.STATEMENT_MADE, actor=actor, size=facts.log_size, holdings=root.hex())
-    await saving.mark_stated(session, [id_ for id_, _, _ in expired])
+    told = [i for i, a, _ in expired if a in stating or a.participant != participant]
+    await saving.mark_stated(session, told)
 
 
 def _seconds(now: Instant) -> int:

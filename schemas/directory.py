@@ -16,6 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.identifiers import Actor, Instant, Participant, PartyCode
+from schemas.limits import ACTORS_MAX
 from schemas.strict import strict_json
 from schemas.units import Frozen, Whole
 
@@ -34,6 +35,7 @@ __all__ = [
     "ProfileChange",
     "Revocation",
     "Rotation",
+    "SectionAdmission",
     "SignedAct",
     "Status",
     "StatusChange",
@@ -108,9 +110,22 @@ class Admission(Frozen):
 
     act: Literal["admission"] = "admission"
     participant: Participant
-    actors: Annotated[tuple[ActorKey, ...], Field(min_length=1, max_length=250)]
+    actors: Annotated[tuple[ActorKey, ...], Field(min_length=1, max_length=ACTORS_MAX)]
     witness_key: NoteKeyText
     status: Status = Status.ACTIVE
+    at: Instant
+
+
+class SectionAdmission(Frozen):
+    """A participant gets further sections, `ACTORS_MAX` with those that it has: signed by two
+    administrators, by each new section's key, and by the participant: by its administrators'
+    section, or where there is none by any section that it has.
+    """
+
+    act: Literal["section"] = "section"
+    participant: Participant
+    actors: Annotated[tuple[ActorKey, ...], Field(min_length=1, max_length=ACTORS_MAX)]
+    reason: Annotated[str, Field(max_length=400)] | None = None
     at: Instant
 
 
@@ -184,7 +199,14 @@ class BindingChange(Frozen):
 
 
 Act = Annotated[
-    Genesis | Admission | Rotation | Revocation | StatusChange | ProfileChange | BindingChange,
+    Genesis
+    | Admission
+    | SectionAdmission
+    | Rotation
+    | Revocation
+    | StatusChange
+    | ProfileChange
+    | BindingChange,
     Field(discriminator="act"),
 ]
 

@@ -8,6 +8,7 @@ other must refuse would be a trap. What an operator may choose is a setting of i
 from typing import Final
 
 __all__ = [
+    "ACTORS_MAX",
     "ANSWER_LINES_MAX",
     "BUCKET_POINTS_MAX",
     "BUNDLE_BYTES_MAX",
@@ -89,6 +90,10 @@ an end and a beginning, and those that are wrong have room for twice as many."""
 ANSWER_LINES_MAX: Final = 2000
 """Totals, or movements of a trail, in one answer: a movement has some three hundred bytes, and all
 must fit one message."""
+
+ACTORS_MAX: Final = 250
+"""Actors of one participant: a section for every Party and some more. An act that names them all,
+with its signatures, and a checkpoint with a tree for each stay far below the size of a message."""
 
 CONCERNED_MAX: Final = 8
 """Actors that a case is told to besides its own: units change hands between two or three at a time;

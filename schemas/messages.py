@@ -295,7 +295,7 @@ class Checkpoint(Frozen):
     note: Annotated[str, Field(max_length=8192)]
     proof_from: Whole
     proof: Annotated[tuple[Digest, ...], Field(max_length=64)]
-    deliveries: Annotated[tuple[DeliveryTree, ...], Field(max_length=250)]
+    deliveries: Annotated[tuple[DeliveryTree, ...], Field(max_length=limits.ACTORS_MAX)]
     previous: Annotated[str, Field(max_length=8192)] | None = None
     previous_proof: Annotated[tuple[Digest, ...], Field(max_length=64)] = ()
     cosignatures: Annotated[

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from schemas.evidence import Said
 from schemas.identifiers import Actor, Digest, Participant
-from schemas.limits import ENVELOPE_BYTES_MAX
+from schemas.limits import ACTORS_MAX, ENVELOPE_BYTES_MAX
 from schemas.units import Frozen, Whole
 
 __all__ = ["EARLIER_MAX", "ENVELOPES_MAX", "MISBEHAVIOUR", "Frontier", "Misbehaviour"]
@@ -49,7 +49,7 @@ class Misbehaviour(Frozen):
     to: Participant
     directory: Annotated[tuple[Said, ...], Field(min_length=1, max_length=20_000)]
     before: Whole
-    trees: Annotated[tuple[Frontier, ...], Field(max_length=250)]
+    trees: Annotated[tuple[Frontier, ...], Field(max_length=ACTORS_MAX)]
     envelopes: Annotated[
         tuple[Annotated[str, Field(max_length=ENVELOPE_BYTES_MAX)], ...],
         Field(min_length=1, max_length=ENVELOPES_MAX),

@@ -35,6 +35,8 @@ def act(model: Model, position: int, effect: dict[str, Any]) -> Iterator[str]:
             model.status["HUB"] = "active"
         case "admission":
             yield from _admission(model, said)
+        case "section":
+            yield from _section(model, said)
         case "status":
             if said["participant"] not in model.status or said["status"] not in _STATUSES:
                 yield f"no status of that kind for {said['participant']}"
@@ -62,9 +64,24 @@ def _admission(model: Model, said: dict[str, Any]) -> Iterator[str]:
     if participant in model.status:
         yield f"{participant} is admitted already"
     model.status[participant] = said.get("status", "active")
+    yield from _new_actors(model, said)
+
+
+def _section(model: Model, said: dict[str, Any]) -> Iterator[str]:
+    """A participant gets further sections (4.12)."""
+    participant = said["participant"]
+    if model.status.get(participant) not in {"testing", "active"} or participant in {"HUB", "REC"}:
+        yield f"{participant} gets a section, and is {model.status.get(participant)}"
+    yield from _new_actors(model, said)
+
+
+def _new_actors(model: Model, said: dict[str, Any]) -> Iterator[str]:
+    """The actors of an act, each there once; the first section of a Party binds it."""
     for one in said["actors"]:
-        if one["actor"].partition("/")[0] != participant:
-            yield f"{one['actor']} is no actor of {participant}"
+        if one["actor"].partition("/")[0] != said["participant"]:
+            yield f"{one['actor']} is no actor of {said['participant']}"
+        if one["actor"] in model.actors:
+            yield f"{one['actor']} is there already"
         model.actors.add(one["actor"])
         if _may_be_bound(one["actor"]):
             model.bound.setdefault(one["actor"].partition("/")[2], one["actor"])

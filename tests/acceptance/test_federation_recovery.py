@@ -33,6 +33,13 @@ from tests.acceptance.test_federation_counter_entry import TWO, revoked
 from tests.acceptance.test_federation_evidence import evidence
 from tests.acceptance.test_federation_evidence_asked import asked as evidence_asked
 from tests.acceptance.test_federation_evidence_asked import exported, facts, moved, witnessed
+from tests.acceptance.test_federation_sections import (
+    NORWAY,
+    agreed,
+    handed_in,
+    restarted,
+    section,
+)
 from tests.cast import (
     CHE,
     GHA,
@@ -246,6 +253,45 @@ async def test_bindings_counter_entries_and_the_turns_of_a_case_come_back(
     verdict = await evidence(federation, half)
     assert verdict.valid, f"step {verdict.failed}: {verdict.reason}"
     await federation.settled()
+
+
+@pytest.mark.parametrize("settings", [Settings(heartbeat_seconds=5.0)])
+@pytest.mark.parametrize("configured", [True, False])
+async def test_a_section_that_was_admitted_in_the_lost_time_comes_back(
+    federation: Federation, keeper: Keeper, *, configured: bool
+) -> None:
+    """With all that it has said; and as well if its node does not have it in its settings yet."""
+    await restarted(federation, *[NORWAY][: int(configured)])
+    await federation.settled()
+    await federation.stop(HUB)
+    older = await set_aside(federation, "older")
+    await federation.start(HUB)
+    await handed_in(federation, section(federation, NORWAY))
+    await federation.applied()
+    now = federation.clock.now()
+    await handed_in(federation, profile(GHA, NORWAY, Profile.INFORMATION, now))
+    if configured:
+        await federation.order("UN02", "open-account", actor=NORWAY, kind="holding")
+        moved = first_transfer(201, 300, 201, NORWAY)
+        assert await federation.transact(GHA, moved) == "completed"
+        await federation.settled()
+    await federation.stop(HUB)
+    newest = await set_aside(federation, "newest")
+    expected = await hub_rows(f"sqlite:///{newest / 'HUB.db'}")
+
+    await set_back(federation, older)
+    await told_to_recover(federation)
+    await federation.start(HUB)
+    await recovered(federation)
+    await federation.stop(HUB)
+    await federation.let_go()
+    assert await hub_rows(federation.urls[HUB]) == expected
+
+    await federation.start(HUB)
+    if not configured:
+        await restarted(federation, NORWAY)
+    assert await federation.transact(GHA, first_transfer(301, 310, 301)) == "completed"
+    await agreed(federation, NORWAY, GHA)
 
 
 async def test_statements_and_cosignatures_of_the_lost_time_come_back_as_well(

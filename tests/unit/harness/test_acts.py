@@ -125,6 +125,25 @@ def test_a_binding_is_signed_by_administrators_and_by_whom_the_directory_alone_k
     assert "GHA01/GHA is no section of CHE" in line
 
 
+@pytest.mark.requirement(1)
+def test_a_section_is_signed_by_its_key_administrators_and_one_whom_the_directory_knows(
+    public: dict[str, jws.PublicKey],
+) -> None:
+    begun(public)
+    pair = {"actor": "UN02/GHA", "key": public["ghana"].to_text()}
+    members = {"act": "section", "participant": "UN02", "actors": [pair]}
+    printed = act("new", "section.json", json.dumps(members)).stdout
+    assert f"  UN02/GHA  {public['ghana'].key_id}\n" in printed
+    with_genesis = ("sign", "section.json", "--genesis", "genesis.json", "--key")
+    assert f"  anna  {public['anna'].key_id}\n" in act(*with_genesis, "anna.pem").stdout
+    signed_by = act(*with_genesis, "ghana.pem").stdout.split("signed by:")[1]
+    assert f"  UN02/GHA  {public['ghana'].key_id}\n" in signed_by
+    printed = act(*with_genesis, "stranger.pem").stdout
+    assert f"  (not in the act)  {public['stranger'].key_id}\n" in printed
+    line = refusal("new", "other.json", json.dumps({**members, "actors": []}))
+    assert "section/actors" in line
+
+
 def test_a_signature_that_is_not_over_the_act_is_refused(
     public: dict[str, jws.PublicKey],
 ) -> None:

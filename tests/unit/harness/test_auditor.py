@@ -391,6 +391,22 @@ ACTS: dict[str, tuple[dict[str, Any], str]] = {
         {"act": "admission", "participant": "GHA01", "actors": []},
         "admitted already",
     ),
+    "a stranger's section": (
+        {"act": "section", "participant": "FRA01", "actors": []},
+        "FRA01 gets a section, and is None",
+    ),
+    "another's section": (
+        {"act": "section", "participant": "GHA01", "actors": [{"actor": "UN02/GHA"}]},
+        "no actor of GHA01",
+    ),
+    "a section that is there": (
+        {"act": "section", "participant": "UN02", "actors": [{"actor": KOR}]},
+        "there already",
+    ),
+    "the service's section": (
+        {"act": "section", "participant": "REC", "actors": []},
+        "REC gets a section",
+    ),
     "a stranger's status": (
         {"act": "status", "participant": "FRA01", "status": "active"},
         "no status",
@@ -409,6 +425,18 @@ def test_acts_that_cannot_follow_are_named(name: str) -> None:
     act, words = ACTS[name]
     said = world().act([GHA, CHE, ADM, MMR, KOR], **act)
     assert any(words in text for text in said), said
+
+
+@pytest.mark.requirement(1)
+def test_a_section_that_came_later_is_addressed_like_others_and_binds_its_party() -> None:
+    log, everybody = world(), [GHA, CHE, ADM, MMR, KOR]
+    late = [{"actor": "UN02/NOR"}, {"actor": "UN02/GHA"}]
+    told = [*everybody, "UN02/NOR", "UN02/GHA"]
+    assert log.act(told, act="section", participant="UN02", actors=late) == []
+    assert log.act(told, act="binding", party="GHA", actor="UN02/GHA") == []
+    again = log.act(told, act="binding", party="NOR", actor="UN02/NOR")
+    assert again == ["NOR is bound to UN02/NOR again"]
+    assert log.act(everybody, act="status", participant="CHE01", status="testing") != []
 
 
 def test_a_status_stops_proposals_and_a_revoked_key_acquisitions() -> None:

@@ -1,12 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Actors that state nothing: when that is a case, when it ends, and whose absence never counts."""
 
+from ledger.directory import sign_act
 from reconciliation.examine import ReconcilerSettings
 from runtime import events
+from schemas.directory import ActorKey, SectionAdmission
+from schemas.identifiers import Actor
 from tests.unit.reconciliation.steps import issue
-from tests.unit.reconciliation.world import GHANA, SWISS, World
+from tests.unit.reconciliation.world import (
+    GHANA,
+    SWISS,
+    World,
+    holding,
+    move,
+    public,
+    signer,
+)
 
 SECONDS = 1000
+LATE = Actor("GHA01/LAT")
+"""A section that Ghana's registry gets later."""
 
 
 async def listening(world: World) -> None:
@@ -53,6 +66,25 @@ async def test_an_actor_that_states_nothing_has_a_case_until_it_does(world: Worl
     assert await cases(world) == [(*overdue, "closed")]
     await wait(world, SECONDS - 50)
     assert len(await cases(world)) == 1, "its time begins anew"
+
+
+async def test_a_section_that_came_later_has_its_time_from_its_act_on(world: World) -> None:
+    await listening(world)
+    await wait(world, SECONDS - 50)
+    await world.examine(GHANA)
+    pairs = (ActorKey(actor=LATE, key=public(LATE)),)
+    act = SectionAdmission(participant=GHANA.participant, actors=pairs, at=world.now)
+    signers = [signer(name) for name in ("anna", "ben", GHANA, LATE)]
+    signed = sign_act(act.model_dump_json(), signers)
+    await world.feed(world.hub.act(signed, to=[GHANA, SWISS, LATE]))
+    issued = world.hub.entry(move(501, 510, holding(LATE)), to=[LATE])
+    await world.feed(issued)
+    await world.tick()
+    await wait(world, SECONDS - 50)
+    late = (LATE, "statement-overdue", 501, 510, "open")
+    assert late not in await cases(world), "it had no more than this time"
+    await wait(world, 100)
+    assert late in await cases(world)
 
 
 async def test_when_it_speaks_again_and_differs_that_is_named_instead(world: World) -> None:

@@ -94,8 +94,8 @@ PUBLIC: dict[str, str] = {
     """,
     "schemas.directory": """
         Act ActorKey Administrator Admission BindingChange Genesis KeyId KeyText LastSequence
-        NoteKeyText Profile ProfileChange Revocation Rotation SignedAct Status StatusChange
-        parse_act
+        NoteKeyText Profile ProfileChange Revocation Rotation SectionAdmission SignedAct Status
+        StatusChange parse_act
     """,
     "schemas.approvals": "ApprovalRecord Instruction Reference",
     "schemas.effects": """
@@ -118,7 +118,7 @@ PUBLIC: dict[str, str] = {
         TOKEN_BYTES_MAX TYPE Token b64url_decode_strict b64url_encode parse sign verify
     """,
     "schemas.limits": """
-        ANSWER_LINES_MAX BUCKET_POINTS_MAX
+        ACTORS_MAX ANSWER_LINES_MAX BUCKET_POINTS_MAX
         BUNDLE_BYTES_MAX CLOCK_AHEAD_SECONDS_MAX CLOCK_AHEAD_SECONDS_TOLERATED
         CONCERNED_MAX
         EARLY_ENVELOPES_MAX EFFECTS_MAX ENVELOPE_BYTES_MAX EVIDENCE_ACTS_MAX EVIDENCE_BYTES_MAX
