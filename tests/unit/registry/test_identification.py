@@ -116,9 +116,9 @@ WRONG: dict[str, tuple[dict[str, Any], Reason, str | None]] = {
         None,
     ),
     "more than is needed": ({"date_of_birth": "1990-01-01"}, X.COMMAND_INVALID, "date_of_birth"),
-    "the administrator's": ({"actor": ADM}, X.COMMAND_INVALID, ""),
+    "the administrator's": ({"actor": ADM}, X.COMMAND_INVALID, None),
     "another registry's": ({"actor": GHA}, X.COMMAND_INVALID, None),
-    "a Party": ({"entity": "GHA"}, X.COMMAND_INVALID, ""),
+    "a Party": ({"entity": "GHA"}, X.COMMAND_INVALID, None),
 }
 
 
