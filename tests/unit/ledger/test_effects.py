@@ -373,6 +373,14 @@ def test_units_that_are_not_there_do_not_arrive() -> None:
     assert holdings.overlays() == [Overlay(OverlayKind.DISPUTED, GHA, U, 5, 7, "5")]
 
 
+def test_units_come_to_a_section_whatever_another_section_s_rows_lack() -> None:
+    holdings = held((1, 4, PLAIN, HELD))
+    effect = Move(key=U, first=1, last=10, attributes=PLAIN, source=HELD, target=SWISS)
+    disputes = apply(holdings, effect, {GHA, CHE}, reference="5")
+    assert disputes == [(Units(key=U, first=5, last=10), GHA)]
+    assert holdings.blocks() == [Block(U, 1, 10, PLAIN, SWISS)]
+
+
 def test_units_that_arrive_where_others_stand_are_disputed_and_the_others_stay() -> None:
     holdings = held((3, 5, MARKED, SWISS))
     effect = Move(key=U, first=1, last=6, attributes=PLAIN, source=HELD, target=SWISS)

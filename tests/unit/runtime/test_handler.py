@@ -17,7 +17,7 @@ from runtime.work import Culprit, Done, Halting, Work
 from schemas import limits
 from schemas.envelope import digest
 from schemas.findings import Reason
-from schemas.messages import Proposal
+from schemas.messages import Hello, Lacking, Proposal
 from tests.cast import CHE, GHA, HUB
 from tests.peer import NOON, Peer, authentic, later
 from tests.toy import Toy, empty_keyring, make_database
@@ -155,6 +155,18 @@ async def test_a_control_envelope_with_two_bad_lines_is_put_aside_once(bench: Be
     envelope = peer.seal([b"rubbish", b"more of it"], control=True, nonce="0" * 32)
     done = await bench.handler.run(Work(control=[authentic(envelope)]), NOON, (), frozenset())
     assert [refused.finding.reason for refused in done.refused] == [Reason.MESSAGE_MALFORMED]
+
+
+async def test_a_greeting_is_answered_with_all_that_its_own_batch_takes(bench: Bench) -> None:
+    """Stored or applied: a restored node would use the sequence of anything left out once more."""
+    peer = Peer(GHA)
+    applied, _, stored = peer.ask(1), peer.ask(2), peer.ask(3)
+    greeting = peer.line("hello", "hello", Hello(actor=GHA, sent=0, received=0, answer=False))
+    envelope = peer.seal([greeting], control=True, nonce="0" * 32)
+    done = await bench.run(applied, stored, control=[authentic(envelope)])
+    ((*_, answer, _),) = done.replies.say
+    assert isinstance(answer, Hello)
+    assert (answer.sent, answer.lacking) == (3, (Lacking(first=2, last=2),))
 
 
 async def test_a_bug_names_its_item_and_nothing_has_happened(bench: Bench) -> None:
