@@ -134,6 +134,14 @@ class Registry:
         return self.directory.known_of(self.actors)
 
     @property
+    def _ours(self) -> frozenset[Actor]:
+        """Every actor of this registry: what one has said counts, also if it is not in the settings
+        any more.
+        """
+        member = self.directory.members.get(self.participant)
+        return frozenset({*self.actors, *(member.actors if member else ())})
+
+    @property
     def seen(self) -> int:
         """The size of the last checkpoint witnessed."""
         return self.kept.log_size
@@ -175,7 +183,7 @@ class Registry:
         bodies = [h.message.body for h in heard]
         entries = [b for b in bodies if isinstance(b, Entry)]
         notices = {b.about for b in bodies if isinstance(b, Notice)}
-        said = await journal.messages_by_digest(session, notices, self.actors) if notices else {}
+        said = await journal.messages_by_digest(session, notices, self._ours) if notices else {}
         ids = {h.message.conversation for h in heard} | {s.conversation for s in said.values()}
         ids |= {str(o.arguments.get("transaction")) for o in orders}
         ids |= {str(b.transaction) for b in bodies if isinstance(b, StatusAnswer)}
@@ -258,15 +266,16 @@ class Registry:
         bodies: Sequence[object],
     ) -> None:
         """The messages of our own that entries name as consents, and that are asked about."""
-        wanted = {c.message for e in entries for c in e.consents if c.actor in self.actors}
+        ours = self._ours
+        wanted = {c.message for e in entries for c in e.consents if c.actor in ours}
         asked = [
             facts.transactions.get(b.transaction) for b in bodies if isinstance(b, StatusAnswer)
         ]
         wanted |= {t.message for t in asked if t is not None and t.message is not None}
         if wanted:
-            facts.said |= await journal.messages_by_digest(session, wanted, self.actors)
-            ours = [kept for kept in facts.said.values() if kept.author in self.actors]
-            proposals = [kept for kept in ours if kept.type == "proposal"]
+            facts.said |= await journal.messages_by_digest(session, wanted, ours)
+            by_us = [kept for kept in facts.said.values() if kept.author in ours]
+            proposals = [kept for kept in by_us if kept.type == "proposal"]
             facts.said_proposals = await storage.said_proposals(
                 session, proposals, facts.transactions
             )

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, bindparam, func, select
 
 from ledger.asking import Approval, Authorization
 from ledger.directory import Directory
@@ -243,13 +243,17 @@ async def load_approvals(
 
 
 async def unstated_expiries(
-    session: Session, most: int
+    session: Session, silent: Collection[Actor], most: int
 ) -> list[tuple[TransactionId, Actor, Digest | None]]:
-    """Expired transactions that no statement has covered yet: id, acquirer, proposal."""
+    """Expired transactions that no statement has covered yet: id, acquirer, proposal; not those
+    that are left to a section which states nothing (`silent`).
+    """
+    table = tables.transactions
+    answers = func.coalesce(table.c.acquirer, table.c.proposer)
     rows = await session.execute(
-        select(tables.transactions)
-        .where(tables.transactions.c.state == State.EXPIRED, tables.transactions.c.stated == 0)
-        .order_by(tables.transactions.c.id)
+        select(table)
+        .where(table.c.state == State.EXPIRED, table.c.stated == 0, answers.not_in(silent))
+        .order_by(table.c.id)
         .limit(most)
     )
     return [

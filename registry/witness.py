@@ -76,7 +76,9 @@ async def make_statements(
     participant, stating = mine[0].participant, [a for a in mine if a in facts.directory.keys]
     text = note.Checkpoint(facts.directory.genesis.log, facts.log_size, facts.log_root).to_text()
     cosignature = note.cosign(text, str(participant), keyring.witness, _seconds(batch.now))
-    expired = await storage.unstated_expiries(session, EXPIRIES)
+    member = facts.directory.members.get(participant)
+    silent = [a for a in (member.actors if member else ()) if a not in stating]
+    expired = await storage.unstated_expiries(session, silent, EXPIRIES)
     for actor in stating:
         own = facts.deliveries.get(actor, Growth())
         root = await books.holdings_root(session, actor)
@@ -100,8 +102,7 @@ async def make_statements(
         )
         batch.say(actor, HUB, "statement", "statement", statement)
         batch.log(events.STATEMENT_MADE, actor=actor, size=facts.log_size, holdings=root.hex())
-    told = [i for i, a, _ in expired if a in stating or a.participant != participant]
-    await saving.mark_stated(session, told)
+    await saving.mark_stated(session, [id_ for id_, _, _ in expired])
 
 
 def _seconds(now: Instant) -> int:

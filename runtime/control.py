@@ -112,9 +112,9 @@ class Control:
         """These actors of ours greet these, too; whoever is new is waited for as after a start. An
         actor that is not among them is not admitted: nobody would answer it, and it says nothing.
         """
-        self._able = tuple(actors)
+        self._able, able = tuple(actors), frozenset(actors)
         for greetings in (self._greetings, self._open, self._anew):
-            greetings.difference_update([one for one in greetings if one[0] not in actors])
+            greetings.difference_update([one for one in greetings if one[0] not in able])
         for greeting in ((actor, peer) for peer in peers for actor in actors):
             if greeting not in self._greetings:
                 self._greetings.add(greeting)

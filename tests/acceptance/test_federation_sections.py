@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A participant gets a further section: first in its node's settings, or first in the log."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,56 @@ async def test_a_section_that_was_admitted_before_its_node_had_it_works_from_the
     assert await federation.transact(NORWAY, use(I, 201, 210, NORWAY)) == "completed"
     await agreed(federation, NORWAY, KOR, VUT, GHA)
     assert len(await deliveries(federation, NORWAY)) > 4
+
+
+@pytest.mark.parametrize("settings", [Settings(manual=frozenset({SHARED}))])
+async def test_what_waits_for_a_section_without_a_node_keeps_no_other_from_stating(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of both expiries fits a statement; the first is left to the section."""
+    monkeypatch.setattr("registry.witness.EXPIRIES", 1)
+    await handed_in(federation, section(federation, NORWAY))
+    now = federation.clock.now()
+    expired = []
+    for first, to in ((201, NORWAY), (301, KOR)):
+        await handed_in(federation, profile(GHA, to, Profile.INFORMATION, now))
+        await federation.applied()
+        moved = first_transfer(first, first + 9, first, to)
+        expired.append(await federation.propose(GHA, moved, lifetime_seconds=30))
+        assert await federation.ended(expired[-1]) == "expired"
+
+    async def stated() -> list[int] | None:
+        sql = "select stated from transactions where state = 'expired' order by id"
+        found = [row.stated for row in await federation.rows(SHARED, sql)]
+        return found if any(found) else None
+
+    await handed_in(federation, profile(CHE, KOR, Profile.INFORMATION, now))
+    assert await federation.wait(stated, "a statement that covers one of them") == [0, 1]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(3600, "completed"), (30, "refused")])
+async def test_what_a_section_has_said_counts_if_it_is_not_in_the_settings_any_more(
+    federation: Federation, seconds: int, expected: str
+) -> None:
+    await restarted(federation, NORWAY)
+    await handed_in(federation, section(federation, NORWAY))
+    await federation.applied()
+    await connected(federation, NORWAY)
+    assert await federation.transact(GHA, first_transfer(201, 300, 201, NORWAY)) == "completed"
+    await federation.settled()
+    await federation.stop(HUB)
+    by_norway = use(I, 201, 210, NORWAY)
+    moved = await federation.propose(NORWAY, by_norway, lifetime_seconds=seconds)
+    await federation.stop(SHARED)
+    federation.more = {}
+    await asyncio.sleep(60)
+    await federation.start(HUB, SHARED)
+    await federation.reached(moved, expected, SHARED)
+    await restarted(federation, NORWAY)
+    await federation.settled()
+    await agreed(federation, NORWAY, KOR)
+    reserved = "select 1 from overlays where actor = :actor"
+    assert await federation.rows(SHARED, reserved, actor=str(NORWAY)) == []
 
 
 # --- lost and set back ----------------------------------------------------------------------------
