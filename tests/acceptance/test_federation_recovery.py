@@ -153,6 +153,20 @@ async def recovered(federation: Federation, seconds: float = 120.0) -> None:
     await federation.wait(there, "recovery", seconds)
 
 
+async def all_comes_back(federation: Federation, older: Path) -> None:
+    """The hub, set back to an older backup, has after its recovery the rows that it had."""
+    await federation.stop(HUB)
+    newest = await set_aside(federation, "newest")
+    expected = await hub_rows(f"sqlite:///{newest / 'HUB.db'}")
+    await set_back(federation, older)
+    await told_to_recover(federation)
+    await federation.start(HUB)
+    await recovered(federation)
+    await federation.stop(HUB)
+    await federation.let_go()
+    assert await hub_rows(federation.urls[HUB]) == expected
+
+
 async def lively(federation: Federation) -> None:
     """Some of everything that the log can hold."""
     assert await federation.transact(GHA, issuance(GHA, U, 1001, 1100)) == "completed"
@@ -236,17 +250,7 @@ async def test_bindings_counter_entries_and_the_turns_of_a_case_come_back(
     await at_both(federation, "closed")
     federation.diverged.discard(CHE)
     await federation.settled()
-    await federation.stop(HUB)
-    newest = await set_aside(federation, "newest")
-    expected = await hub_rows(f"sqlite:///{newest / 'HUB.db'}")
-
-    await set_back(federation, older)
-    await told_to_recover(federation)
-    await federation.start(HUB)
-    await recovered(federation)
-    await federation.stop(HUB)
-    await federation.let_go()
-    assert await hub_rows(federation.urls[HUB]) == expected
+    await all_comes_back(federation, older)
 
     await federation.start(HUB)
     assert await federation.transact(KOR, counter_entry(241, 260, KOR, TWO)) == "completed"
@@ -275,17 +279,7 @@ async def test_a_section_that_was_admitted_in_the_lost_time_comes_back(
         moved = first_transfer(201, 300, 201, NORWAY)
         assert await federation.transact(GHA, moved) == "completed"
         await federation.settled()
-    await federation.stop(HUB)
-    newest = await set_aside(federation, "newest")
-    expected = await hub_rows(f"sqlite:///{newest / 'HUB.db'}")
-
-    await set_back(federation, older)
-    await told_to_recover(federation)
-    await federation.start(HUB)
-    await recovered(federation)
-    await federation.stop(HUB)
-    await federation.let_go()
-    assert await hub_rows(federation.urls[HUB]) == expected
+    await all_comes_back(federation, older)
 
     await federation.start(HUB)
     if not configured:
