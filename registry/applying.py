@@ -13,7 +13,7 @@ Elsewhere: consent (`consent`), carrying out effects (`ledger.effects`), checkpo
 what else the hub says (`hearing`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ledger import log
 from ledger.approvals import count_approval
@@ -58,6 +58,7 @@ def apply_entry(
         return keep_proof(facts, heard, batch, finding(Reason.LOG_DIFFERS, problem))
     problem = not_agreed(facts, heard.message, set(deliveries)) if deliveries else None
     if problem is not None:
+        problem += _without_settings(deliveries, mine)
         batch.log(events.CONSENT_MISSING, position=entry.position, problem=problem)
         return keep_proof(facts, heard, batch, finding(Reason.CONSENT_MISSING, problem))
 
@@ -87,6 +88,17 @@ def _untrusted(facts: RegistryFacts, heard: Heard) -> str | None:
     if entry.position > 0 or facts.trust_root in {None, heard.digest}:
         return None
     return f"the log begins with {heard.digest}, and trust_root is {facts.trust_root}"
+
+
+def _without_settings(deliveries: Iterable[Actor], mine: Sequence[Actor]) -> str:
+    """What an operator should look at first, where a registry's settings were set back with its
+    database: what a section that is not in them has agreed to is not fetched again.
+    """
+    lacking = sorted(set(deliveries) - set(mine))
+    if not lacking:
+        return ""
+    what = f"the settings lack {', '.join(lacking)}"
+    return f"; {what}: if that is an oversight, add it and restore the backup once more"
 
 
 def _state(facts: RegistryFacts, conversation: str) -> State | None:

@@ -260,6 +260,31 @@ async def test_a_node_restored_to_before_the_act_has_back_what_its_new_section_s
     assert federation.logged(events.MESSAGE_REFUSED, author=NORWAY) == []
 
 
+async def test_a_node_restored_together_with_its_old_settings_says_which_section_they_lack(
+    federation: Federation, tmp_path: Path
+) -> None:
+    await federation.settled()
+    await federation.stop(SHARED)
+    kept = tmp_path / "older"
+    copy_databases(federation.folder, kept, str(SHARED))
+    await federation.start(SHARED)
+    await restarted(federation, NORWAY)
+    await handed_in(federation, section(federation, NORWAY))
+    await federation.applied()
+    await connected(federation, NORWAY)
+    assert await federation.transact(GHA, first_transfer(201, 300, 201, NORWAY)) == "completed"
+    await federation.settled()
+    await federation.stop(SHARED)
+    await federation.let_go()
+    copy_databases(kept, federation.folder, str(SHARED))
+    federation.more = {}
+    await federation.start(SHARED)
+    await federation.halted(SHARED)
+    (refused,) = await federation.rows(SHARED, "select reason, detail from dead_letters")
+    assert refused.reason == "consent-missing"
+    assert "settings lack UN02/NOR" in refused.detail
+
+
 # --- acts that do not count -----------------------------------------------------------------------
 
 
